@@ -1,0 +1,54 @@
+// The addon's entry: classes, and the hashing of string keys.
+#include <napi.h>
+
+#include "arguments.h"
+#include "environment.h"
+#include "errors.h"
+#include "hotrow/keys.h"
+#include "store_object.h"
+
+namespace hotrow::bindings {
+
+namespace {
+
+// hashStrings(strings, out BigUint64Array)
+Napi::Value hash_strings(const Napi::CallbackInfo& info) {
+  const auto strings = info[0].As<Napi::Array>();
+  auto keys = info[1].As<Napi::BigUint64Array>();
+  for (uint32_t i = 0; i < keys.ElementLength(); ++i) {
+    keys[i] = hash_key(read_string(strings.Get(i), "value"));
+  }
+  return info[1];
+}
+
+// hashBytes(bytes Uint8Array) -> bigint
+Napi::Value hash_bytes(const Napi::CallbackInfo& info) {
+  const auto bytes = info[0].As<Napi::Uint8Array>();
+  const auto* const data = reinterpret_cast<const char*>(bytes.Data());
+  return Napi::BigInt::New(info.Env(), hash_key({data, bytes.ByteLength()}));
+}
+
+// initialize(StoreError): must be called once per environment, before anything else.
+Napi::Value initialize(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).store_error = Napi::Persistent(info[0].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  auto* const environment = new Environment;
+  env.SetInstanceData(environment);
+  environment->table = Napi::Persistent(TableObject::define(env));
+  environment->dense = Napi::Persistent(DenseObject::define(env));
+  exports.Set("NativeStore", StoreObject::define(env));
+  exports.Set("initialize", Napi::Function::New(env, initialize));
+  exports.Set("hashStrings", Napi::Function::New(env, hash_strings));
+  exports.Set("hashBytes", Napi::Function::New(env, hash_bytes));
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace hotrow::bindings
+
+using hotrow::bindings::init;
+NODE_API_MODULE(hotrow, init)

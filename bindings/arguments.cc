@@ -1,0 +1,192 @@
+#include "arguments.h"
+
+#include <algorithm>
+
+#include "errors.h"
+
+namespace hotrow::bindings {
+
+namespace {
+
+template <class T>
+struct ArrayTraits;
+template <>
+struct ArrayTraits<uint64_t> {
+  static constexpr napi_typedarray_type kType = napi_biguint64_array;
+  static constexpr const char* kName = "BigUint64Array";
+};
+template <>
+struct ArrayTraits<uint32_t> {
+  static constexpr napi_typedarray_type kType = napi_uint32_array;
+  static constexpr const char* kName = "Uint32Array";
+};
+template <>
+struct ArrayTraits<float> {
+  static constexpr napi_typedarray_type kType = napi_float32_array;
+  static constexpr const char* kName = "Float32Array";
+};
+
+template <class T>
+std::span<T> read_array(Napi::Value value, const char* argument) {
+  const Napi::Env env = value.Env();
+  const char* const name = ArrayTraits<T>::kName;
+  napi_typedarray_type type{};
+  size_t length = 0;
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  bool is_array = false;
+  napi_is_typedarray(env, value, &is_array);
+  if (!is_array || napi_get_typedarray_info(env, value, &type, &length, &data, &buffer, nullptr) !=
+                       napi_ok || type != ArrayTraits<T>::kType) {
+    throw_type(env, argument, name, describe(value));
+  }
+  bool is_private = false;
+  napi_is_arraybuffer(env, buffer, &is_private);
+  if (!is_private) {
+    throw_type(env, argument, std::string(name) + " over an ArrayBuffer",
+               "one over a SharedArrayBuffer, which other threads may be writing");
+  }
+  if (length == 0) {
+    bool detached = false;
+    napi_is_detached_arraybuffer(env, buffer, &detached);
+    if (detached) throw_type(env, argument, name, "one whose buffer is detached");
+  }
+  // Typed arrays are aligned to their elements by definition; only the data of an empty one may
+  // be null.
+  return {static_cast<T*>(data), length};
+}
+
+template <class Enum>
+Enum read_enum(Napi::Object object, const char* field) {
+  return static_cast<Enum>(object.Get(field).As<Napi::Number>().Uint32Value());
+}
+
+float read_float(Napi::Object object, const char* field) {
+  return object.Get(field).As<Napi::Number>().FloatValue();
+}
+
+uint64_t read_count(Napi::Object object, const char* field) {
+  return static_cast<uint64_t>(object.Get(field).As<Napi::Number>().DoubleValue());
+}
+
+uint64_t read_seed(Napi::Object object) {
+  bool lossless = false;
+  return object.Get("seed").As<Napi::BigInt>().Uint64Value(&lossless);
+}
+
+OptimizerOptions read_optimizer(Napi::Object object) {
+  return {.kind = read_enum<OptimizerKind>(object, "kind"),
+          .learning_rate = read_float(object, "learningRate"),
+          .initial_accumulator = read_float(object, "initialAccumulator"),
+          .epsilon = read_float(object, "epsilon"),
+          .beta1 = read_float(object, "beta1"),
+          .beta2 = read_float(object, "beta2"),
+          .beta = read_float(object, "beta"),
+          .l1 = read_float(object, "l1"),
+          .l2 = read_float(object, "l2")};
+}
+
+InitializerOptions read_initializer(Napi::Object object) {
+  return {.kind = read_enum<InitializerKind>(object, "kind"),
+          .value = read_float(object, "value"),
+          .low = read_float(object, "low"),
+          .high = read_float(object, "high"),
+          .mean = read_float(object, "mean"),
+          .stddev = read_float(object, "stddev")};
+}
+
+}  // namespace
+
+std::span<const uint64_t> read_keys(Napi::Value value, const char* argument) {
+  return read_array<uint64_t>(value, argument);
+}
+
+std::span<const uint32_t> read_offsets(Napi::Value value, const char* argument) {
+  return read_array<uint32_t>(value, argument);
+}
+
+std::span<float> read_floats(Napi::Value value, const char* argument) {
+  return read_array<float>(value, argument);
+}
+
+std::span<float> read_optional_floats(Napi::Value value, const char* argument) {
+  if (value.IsUndefined()) return {};
+  return read_array<float>(value, argument);
+}
+
+void expect_length(Napi::Env env, const char* argument, size_t received, size_t expected,
+                   const std::string& meaning) {
+  if (received == expected) return;
+  throw_range(env, argument, std::to_string(expected) + " values (" + meaning + ")",
+              std::to_string(received));
+}
+
+void expect_rows(Napi::Env env, const char* argument, size_t values, size_t keys, uint32_t dim) {
+  if (values == keys * dim) return;
+  expect_length(env, argument, values, keys * dim,
+                std::to_string(keys) + " keys x dim " + std::to_string(dim));
+}
+
+std::string read_string(Napi::Value value, const char* argument) {
+  if (!value.IsString()) throw_type(value.Env(), argument, "a string", describe(value));
+  return value.As<Napi::String>().Utf8Value();
+}
+
+StoreOptions read_store_options(Napi::Object object) {
+  return {.memory_bytes = read_count(object, "memoryBytes"),
+          .threads = static_cast<uint32_t>(read_count(object, "threads"))};
+}
+
+TableOptions read_table_options(Napi::Object object) {
+  return {.dim = static_cast<uint32_t>(
+              std::min<uint64_t>(read_count(object, "dim"), UINT32_MAX)),
+          .optimizer = read_optimizer(object.Get("optimizer").As<Napi::Object>()),
+          .initializer = read_initializer(object.Get("initializer").As<Napi::Object>()),
+          .missing = read_enum<Missing>(object, "missing"),
+          .non_finite = read_enum<NonFinite>(object, "nonFinite"),
+          .seed = read_seed(object)};
+}
+
+DenseOptions read_dense_options(Napi::Object object) {
+  DenseOptions options{
+      .shape = {},
+      .optimizer = read_optimizer(object.Get("optimizer").As<Napi::Object>()),
+      .initializer = read_initializer(object.Get("initializer").As<Napi::Object>()),
+      .non_finite = read_enum<NonFinite>(object, "nonFinite"),
+      .seed = read_seed(object)};
+  const auto shape = object.Get("shape").As<Napi::Array>();
+  for (uint32_t i = 0; i < shape.Length(); ++i) {
+    options.shape.push_back(
+        static_cast<uint64_t>(shape.Get(i).As<Napi::Number>().DoubleValue()));
+  }
+  return options;
+}
+
+Pooling read_pooling(Napi::Value value) {
+  return static_cast<Pooling>(value.As<Napi::Number>().Uint32Value());
+}
+
+std::string describe(Napi::Value value) {
+  switch (value.Type()) {
+    case napi_string:
+    case napi_symbol:
+    case napi_function:
+    case napi_external:
+      return value.IsString() ? "a string" : value.IsFunction() ? "a function" : "a symbol";
+    case napi_object: {
+      // A caller's object may answer anything here, or throw.
+      try {
+        const Napi::Value constructor = value.As<Napi::Object>().Get("constructor");
+        if (!constructor.IsFunction()) return "an object";
+        const Napi::Value name = constructor.As<Napi::Object>().Get("name");
+        return name.IsString() ? name.As<Napi::String>().Utf8Value() : "an object";
+      } catch (const Napi::Error&) {
+        return "an object";
+      }
+    }
+    default:
+      return value.ToString().Utf8Value();
+  }
+}
+
+}  // namespace hotrow::bindings

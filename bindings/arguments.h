@@ -1,0 +1,48 @@
+// Arguments from JavaScript, checked: whatever a caller passes, what comes out of here is safe to
+// use, or a TypeError or RangeError that names the argument has been thrown.
+//
+// A view points into JavaScript's memory and is good until the next call into JavaScript: use it
+// at once (synchronous calls) or copy it (everything that leaves the thread).
+#ifndef HOTROW_BINDINGS_ARGUMENTS_H_
+#define HOTROW_BINDINGS_ARGUMENTS_H_
+
+#include <napi.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hotrow/batch.h"
+#include "hotrow/options.h"
+
+namespace hotrow::bindings {
+
+/// Typed arrays of exactly one class, not shared and not detached.
+std::span<const uint64_t> read_keys(Napi::Value value, const char* argument);
+std::span<const uint32_t> read_offsets(Napi::Value value, const char* argument);
+std::span<float> read_floats(Napi::Value value, const char* argument);
+/// An empty span for undefined.
+std::span<float> read_optional_floats(Napi::Value value, const char* argument);
+
+/// Throws a RangeError unless the array has `expected` values, which `meaning` explains.
+void expect_length(Napi::Env env, const char* argument, size_t received, size_t expected,
+                   const std::string& meaning);
+/// Throws unless `values` is one row of `dim` values a key.
+void expect_rows(Napi::Env env, const char* argument, size_t values, size_t keys, uint32_t dim);
+
+std::string read_string(Napi::Value value, const char* argument);
+
+/// Options as lib/options.ts completes them: every field is there and has its type.
+StoreOptions read_store_options(Napi::Object object);
+TableOptions read_table_options(Napi::Object object);
+DenseOptions read_dense_options(Napi::Object object);
+/// 0 sum, 1 mean, 2 sqrtn.
+Pooling read_pooling(Napi::Value value);
+
+/// How an error names a value: its class, or its type and value.
+std::string describe(Napi::Value value);
+
+}  // namespace hotrow::bindings
+
+#endif  // HOTROW_BINDINGS_ARGUMENTS_H_

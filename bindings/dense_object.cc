@@ -1,0 +1,75 @@
+// A dense parameter's calls.
+#include <utility>
+
+#include "arguments.h"
+#include "environment.h"
+#include "errors.h"
+#include "results.h"
+#include "store_object.h"
+
+namespace hotrow::bindings {
+
+namespace {
+
+struct DenseParts {
+  std::shared_ptr<Dense> dense;
+  std::shared_ptr<Lane> lane;
+};
+
+}  // namespace
+
+Napi::Function DenseObject::define(Napi::Env env) {
+  return DefineClass(env, "NativeDense",
+                     {InstanceMethod<&DenseObject::pull>("pull"),
+                      InstanceMethod<&DenseObject::push>("push"),
+                      InstanceMethod<&DenseObject::update>("update")});
+}
+
+Napi::Value DenseObject::make(Napi::Env env, std::shared_ptr<Dense> dense,
+                              std::shared_ptr<Lane> lane) {
+  DenseParts parts{std::move(dense), std::move(lane)};
+  return Environment::of(env).dense.New({Napi::External<DenseParts>::New(env, &parts)});
+}
+
+DenseObject::DenseObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DenseObject>(info) {
+  if (!info[0].IsExternal()) throw_type(info.Env(), "dense", "store.dense()", "a constructor call");
+  auto* const parts = info[0].As<Napi::External<DenseParts>>().Data();
+  dense_ = std::move(parts->dense);
+  lane_ = std::move(parts->lane);
+}
+
+// pull(out?)
+Napi::Value DenseObject::pull(const Napi::CallbackInfo& info) {
+  const size_t size = dense_->size();
+  if (!info[0].IsUndefined()) {
+    expect_length(info.Env(), "out", read_floats(info[0], "out").size(), size,
+                  "the parameter's size");
+  }
+  auto result = std::make_shared<FloatResult>(info[0], size);
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [dense = dense_, result] { return dense->pull(result->values()); },
+      [result](Napi::Env env) { return result->resolve(env); });
+}
+
+Napi::Value DenseObject::write(const Napi::CallbackInfo& info, const char* argument,
+                               Status (Dense::*call)(std::span<const float>)) {
+  const auto values = read_floats(info[0], argument);
+  expect_length(info.Env(), argument, values.size(), dense_->size(), "the parameter's size");
+  auto buffers = lane_->take_buffers();
+  buffers->values.assign(values.begin(), values.end());
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [dense = dense_, buffers, call] { return (dense.get()->*call)(buffers->values); },
+      [](Napi::Env env) { return env.Undefined(); });
+}
+
+Napi::Value DenseObject::push(const Napi::CallbackInfo& info) {
+  return write(info, "gradient", &Dense::push);
+}
+
+Napi::Value DenseObject::update(const Napi::CallbackInfo& info) {
+  return write(info, "values", &Dense::update);
+}
+
+}  // namespace hotrow::bindings

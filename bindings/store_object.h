@@ -1,0 +1,94 @@
+// The JavaScript objects behind lib/store.ts, lib/table.ts and lib/dense.ts: each a handle of the
+// core and the lane of the store it belongs to.
+#ifndef HOTROW_BINDINGS_STORE_OBJECT_H_
+#define HOTROW_BINDINGS_STORE_OBJECT_H_
+
+#include <napi.h>
+
+#include <memory>
+#include <string>
+
+#include "hotrow/store.h"
+#include "lane.h"
+
+namespace hotrow::bindings {
+
+class StoreObject : public Napi::ObjectWrap<StoreObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  /// new NativeStore(path, options)
+  explicit StoreObject(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value open(const Napi::CallbackInfo& info);
+  Napi::Value table(const Napi::CallbackInfo& info);
+  Napi::Value dense(const Napi::CallbackInfo& info);
+  Napi::Value list(const Napi::CallbackInfo& info);
+  Napi::Value drop(const Napi::CallbackInfo& info);
+  Napi::Value stats(const Napi::CallbackInfo& info);
+  Napi::Value lookup_all(const Napi::CallbackInfo& info);
+  Napi::Value push_all(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+
+  // Shared with jobs, which may outlive a garbage-collected object by a moment.
+  struct Opened {
+    std::string path;
+    StoreOptions options;
+    std::shared_ptr<Store> store;  // set by the job of open(), before any later job runs
+  };
+  std::shared_ptr<Opened> opened_;
+  std::shared_ptr<Lane> lane_;
+};
+
+class TableObject : public Napi::ObjectWrap<TableObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  static Napi::Value make(Napi::Env env, std::shared_ptr<Table> table,
+                          std::shared_ptr<Lane> lane);
+  explicit TableObject(const Napi::CallbackInfo& info);
+
+  const std::shared_ptr<Table>& table() const { return table_; }
+  uint32_t dim() const { return dim_; }
+
+ private:
+  struct BagArguments;
+
+  Napi::Value lookup(const Napi::CallbackInfo& info);
+  Napi::Value lookup_sync(const Napi::CallbackInfo& info);
+  Napi::Value lookup_pooled(const Napi::CallbackInfo& info);
+  Napi::Value push(const Napi::CallbackInfo& info);
+  Napi::Value push_pooled(const Napi::CallbackInfo& info);
+  Napi::Value update(const Napi::CallbackInfo& info);
+  Napi::Value erase(const Napi::CallbackInfo& info);
+  Napi::Value stats(const Napi::CallbackInfo& info);
+  BagArguments read_bags(const Napi::CallbackInfo& info) const;
+  /// push and update: keys and one row a key, in one job.
+  Napi::Value write(const Napi::CallbackInfo& info, const char* argument,
+                    Status (Table::*call)(KeyBatch, ConstRowBatch));
+
+  std::shared_ptr<Table> table_;
+  std::shared_ptr<Lane> lane_;
+  uint32_t dim_ = 0;
+};
+
+class DenseObject : public Napi::ObjectWrap<DenseObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  static Napi::Value make(Napi::Env env, std::shared_ptr<Dense> dense,
+                          std::shared_ptr<Lane> lane);
+  explicit DenseObject(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value pull(const Napi::CallbackInfo& info);
+  Napi::Value push(const Napi::CallbackInfo& info);
+  Napi::Value update(const Napi::CallbackInfo& info);
+  Napi::Value write(const Napi::CallbackInfo& info, const char* argument,
+                    Status (Dense::*call)(std::span<const float>));
+
+  std::shared_ptr<Dense> dense_;
+  std::shared_ptr<Lane> lane_;
+};
+
+}  // namespace hotrow::bindings
+
+#endif  // HOTROW_BINDINGS_STORE_OBJECT_H_

@@ -1,0 +1,208 @@
+// A table's calls: arguments read, copied and handed to the lane.
+#include <utility>
+
+#include "arguments.h"
+#include "environment.h"
+#include "errors.h"
+#include "results.h"
+#include "store_object.h"
+
+namespace hotrow::bindings {
+
+namespace {
+
+struct TableParts {
+  std::shared_ptr<Table> table;
+  std::shared_ptr<Lane> lane;
+};
+
+Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
+
+}  // namespace
+
+Napi::Function TableObject::define(Napi::Env env) {
+  return DefineClass(env, "NativeTable",
+                     {InstanceMethod<&TableObject::lookup>("lookup"),
+                      InstanceMethod<&TableObject::lookup_sync>("lookupSync"),
+                      InstanceMethod<&TableObject::lookup_pooled>("lookupPooled"),
+                      InstanceMethod<&TableObject::push>("push"),
+                      InstanceMethod<&TableObject::push_pooled>("pushPooled"),
+                      InstanceMethod<&TableObject::update>("update"),
+                      InstanceMethod<&TableObject::erase>("erase"),
+                      InstanceMethod<&TableObject::stats>("stats")});
+}
+
+Napi::Value TableObject::make(Napi::Env env, std::shared_ptr<Table> table,
+                              std::shared_ptr<Lane> lane) {
+  TableParts parts{std::move(table), std::move(lane)};
+  return Environment::of(env).table.New({Napi::External<TableParts>::New(env, &parts)});
+}
+
+TableObject::TableObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TableObject>(info) {
+  if (!info[0].IsExternal()) throw_type(info.Env(), "table", "store.table()", "a constructor call");
+  auto* const parts = info[0].As<Napi::External<TableParts>>().Data();
+  table_ = std::move(parts->table);
+  lane_ = std::move(parts->lane);
+  dim_ = table_->options().dim;
+}
+
+// lookup(keys, out?)
+Napi::Value TableObject::lookup(const Napi::CallbackInfo& info) {
+  const auto keys = read_keys(info[0], "keys");
+  const size_t size = keys.size() * dim_;
+  if (!info[1].IsUndefined()) {
+    expect_rows(info.Env(), "out", read_floats(info[1], "out").size(), keys.size(), dim_);
+  }
+  auto buffers = lane_->take_buffers();
+  buffers->keys.assign(keys.begin(), keys.end());
+  auto result = std::make_shared<FloatResult>(info[1], size);
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [table = table_, buffers, result] { return table->lookup(buffers->keys, result->values()); },
+      [result](Napi::Env env) { return result->resolve(env); });
+}
+
+// lookupSync(keys, out)
+Napi::Value TableObject::lookup_sync(const Napi::CallbackInfo& info) {
+  const auto keys = read_keys(info[0], "keys");
+  const auto out = read_floats(info[1], "out");
+  expect_rows(info.Env(), "out", out.size(), keys.size(), dim_);
+  const Status status = table_->lookup(keys, out);
+  if (!status.ok()) throw_status(info.Env(), status);
+  return info[1];
+}
+
+// (keys, offsets, floats, pooling, weights?) of lookupPooled and pushPooled.
+struct TableObject::BagArguments {
+  std::shared_ptr<Buffers> buffers;
+  size_t bags = 0;
+  Pooling pooling = Pooling::kSum;
+
+  BagBatch batch() const {
+    return {buffers->keys, buffers->offsets, buffers->weights, pooling};
+  }
+};
+
+TableObject::BagArguments TableObject::read_bags(const Napi::CallbackInfo& info) const {
+  const auto keys = read_keys(info[0], "keys");
+  const auto offsets = read_offsets(info[1], "offsets");
+  const auto weights = read_optional_floats(info[4], "weights");
+  if (offsets.empty()) {
+    throw_range(info.Env(), "offsets", "bags + 1 values, from 0 to the number of keys", "none");
+  }
+  if (!info[4].IsUndefined()) {
+    expect_length(info.Env(), "weights", weights.size(), keys.size(), "one a key");
+  }
+  BagArguments arguments{.buffers = lane_->take_buffers(),
+                         .bags = offsets.size() - 1,
+                         .pooling = read_pooling(info[3])};
+  arguments.buffers->keys.assign(keys.begin(), keys.end());
+  arguments.buffers->offsets.assign(offsets.begin(), offsets.end());
+  arguments.buffers->weights.assign(weights.begin(), weights.end());
+  return arguments;
+}
+
+Napi::Value TableObject::lookup_pooled(const Napi::CallbackInfo& info) {
+  const BagArguments bags = read_bags(info);
+  const size_t size = bags.bags * dim_;
+  if (!info[2].IsUndefined()) {
+    expect_length(info.Env(), "out", read_floats(info[2], "out").size(), size,
+                  std::to_string(bags.bags) + " bags x dim " + std::to_string(dim_));
+  }
+  auto result = std::make_shared<FloatResult>(info[2], size);
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [table = table_, bags, result] {
+        return table->lookup_pooled(bags.batch(), result->values());
+      },
+      [result](Napi::Env env) { return result->resolve(env); });
+}
+
+Napi::Value TableObject::push_pooled(const Napi::CallbackInfo& info) {
+  const BagArguments bags = read_bags(info);
+  const auto gradients = read_floats(info[2], "gradients");
+  expect_length(info.Env(), "gradients", gradients.size(), bags.bags * dim_,
+                std::to_string(bags.bags) + " bags x dim " + std::to_string(dim_));
+  bags.buffers->values.assign(gradients.begin(), gradients.end());
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [table = table_, bags] { return table->push_pooled(bags.batch(), bags.buffers->values); },
+      undefined);
+}
+
+Napi::Value TableObject::write(const Napi::CallbackInfo& info, const char* argument,
+                               Status (Table::*call)(KeyBatch, ConstRowBatch)) {
+  const auto keys = read_keys(info[0], "keys");
+  const auto rows = read_floats(info[1], argument);
+  expect_rows(info.Env(), argument, rows.size(), keys.size(), dim_);
+  auto buffers = lane_->take_buffers();
+  buffers->keys.assign(keys.begin(), keys.end());
+  buffers->values.assign(rows.begin(), rows.end());
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [table = table_, buffers, call] {
+        return (table.get()->*call)(buffers->keys, buffers->values);
+      },
+      undefined);
+}
+
+Napi::Value TableObject::push(const Napi::CallbackInfo& info) {
+  return write(info, "gradients", &Table::push);
+}
+
+Napi::Value TableObject::update(const Napi::CallbackInfo& info) {
+  return write(info, "rows", &Table::update);
+}
+
+Napi::Value TableObject::erase(const Napi::CallbackInfo& info) {
+  const auto keys = read_keys(info[0], "keys");
+  auto buffers = lane_->take_buffers();
+  buffers->keys.assign(keys.begin(), keys.end());
+  auto erased = std::make_shared<uint64_t>(0);
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [table = table_, buffers, erased]() -> Status {
+        const Result<uint64_t> result = table->erase(buffers->keys);
+        if (!result.ok()) return result.status();
+        *erased = result.value();
+        return {};
+      },
+      [erased](Napi::Env env) -> Napi::Value {
+        return Napi::Number::New(env, static_cast<double>(*erased));
+      });
+}
+
+Napi::Value TableObject::stats(const Napi::CallbackInfo& info) {
+  auto stats = std::make_shared<TableStats>();
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [table = table_, stats]() -> Status {
+        Result<TableStats> result = table->stats();
+        if (!result.ok()) return result.status();
+        *stats = result.value();
+        return {};
+      },
+      [stats](Napi::Env env) -> Napi::Value {
+        Napi::Object object = Napi::Object::New(env);
+        const auto set = [&](const char* name, uint64_t value) {
+          object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+        };
+        set("rows", stats->rows);
+        set("rowBytes", stats->row_bytes);
+        set("rowMemoryBytes", stats->row_memory_bytes);
+        set("indexMemoryBytes", stats->index_memory_bytes);
+        set("buckets", stats->buckets);
+        set("shards", stats->shards);
+        set("lookups", stats->lookups);
+        set("hits", stats->hits);
+        set("pushes", stats->pushes);
+        set("updates", stats->updates);
+        set("created", stats->created);
+        set("erased", stats->erased);
+        set("skippedGradients", stats->skipped_gradients);
+        set("grownShards", stats->grown_shards);
+        return object;
+      });
+}
+
+}  // namespace hotrow::bindings

@@ -1,0 +1,91 @@
+// One pass over the flights in time order: every batch is predicted before it is learned.
+//
+// The loop knows nothing of where a model keeps its weights. A model that works elsewhere returns
+// promises, and the loop uses the time: while the model looks rows up, the next batch is prepared;
+// while it learns, the scores of the batch are taken. Calls are made in the order prepare,
+// predict, learn, predict, learn ..., and a model must carry them out in that order: then nothing
+// of a batch is learned before the batch has been predicted, and all of it before the next is.
+
+import type { Table } from 'hotrow'
+import { RunningAuc } from '../common/metrics.ts'
+import type { Flights } from './data.ts'
+
+export const BATCH_SIZE = 2048
+
+/** @typeParam B a batch in the model's own form: ids, keys */
+export interface Model<B> {
+  /** Takes rows [start, end) of the data in. The batch before it may still be in use. */
+  prepare(start: number, end: number): B
+  /** Logits [end - start] of a batch; valid until the next call of predict. */
+  predict(batch: B): Float32Array | Promise<Float32Array>
+  /** Learns from the batch that was predicted last. errors [end - start]: probability - label. */
+  learn(batch: B, errors: Float32Array): void | Promise<void>
+  size(): Size | Promise<Size>
+}
+
+export interface Size {
+  readonly ids: number
+  /** Weights, optimizer state and whatever finds them. */
+  readonly bytes: number
+}
+
+export async function tableSize(table: Table): Promise<Size> {
+  const { rows, rowBytes, indexBytes } = await table.stats()
+  return { ids: rows, bytes: rowBytes + indexBytes }
+}
+
+export interface Progress {
+  readonly rows: number
+  readonly rowsPerSecond: number
+  readonly auc: number
+}
+
+export interface Run {
+  /** What the model gave each flight before it learned from it [rows]. */
+  readonly probabilities: Float32Array
+  readonly seconds: number
+}
+
+/** @param onProgress is called now and then, a few times a second; waited for when it is async */
+export async function train<B>(
+  model: Model<B>,
+  flights: Flights,
+  onProgress: (progress: Progress) => void | Promise<void>,
+): Promise<Run> {
+  const { rows, late } = flights
+  const probabilities = new Float32Array(rows)
+  const errors = new Float32Array(BATCH_SIZE)
+  const running = new RunningAuc()
+  const started = performance.now()
+  let reported = started
+
+  let batch = model.prepare(0, Math.min(BATCH_SIZE, rows))
+  let logits = model.predict(batch)
+  let learned: void | Promise<void> = Promise.resolve()
+  for (let start = 0; start < rows; start += BATCH_SIZE) {
+    const end = Math.min(start + BATCH_SIZE, rows)
+    const current = batch
+    if (end < rows) batch = model.prepare(end, Math.min(end + BATCH_SIZE, rows))
+    const [z] = await Promise.all([logits, learned])
+    for (let row = start; row < end; row++) {
+      const probability = 1 / (1 + Math.exp(-z[row - start]!))
+      probabilities[row] = probability
+      errors[row - start] = probability - late[row]!
+    }
+    learned = model.learn(current, errors.subarray(0, end - start))
+    if (end < rows) logits = model.predict(batch)
+    for (let row = start; row < end; row++) {
+      running.add(probabilities[row]!, late[row]!)
+    }
+    const now = performance.now()
+    if (now - reported > 200) {
+      reported = now
+      const rowsPerSecond = (end / (now - started)) * 1000
+      await onProgress({ rows: end, rowsPerSecond, auc: running.value() })
+    }
+  }
+  await learned
+  const seconds = (performance.now() - started) / 1000
+  await onProgress({ rows, rowsPerSecond: rows / seconds, auc: running.value() })
+  return { probabilities, seconds }
+}

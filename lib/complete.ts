@@ -1,0 +1,173 @@
+/**
+ * Options as the addon reads them: every field there, of the right type, enums as numbers.
+ * Wrong types and unknown fields are found here; wrong values by `validate()` in the core.
+ */
+import type { NativeDenseOptions, NativeStoreOptions, NativeTableOptions } from './addon.ts'
+import { rangeError, typeError } from './errors.ts'
+import type {
+  DenseOptions,
+  InitializerOptions,
+  OptimizerOptions,
+  StoreOptions,
+  TableOptions,
+} from './options.ts'
+
+/** Defaults of OptimizerOptions in options.h, in the order of its enum. */
+const optimizerKinds = ['sgd', 'adagrad', 'rowwiseAdagrad', 'adam', 'ftrl', 'sum'] as const
+const optimizerDefaults = {
+  learningRate: 0.01,
+  initialAccumulator: 0.1,
+  epsilon: 1e-10,
+  beta1: 0.9,
+  beta2: 0.999,
+  beta: 1,
+  l1: 0,
+  l2: 0,
+}
+const initializerKinds = ['zeros', 'constant', 'uniform', 'normal', 'truncatedNormal'] as const
+const initializerDefaults = { value: 0, low: 0, high: 0, mean: 0, stddev: 0 }
+
+const storeFields = ['memoryBytes', 'threads']
+const tableFields = ['dim', 'optimizer', 'initializer', 'missing', 'nonFinite', 'seed']
+const denseFields = ['shape', 'optimizer', 'initializer', 'nonFinite', 'seed']
+
+type Fields = Record<string, unknown>
+
+/** `value` as an object with no fields but `known`. */
+function checkObject(argument: string, value: unknown, known: readonly string[]): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw typeError(argument, 'an object', value)
+  }
+  for (const field of Object.keys(value)) {
+    if (!known.includes(field)) throw rangeError(argument, `only ${known.join(', ')}`, field)
+  }
+  return value as Fields
+}
+
+/** An integer from `least` to `most`; the limits are written out in messages. */
+export function checkInteger(
+  argument: string,
+  value: unknown,
+  least: number,
+  most: number,
+): number {
+  if (typeof value !== 'number') throw typeError(argument, 'a number', value)
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw rangeError(argument, `an integer from ${least} to ${most}`, value)
+  }
+  return value
+}
+
+/** The position of `value` in `choices`. */
+export function checkChoice(argument: string, value: unknown, choices: readonly string[]): number {
+  if (typeof value !== 'string') {
+    throw typeError(argument, `one of ${choices.map((c) => `'${c}'`).join(', ')}`, value)
+  }
+  const index = choices.indexOf(value)
+  if (index < 0) {
+    throw rangeError(argument, `one of ${choices.map((c) => `'${c}'`).join(', ')}`, value)
+  }
+  return index
+}
+
+/** A name of a table or dense parameter. */
+export function checkName(value: unknown): string {
+  if (typeof value !== 'string') throw typeError('name', 'a string', value)
+  const bytes = Buffer.byteLength(value)
+  if (bytes < 1 || bytes > 255) {
+    throw rangeError('name', 'a string of 1 to 255 bytes in UTF-8', `${bytes} bytes`)
+  }
+  return value
+}
+
+function checkSeed(value: unknown): bigint {
+  if (value === undefined) return 0n
+  if (typeof value !== 'bigint' && typeof value !== 'number') {
+    throw typeError('seed', 'a bigint or an integer', value)
+  }
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    throw rangeError('seed', 'a bigint or a safe integer', value)
+  }
+  const seed = BigInt(value)
+  if (seed < 1n || seed >= 1n << 64n) throw rangeError('seed', 'a u64 above 0', value)
+  return seed
+}
+
+/** A kind and the numbers that go with it; absent numbers take their defaults. */
+function completeKind<Numbers extends Record<string, number>>(
+  argument: string,
+  value: unknown,
+  kinds: readonly string[],
+  defaults: Numbers,
+): Numbers & { kind: number } {
+  const fields = checkObject(argument, value, ['kind', ...Object.keys(defaults)])
+  const complete: Record<string, number> = {
+    kind: checkChoice(`${argument}.kind`, fields.kind, kinds),
+  }
+  for (const [field, byDefault] of Object.entries(defaults)) {
+    const given = fields[field] ?? byDefault
+    if (typeof given !== 'number') throw typeError(`${argument}.${field}`, 'a number', given)
+    complete[field] = given
+  }
+  return complete as Numbers & { kind: number }
+}
+
+function completeCommon(fields: {
+  optimizer?: OptimizerOptions | undefined
+  initializer?: InitializerOptions | undefined
+  nonFinite?: string | undefined
+  seed?: bigint | number | undefined
+}) {
+  return {
+    optimizer: completeKind(
+      'optimizer',
+      fields.optimizer ?? { kind: 'sgd' },
+      optimizerKinds,
+      optimizerDefaults,
+    ),
+    initializer: completeKind(
+      'initializer',
+      fields.initializer ?? { kind: 'zeros' },
+      initializerKinds,
+      initializerDefaults,
+    ),
+    nonFinite: checkChoice('nonFinite', fields.nonFinite ?? 'reject', ['reject', 'skip']),
+    seed: checkSeed(fields.seed),
+  }
+}
+
+/** Checks and completes the options of `open`; 0 asks for the core's default. */
+export function completeStoreOptions(options: StoreOptions): NativeStoreOptions {
+  checkObject('options', options, storeFields)
+  const { memoryBytes, threads } = options
+  return {
+    memoryBytes:
+      memoryBytes === undefined
+        ? 0
+        : checkInteger('memoryBytes', memoryBytes, 2 ** 24, Number.MAX_SAFE_INTEGER),
+    threads: threads === undefined ? 0 : checkInteger('threads', threads, 1, 256),
+  }
+}
+
+/** Checks and completes the options of `store.table`. */
+export function completeTableOptions(options: TableOptions): NativeTableOptions {
+  checkObject('options', options, tableFields)
+  return {
+    dim: checkInteger('dim', options.dim, 1, 8192),
+    missing: checkChoice('missing', options.missing ?? 'initial', ['initial', 'zeros']),
+    ...completeCommon(options),
+  }
+}
+
+/** Checks and completes the options of `store.dense`. */
+export function completeDenseOptions(options: DenseOptions): NativeDenseOptions {
+  checkObject('options', options, denseFields)
+  if (!Array.isArray(options.shape)) throw typeError('shape', 'an array', options.shape)
+  if (options.shape.length < 1 || options.shape.length > 8) {
+    throw rangeError('shape', '1 to 8 dimensions', options.shape.length)
+  }
+  return {
+    shape: options.shape.map((n, i) => checkInteger(`shape[${i}]`, n, 1, 2 ** 31)),
+    ...completeCommon(options),
+  }
+}

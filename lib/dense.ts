@@ -1,0 +1,49 @@
+/** A dense parameter: f32 values of a fixed shape under a name. */
+import type { NativeDense } from './addon.ts'
+import { closedError } from './errors.ts'
+import type { DenseOptions } from './options.ts'
+import type { Owner } from './table.ts'
+
+/** A dense parameter of a store; made by `store.dense`. Buffers, order and errors as `Table`. */
+export class Dense {
+  readonly name: string
+  /** Row-major. */
+  readonly shape: readonly number[]
+  /** The options it was opened with. */
+  readonly options: Readonly<DenseOptions>
+  readonly #native: NativeDense
+  readonly #owner: Owner
+
+  /** @internal */
+  constructor(name: string, options: DenseOptions, native: NativeDense, owner: Owner) {
+    this.name = name
+    this.shape = Object.freeze([...options.shape])
+    this.options = Object.freeze({ ...options, shape: this.shape })
+    this.#native = native
+    this.#owner = owner
+  }
+
+  #call<T>(work: (native: NativeDense) => Promise<T>): Promise<T> {
+    if (!this.#owner.closed) return work(this.#native)
+    return Promise.reject(closedError(`the store of dense parameter '${this.name}'`))
+  }
+
+  /**
+   * All values as of one instant.
+   *
+   * @param options - `out`: a Float32Array of the parameter's size to fill instead of a new one
+   */
+  pull(options?: { out?: Float32Array }): Promise<Float32Array> {
+    return this.#call((native) => native.pull(options?.out))
+  }
+
+  /** Runs the optimizer with a gradient of the parameter's size. */
+  push(gradient: Float32Array): Promise<void> {
+    return this.#call((native) => native.push(gradient))
+  }
+
+  /** Assigns all values; the optimizer's state stays. */
+  update(values: Float32Array): Promise<void> {
+    return this.#call((native) => native.update(values))
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Errors. Wrong arguments throw a TypeError or RangeError at once; everything that fails at work
+ * is a StoreError. Both carry a stable `code`: the code is the contract, the message is not.
+ */
+
+/** The codes of native/include/hotrow/status_codes.def. */
+export type StoreErrorCode =
+  | 'ERR_INVALID_ARGUMENT'
+  | 'ERR_CAPACITY'
+  | 'ERR_CONFLICT'
+  | 'ERR_NOT_FOUND'
+  | 'ERR_UNSUPPORTED'
+  | 'ERR_INTERNAL'
+  | 'ERR_CLOSED'
+
+/** What a failure affects: this call, or the whole store. */
+export type StoreErrorScope = 'call' | 'store'
+
+/** What a failed call left behind: nothing was applied, or it cannot be known. */
+export type StoreErrorOutcome = 'none' | 'unknown'
+
+const brand = Symbol.for('hotrow.StoreError')
+
+/** A call that could not do its work. `instanceof` holds across copies of this package. */
+export class StoreError extends Error {
+  /** Stable across releases. */
+  readonly code: StoreErrorCode
+  readonly scope: StoreErrorScope
+  readonly outcome: StoreErrorOutcome
+  /** Whether the same call may succeed later without any change by the caller. */
+  readonly retryable: boolean
+
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    fields: { scope: StoreErrorScope; outcome: StoreErrorOutcome; retryable: boolean },
+  ) {
+    super(message)
+    this.code = code
+    this.scope = fields.scope
+    this.outcome = fields.outcome
+    this.retryable = fields.retryable
+    Object.defineProperty(this, brand, { value: true })
+  }
+
+  override get name(): string {
+    return 'StoreError'
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && brand in value
+  }
+}
+
+/** The error of a call on a closed store. */
+export function closedError(what: string): StoreError {
+  return new StoreError('ERR_CLOSED', `${what} is closed`, {
+    scope: 'store',
+    outcome: 'none',
+    retryable: false,
+  })
+}
+
+function coded<E extends Error>(error: E): E {
+  return Object.assign(error, { code: 'ERR_INVALID_ARGUMENT' })
+}
+
+/** How an error names a value: its class, or its type and value. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return `'${value.length > 40 ? `${value.slice(0, 40)}…` : value}'`
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'symbol') return 'a symbol'
+  if (typeof value !== 'object' || value === null) return String(value)
+  return value.constructor?.name ?? 'an object'
+}
+
+/** A TypeError `argument: expected X, received Y`. */
+export function typeError(argument: string, expected: string, value: unknown): TypeError {
+  return coded(new TypeError(`${argument}: expected ${expected}, received ${describe(value)}`))
+}
+
+/** A RangeError `argument: expected X, received Y`. */
+export function rangeError(argument: string, expected: string, value: unknown): RangeError {
+  return coded(new RangeError(`${argument}: expected ${expected}, received ${describe(value)}`))
+}

@@ -1,0 +1,45 @@
+/** Finds and loads the addon; the only file that knows where the binary lies. */
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import type { Addon } from './addon.ts'
+import { StoreError } from './errors.ts'
+
+const require = createRequire(import.meta.url)
+
+/** Name of the platform package that carries a prebuilt binary, without its prefix. */
+function triple(): string {
+  const { platform, arch } = process
+  if (platform === 'win32') return `win32-${arch}-msvc`
+  if (platform !== 'linux') return `${platform}-${arch}`
+  const report = process.report?.getReport() as unknown as
+    | { header?: { glibcVersionRuntime?: string } }
+    | undefined
+  return `linux-${arch}-${report?.header?.glibcVersionRuntime ? 'gnu' : 'musl'}`
+}
+
+function load(): Addon {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  const attempts: [string, () => unknown][] = [
+    ['this package', () => require('node-gyp-build')(root)],
+    [`hotrow-${triple()}`, () => require(`hotrow-${triple()}`)],
+  ]
+  const chosen = process.env.HOTROW_NATIVE_PATH
+  if (chosen) attempts.unshift(['HOTROW_NATIVE_PATH', () => require(chosen)])
+  const failures: string[] = []
+  for (const [where, attempt] of attempts) {
+    try {
+      return attempt() as Addon
+    } catch (error) {
+      failures.push(`  ${where}: ${String((error as Error).message).split('\n')[0]}`)
+    }
+  }
+  throw new Error(
+    `hotrow: no native binary for ${triple()} could be loaded.\n${failures.join('\n')}\n` +
+      'Delete node_modules and install again with `npm i --include=optional`, or build it from ' +
+      'source with `npm run build` in the package.',
+  )
+}
+
+/** The addon, ready for use. */
+export const addon: Addon = load()
+addon.initialize(StoreError)

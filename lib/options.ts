@@ -1,0 +1,151 @@
+/**
+ * Options of a store, a table and a dense parameter. Every field mirrors one of
+ * native/include/hotrow/options.h, where the formulas stand; test/tidy compares the two.
+ */
+
+/** Options of `open`. */
+export interface StoreOptions {
+  /**
+   * Ceiling for rows, index and dense parameters, in bytes, at least 16 MiB. By default half of
+   * what the process may use. A push that would pass it rejects with ERR_CAPACITY and changes
+   * nothing.
+   */
+  memoryBytes?: number
+  /** Threads that one large call may use, the caller's included. By default one per core. */
+  threads?: number
+}
+
+/** The rule that turns gradients into changes of a row; made by `sgd()`, `adagrad()` and so on. */
+export interface OptimizerOptions {
+  readonly kind: 'sgd' | 'adagrad' | 'rowwiseAdagrad' | 'adam' | 'ftrl' | 'sum'
+  readonly learningRate?: number
+  readonly initialAccumulator?: number
+  readonly epsilon?: number
+  readonly beta1?: number
+  readonly beta2?: number
+  readonly beta?: number
+  readonly l1?: number
+  readonly l2?: number
+}
+
+/** How a row begins; made by `zeros()`, `uniform()` and so on. */
+export interface InitializerOptions {
+  readonly kind: 'zeros' | 'constant' | 'uniform' | 'normal' | 'truncatedNormal'
+  readonly value?: number
+  readonly low?: number
+  readonly high?: number
+  readonly mean?: number
+  readonly stddev?: number
+}
+
+/** Options of `store.table`. */
+export interface TableOptions {
+  /** Values per row, 1 to 8,192. */
+  dim: number
+  /** By default `sgd()`. */
+  optimizer?: OptimizerOptions
+  /** By default `zeros()`. */
+  initializer?: InitializerOptions
+  /** What a lookup answers for a key without a row: its initial row (the default), or zeros. */
+  missing?: 'initial' | 'zeros'
+  /**
+   * NaN or infinity in a pushed or assigned row: reject the whole call (the default), or leave
+   * that row out and count it in `skippedGradients`.
+   */
+  nonFinite?: 'reject' | 'skip'
+  /** Seed of the initial rows, a u64 above 0. By default made from the table's name. */
+  seed?: bigint | number
+}
+
+/** Options of `store.dense`. */
+export interface DenseOptions {
+  /** One to eight dimensions, row-major; at most 2^31 values in all. */
+  shape: readonly number[]
+  /** By default `sgd()`. */
+  optimizer?: OptimizerOptions
+  /** By default `zeros()`. */
+  initializer?: InitializerOptions
+  /** As for tables, for the whole gradient. */
+  nonFinite?: 'reject' | 'skip'
+  /** Seed of the initial values, a u64 above 0. By default made from the parameter's name. */
+  seed?: bigint | number
+}
+
+/** w -= learningRate * g */
+export function sgd(options: { learningRate?: number } = {}): OptimizerOptions {
+  return { kind: 'sgd', ...options }
+}
+
+/**
+ * a += g^2; w -= learningRate * g / (sqrt(a) + epsilon), each value for itself.
+ * Duchi, Hazan, Singer 2011. State: dim values a row.
+ */
+export function adagrad(
+  options: { learningRate?: number; initialAccumulator?: number; epsilon?: number } = {},
+): OptimizerOptions {
+  return { kind: 'adagrad', ...options }
+}
+
+/** Adagrad with one accumulator a row: a += mean(g^2). State: one value a row. */
+export function rowwiseAdagrad(
+  options: { learningRate?: number; initialAccumulator?: number; epsilon?: number } = {},
+): OptimizerOptions {
+  return { kind: 'rowwiseAdagrad', ...options }
+}
+
+/**
+ * Adam (Kingma, Ba 2015) as torch.optim.SparseAdam runs it: moments move for the rows that are
+ * pushed, the bias is corrected by the number of the table's pushes. State: 2 dim values a row.
+ */
+export function adam(
+  options: { learningRate?: number; beta1?: number; beta2?: number; epsilon?: number } = {},
+): OptimizerOptions {
+  return { kind: 'adam', learningRate: 0.001, epsilon: 1e-8, ...options }
+}
+
+/** FTRL-Proximal (McMahan et al. 2013). State: 2 dim values a row. */
+export function ftrl(
+  options: {
+    learningRate?: number
+    beta?: number
+    l1?: number
+    l2?: number
+    initialAccumulator?: number
+  } = {},
+): OptimizerOptions {
+  return { kind: 'ftrl', ...options }
+}
+
+/** w += g: plain addition. */
+export function sum(): OptimizerOptions {
+  return { kind: 'sum' }
+}
+
+/** Rows begin as zeros. */
+export function zeros(): InitializerOptions {
+  return { kind: 'zeros' }
+}
+
+/** Rows begin as `value` everywhere. */
+export function constant(value: number): InitializerOptions {
+  return { kind: 'constant', value }
+}
+
+/** Values drawn from [-limit, limit), or from [low, high). */
+export function uniform(limit: number): InitializerOptions
+export function uniform(low: number, high: number): InitializerOptions
+export function uniform(first: number, high?: number): InitializerOptions {
+  return high === undefined
+    ? { kind: 'uniform', low: -first, high: first }
+    : { kind: 'uniform', low: first, high }
+}
+
+/** Values drawn from a normal distribution. */
+export function normal(stddev: number, mean = 0): InitializerOptions {
+  return { kind: 'normal', stddev, mean }
+}
+
+/** As `normal`, with nothing beyond two standard deviations of the mean. */
+export function truncatedNormal(stddev: number, mean = 0): InitializerOptions {
+  return { kind: 'truncatedNormal', stddev, mean }
+}

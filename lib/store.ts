@@ -1,0 +1,138 @@
+/** A store: tables and dense parameters under names. */
+import type { NativeRequest, NativeStore, ParameterInfo, StoreStats } from './addon.ts'
+import {
+  checkName,
+  completeDenseOptions,
+  completeStoreOptions,
+  completeTableOptions,
+} from './complete.ts'
+import { Dense } from './dense.ts'
+import { closedError, rangeError, typeError } from './errors.ts'
+import { addon } from './native.ts'
+import type { DenseOptions, StoreOptions, TableOptions } from './options.ts'
+import { nativeOf, Table } from './table.ts'
+
+/** A table's part of `lookupAll`: the table, its keys [n], and optionally an `out` [n * dim]. */
+export type LookupRequest = readonly [Table, BigUint64Array, Float32Array?]
+/** A table's part of `pushAll`: the table, its keys [n], and their gradients [n * dim]. */
+export type PushRequest = readonly [Table, BigUint64Array, Float32Array]
+
+/**
+ * Opens the store at `path`.
+ *
+ * `':memory:'` is a new private store; `':memory:NAME'` one that every opener of NAME in the
+ * process shares. Any other path names one store for the process: opening it again, from a
+ * worker thread too, gives the same native store until its last opener closes it. Nothing is
+ * written to the path yet: rows live in memory.
+ *
+ * Options must equal those of the first opener or be left out, else ERR_CONFLICT.
+ */
+export function open(path: string, options: StoreOptions = {}): Promise<Store> {
+  if (typeof path !== 'string') throw typeError('path', 'a string', path)
+  if (path === '' || path.includes('\0')) {
+    throw rangeError('path', "a path without zero bytes, ':memory:' or ':memory:NAME'", path)
+  }
+  const native = new addon.NativeStore(path, completeStoreOptions(options))
+  return native.open().then((canonical) => new Store(canonical, native))
+}
+
+/** An open store; made by `open`. */
+export class Store {
+  /** Where it was opened, absolute. */
+  readonly path: string
+  readonly #native: NativeStore
+  #closing: Promise<void> | undefined
+
+  /** @internal */
+  constructor(path: string, native: NativeStore) {
+    this.path = path
+    this.#native = native
+  }
+
+  /** Whether `close` has been called. */
+  get closed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  #call<T>(work: (native: NativeStore) => Promise<T>): Promise<T> {
+    if (!this.closed) return work(this.#native)
+    return Promise.reject(closedError(`the store '${this.path}'`))
+  }
+
+  /**
+   * Opens the table `name`, creating it when there is none. Rejects with ERR_CONFLICT when it has
+   * other options, naming the first that differs.
+   */
+  table(name: string, options: TableOptions): Promise<Table> {
+    checkName(name)
+    const complete = completeTableOptions(options)
+    return this.#call(async (native) => {
+      return new Table(name, options, await native.table(name, complete), this)
+    })
+  }
+
+  /** As `table`, for a dense parameter. Tables and dense parameters share one space of names. */
+  dense(name: string, options: DenseOptions): Promise<Dense> {
+    checkName(name)
+    const complete = completeDenseOptions(options)
+    return this.#call(async (native) => {
+      return new Dense(name, options, await native.dense(name, complete), this)
+    })
+  }
+
+  /** Looks up several tables in one call. The results come in the order of the requests. */
+  lookupAll(requests: readonly LookupRequest[]): Promise<Float32Array[]> {
+    const parts = nativeRequests(requests)
+    return this.#call((native) => native.lookupAll(parts))
+  }
+
+  /** Pushes to several tables, each at most once in a call: all of it is applied or nothing. */
+  pushAll(requests: readonly PushRequest[]): Promise<void> {
+    const parts = nativeRequests(requests)
+    return this.#call((native) => native.pushAll(parts))
+  }
+
+  /** Everything in the store, by name. */
+  tables(): Promise<ParameterInfo[]> {
+    return this.#call((native) => native.list())
+  }
+
+  /**
+   * Removes a table or dense parameter and frees its memory; its handles reject with ERR_CLOSED
+   * from then on. Rejects with ERR_NOT_FOUND when there is none of that name.
+   */
+  drop(name: string): Promise<void> {
+    checkName(name)
+    return this.#call((native) => native.drop(name))
+  }
+
+  /** Memory and counts. */
+  stats(): Promise<StoreStats> {
+    return this.#call((native) => native.stats())
+  }
+
+  /**
+   * Ends this opener's use after the calls made before have ended; the last opener's close frees
+   * the memory. Later calls fail with ERR_CLOSED. Closing again is fine.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#native.close()
+    return this.#closing
+  }
+
+  /** `await using store = await open(…)` closes it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** The requests with native tables; arrays are checked by the addon. */
+function nativeRequests(
+  requests: readonly (LookupRequest | PushRequest)[],
+): NativeRequest[] {
+  if (!Array.isArray(requests)) throw typeError('requests', 'an array', requests)
+  return requests.map((request: LookupRequest | PushRequest, i) => {
+    if (!Array.isArray(request)) throw typeError(`requests[${i}]`, 'an array', request)
+    return [nativeOf(`requests[${i}]`, request[0]), request[1], request[2]]
+  })
+}

@@ -1,0 +1,51 @@
+// A small pool that splits one call over several threads.
+//
+// `run(parts, work)` calls work(0) … work(parts - 1), each once, on the calling thread and on the
+// pool's helpers, and returns when all are done. Several callers may run at once: each part is
+// taken by whoever is free, and a caller always works on its own parts, so a run never waits for
+// helpers that are busy elsewhere. Work must not call run() on the same pool.
+#ifndef HOTROW_BASE_THREAD_POOL_H_
+#define HOTROW_BASE_THREAD_POOL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/sync.h"
+
+namespace hotrow {
+
+class ThreadPool {
+ public:
+  /// `threads` counts the caller: threads - 1 helpers are started, on the first split run.
+  explicit ThreadPool(uint32_t threads);
+  /// Joins the helpers. No run may be under way.
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  uint32_t threads() const { return threads_; }
+
+  void run(uint32_t parts, const std::function<void(uint32_t)>& work);
+
+ private:
+  struct Job;
+
+  void start_helpers() HOTROW_REQUIRES(mutex_);
+  void helper_loop();
+
+  const uint32_t threads_;
+  Mutex mutex_;
+  CondVar wake_;
+  std::deque<std::shared_ptr<Job>> jobs_ HOTROW_GUARDED_BY(mutex_);
+  bool stopping_ HOTROW_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> helpers_ HOTROW_GUARDED_BY(mutex_);
+};
+
+}  // namespace hotrow
+
+#endif  // HOTROW_BASE_THREAD_POOL_H_

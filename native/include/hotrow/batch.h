@@ -1,0 +1,37 @@
+// Batches: what the caller lends to a call. Spans into the caller's memory; the store keeps none
+// of them after the call returns and writes only through the mutable ones.
+#ifndef HOTROW_BATCH_H_
+#define HOTROW_BATCH_H_
+
+#include <cstdint>
+#include <span>
+
+namespace hotrow {
+
+/// keys [n] u64. The whole 64-bit space is legal; duplicates are legal everywhere.
+using KeyBatch = std::span<const uint64_t>;
+/// rows [n, dim] f32, row-major, one row a key in the order of the keys.
+using RowBatch = std::span<float>;
+/// rows or gradients [n, dim] f32, read only.
+using ConstRowBatch = std::span<const float>;
+
+/// How the rows of a bag become one. With weights u_i (1 when none are given):
+enum class Pooling : uint8_t {
+  kSum,    ///< sum of u_i w_i
+  kMean,   ///< sum of u_i w_i / sum of u_i
+  kSqrtn,  ///< sum of u_i w_i / sqrt(sum of u_i^2)
+};
+
+/// Ragged bags of keys, as tf.nn.embedding_lookup_sparse and torch.nn.EmbeddingBag take them.
+/// Bag b holds keys[offsets[b] .. offsets[b + 1]). An empty bag pools to zeros, as does one whose
+/// divisor is zero.
+struct BagBatch {
+  KeyBatch keys;                      ///< [n]
+  std::span<const uint32_t> offsets;  ///< [bags + 1], rising from 0 to n
+  std::span<const float> weights;     ///< [n], or empty: every weight is 1
+  Pooling pooling = Pooling::kSum;
+};
+
+}  // namespace hotrow
+
+#endif  // HOTROW_BATCH_H_

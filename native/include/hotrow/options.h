@@ -1,0 +1,135 @@
+// Options of a store, a table and a dense parameter: aggregates with defaults.
+//
+// lib/options.ts mirrors every field of these structs in camelCase (test/tidy compares them).
+// `validate()` says the first thing that is wrong and names the field as TypeScript spells it.
+#ifndef HOTROW_OPTIONS_H_
+#define HOTROW_OPTIONS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "hotrow/status.h"
+
+namespace hotrow {
+
+/// Longest row, in values. 8,192 f32 values with Adam's state are 96 KiB a row.
+inline constexpr uint32_t kMaxDim = 8192;
+/// Most values of one dense parameter (8 GiB of f32).
+inline constexpr uint64_t kMaxDenseValues = uint64_t{1} << 31;
+/// Most dimensions of a dense parameter's shape.
+inline constexpr uint32_t kMaxDenseRank = 8;
+/// Longest name of a table or dense parameter, in UTF-8 bytes.
+inline constexpr uint32_t kMaxNameBytes = 255;
+/// Most threads one store may ask for.
+inline constexpr uint32_t kMaxThreads = 256;
+
+/// The rule that turns a gradient g into a change of the row w. All arithmetic is f32, in the
+/// order written here; state starts as stated and lies behind the row.
+enum class OptimizerKind : uint8_t {
+  /// w -= learning_rate * g
+  kSgd,
+  /// a += g^2; w -= learning_rate * g / (sqrt(a) + epsilon). a starts at initial_accumulator.
+  /// Duchi, Hazan, Singer 2011.
+  kAdagrad,
+  /// As kAdagrad with one a for the row: a += mean(g^2). The rule of FBGEMM's
+  /// EXACT_ROWWISE_ADAGRAD.
+  kRowwiseAdagrad,
+  /// m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
+  /// w -= learning_rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon).
+  /// m and v start at 0 and move only for rows that are pushed; t counts the pushes of the table
+  /// (torch.optim.SparseAdam). Kingma, Ba 2015.
+  kAdam,
+  /// FTRL-Proximal with state n (starts at initial_accumulator) and z (starts at 0):
+  /// s = (sqrt(n + g^2) - sqrt(n)) / learning_rate; z += g - s w; n += g^2;
+  /// w = |z| <= l1 ? 0 : (sign(z) l1 - z) / ((beta + sqrt(n)) / learning_rate + l2).
+  /// McMahan et al. 2013, algorithm 1.
+  kFtrl,
+  /// w += g: plain addition, exact for integers below 2^24.
+  kSum,
+};
+
+struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::kSgd;
+  float learning_rate = 0.01F;
+  float initial_accumulator = 0.1F;  ///< Adagrad, row-wise Adagrad, FTRL
+  float epsilon = 1e-10F;            ///< Adagrad, row-wise Adagrad, Adam
+  float beta1 = 0.9F;                ///< Adam
+  float beta2 = 0.999F;              ///< Adam
+  float beta = 1.0F;                 ///< FTRL
+  float l1 = 0.0F;                   ///< FTRL
+  float l2 = 0.0F;                   ///< FTRL
+
+  Status validate() const;
+  bool operator==(const OptimizerOptions&) const = default;
+};
+
+/// How a row begins: a pure function of (table seed, key, position in the row), the same on every
+/// machine, for every thread count and instruction set.
+enum class InitializerKind : uint8_t {
+  kZeros,
+  kConstant,         ///< value
+  kUniform,          ///< [low, high)
+  kNormal,           ///< mean, stddev
+  kTruncatedNormal,  ///< as kNormal, nothing beyond two standard deviations
+};
+
+struct InitializerOptions {
+  InitializerKind kind = InitializerKind::kZeros;
+  float value = 0.0F;
+  float low = 0.0F;
+  float high = 0.0F;
+  float mean = 0.0F;
+  float stddev = 0.0F;
+
+  Status validate() const;
+  bool operator==(const InitializerOptions&) const = default;
+};
+
+/// What a lookup answers for a key that has no row.
+enum class Missing : uint8_t {
+  kInitial,  ///< the row's initial values
+  kZeros,    ///< zeros, as serving often wants
+};
+
+/// What a push or update does with a row that holds NaN or infinity.
+enum class NonFinite : uint8_t {
+  kReject,  ///< the whole call fails with ERR_INVALID_ARGUMENT and changes nothing
+  kSkip,    ///< that row is left out and counted in `skipped_gradients`
+};
+
+struct TableOptions {
+  uint32_t dim = 0;  ///< values per row, 1 to kMaxDim
+  OptimizerOptions optimizer;
+  InitializerOptions initializer;
+  Missing missing = Missing::kInitial;
+  NonFinite non_finite = NonFinite::kReject;
+  uint64_t seed = 0;  ///< 0: made from the table's name
+
+  Status validate() const;
+  bool operator==(const TableOptions&) const = default;
+};
+
+struct DenseOptions {
+  std::vector<uint64_t> shape;  ///< row-major; the last dimension is the row of row-wise rules
+  OptimizerOptions optimizer;
+  InitializerOptions initializer;  ///< the key is the row's index
+  NonFinite non_finite = NonFinite::kReject;
+  uint64_t seed = 0;  ///< 0: made from the parameter's name
+
+  Status validate() const;
+  bool operator==(const DenseOptions&) const = default;
+};
+
+struct StoreOptions {
+  /// Ceiling for rows, index and dense parameters, in bytes. 0: half of what the process may use.
+  uint64_t memory_bytes = 0;
+  /// Threads that one large call may use, the caller's included. 0: one per core.
+  uint32_t threads = 0;
+
+  Status validate() const;
+  bool operator==(const StoreOptions&) const = default;
+};
+
+}  // namespace hotrow
+
+#endif  // HOTROW_OPTIONS_H_

@@ -1,0 +1,93 @@
+#include "memory/line_arena.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+namespace hotrow {
+
+namespace {
+
+constexpr uint64_t kMaxLines = UINT32_MAX;  // 256 GiB of buckets: some 16 billion keys
+
+}  // namespace
+
+LineArena::~LineArena() { budget_.release(memory_bytes()); }
+
+Status LineArena::open() {
+  MutexLock lock(mutex_);
+  // Room beyond the ceiling, because a shard that must grow in the middle of a push may pass it
+  // by the size of one shard.
+  const uint64_t most = std::min(budget_.limit() * 2, kMaxLines * kLineBytes);
+  if (!pages_.reserve(most)) {
+    return Status::capacity("no address space for " + std::to_string(most) + " bytes of index");
+  }
+  base_ = pages_.data();
+  return {};
+}
+
+bool LineArena::grow(uint64_t lines, bool within_budget) {
+  const uint64_t backed = pages_.backed();
+  const uint64_t target = round_up(lines * kLineBytes, kHugePageBytes);
+  if (target <= backed) return true;
+  if (target > pages_.reserved()) return false;
+  const uint64_t bytes = target - backed;
+  if (!within_budget) {
+    budget_.charge(bytes);
+  } else if (!budget_.try_charge(bytes)) {
+    return false;
+  }
+  if (pages_.grow(target)) return true;
+  budget_.release(bytes);
+  return false;
+}
+
+std::optional<uint32_t> LineArena::allocate(uint32_t lines, bool within_budget) {
+  MutexLock lock(mutex_);
+  const auto fit = by_size_.lower_bound({lines, 0});
+  if (fit == by_size_.end()) {
+    if (end_ + lines > kMaxLines || !grow(end_ + lines, within_budget)) return std::nullopt;
+    const auto first = static_cast<uint32_t>(end_);
+    end_ += lines;
+    return first;
+  }
+  const auto [size, first] = *fit;
+  by_size_.erase(fit);
+  free_.erase(first);
+  if (size > lines) add_free(first + lines, size - lines);
+  std::memset(line(first), 0, lines * kLineBytes);
+  return first;
+}
+
+void LineArena::add_free(uint32_t first, uint32_t lines) {
+  free_.emplace(first, lines);
+  by_size_.emplace(lines, first);
+}
+
+void LineArena::free(uint32_t first, uint32_t lines) {
+  MutexLock lock(mutex_);
+  const auto next = free_.lower_bound(first);
+  if (next != free_.begin()) {
+    const auto before = std::prev(next);
+    if (before->first + before->second == first) {
+      first = before->first;
+      lines += before->second;
+      by_size_.erase({before->second, before->first});
+      free_.erase(before);
+    }
+  }
+  const auto after = free_.lower_bound(first + 1);
+  if (after != free_.end() && first + lines == after->first) {
+    lines += after->second;
+    by_size_.erase({after->second, after->first});
+    free_.erase(after);
+  }
+  add_free(first, lines);
+}
+
+uint64_t LineArena::memory_bytes() const {
+  MutexLock lock(mutex_);
+  return pages_.backed();
+}
+
+}  // namespace hotrow

@@ -1,0 +1,116 @@
+#include "store/dense.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "simd/kernels.h"
+#include "table/initializer.h"
+
+namespace hotrow {
+
+namespace {
+
+uint64_t product(const std::vector<uint64_t>& shape) {
+  uint64_t size = 1;
+  for (const uint64_t n : shape) size *= n;
+  return size;
+}
+
+}  // namespace
+
+DenseParameter::DenseParameter(std::string name, DenseOptions options, MemoryBudget& budget)
+    : name_(std::move(name)),
+      options_(std::move(options)),
+      size_(product(options_.shape)),
+      columns_(options_.shape.back()),
+      optimizer_(options_.optimizer),
+      budget_(budget) {}
+
+Result<std::shared_ptr<DenseParameter>> DenseParameter::create(std::string name,
+                                                               DenseOptions options,
+                                                               MemoryBudget& budget) {
+  std::shared_ptr<DenseParameter> dense(
+      new DenseParameter(std::move(name), std::move(options), budget));
+  const uint64_t columns = dense->columns_;
+  const uint64_t rows = dense->size_ / columns;
+  const uint64_t row_state = dense->optimizer_.state_values(columns);
+  const uint64_t bytes = (dense->size_ + rows * row_state) * sizeof(float);
+  const ExclusiveLock lock(dense->mutex_);
+  if (!dense->memory_.take(budget, bytes)) {
+    return Status::capacity("dense '" + dense->name_ + "' needs " + std::to_string(bytes) +
+                            " bytes: " + std::to_string(budget.used()) + " of memoryBytes " +
+                            std::to_string(budget.limit()) + " are in use");
+  }
+  try {
+    dense->values_.resize(dense->size_);
+    dense->state_.resize(rows * row_state);
+  } catch (const std::bad_alloc&) {
+    return Status::capacity("dense '" + dense->name_ + "': the system refused " +
+                            std::to_string(bytes) + " bytes");
+  }
+  const Initializer initializer(dense->options_.initializer, dense->options_.seed);
+  for (uint64_t row = 0; row < rows; ++row) {
+    initializer.fill(row, {dense->values_.data() + row * columns, columns});
+    dense->optimizer_.fill_state({dense->state_.data() + row * row_state, row_state});
+  }
+  return dense;
+}
+
+Status DenseParameter::check(const char* argument, size_t values) const {
+  if (values == size_) return {};
+  return Status::invalid_argument(std::string(argument) + ": expected " + std::to_string(size_) +
+                                  " values, received " + std::to_string(values));
+}
+
+Result<bool> DenseParameter::check_finite(const char* argument,
+                                          std::span<const float> values) const {
+  if (row_kernels().all_finite(values.data(), values.size())) return true;
+  if (options_.non_finite == NonFinite::kSkip) return false;
+  return Status::invalid_argument(std::string(argument) +
+                                  ": expected finite values, received NaN or infinity");
+}
+
+Status DenseParameter::pull(std::span<float> values) {
+  HOTROW_RETURN_IF_ERROR(check("values", values.size()));
+  const SharedLock lock(mutex_);
+  if (closed_) return closed_status();
+  std::copy(values_.begin(), values_.end(), values.begin());
+  return {};
+}
+
+Status DenseParameter::push(std::span<const float> gradient) {
+  HOTROW_RETURN_IF_ERROR(check("gradient", gradient.size()));
+  const Result<bool> finite = check_finite("gradient", gradient);
+  if (!finite.ok()) return finite.status();
+  const ExclusiveLock lock(mutex_);
+  if (closed_) return closed_status();
+  if (!finite.value()) return {};
+  const UpdateStep step = optimizer_.step(++steps_);
+  const uint64_t row_state = optimizer_.state_values(columns_);
+  for (uint64_t row = 0; row * columns_ < size_; ++row) {
+    optimizer_.update_row()(values_.data() + row * columns_, state_.data() + row * row_state,
+                            gradient.data() + row * columns_, columns_, step);
+  }
+  return {};
+}
+
+Status DenseParameter::update(std::span<const float> values) {
+  HOTROW_RETURN_IF_ERROR(check("values", values.size()));
+  const Result<bool> finite = check_finite("values", values);
+  if (!finite.ok()) return finite.status();
+  const ExclusiveLock lock(mutex_);
+  if (closed_) return closed_status();
+  if (finite.value()) std::copy(values.begin(), values.end(), values_.begin());
+  return {};
+}
+
+void DenseParameter::close() {
+  const ExclusiveLock lock(mutex_);
+  closed_ = true;
+  values_ = {};
+  state_ = {};
+  memory_.reset();
+}
+
+}  // namespace hotrow

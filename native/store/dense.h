@@ -1,0 +1,64 @@
+// DenseParameter: values of a fixed shape under one lock.
+//
+// Dense parameters are small beside the tables and are read and written whole, so one
+// reader-writer lock gives "as of one instant" at the price of a copy.
+#ifndef HOTROW_STORE_DENSE_H_
+#define HOTROW_STORE_DENSE_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/sync.h"
+#include "hotrow/store.h"
+#include "memory/budget.h"
+#include "table/optimizer.h"
+
+namespace hotrow {
+
+class DenseParameter final : public Dense {
+ public:
+  /// `budget` must outlive the parameter. Options are valid and carry the final seed.
+  static Result<std::shared_ptr<DenseParameter>> create(std::string name, DenseOptions options,
+                                                        MemoryBudget& budget);
+  ~DenseParameter() override = default;
+
+  const std::string& name() const override { return name_; }
+  const DenseOptions& options() const override { return options_; }
+  uint64_t size() const override { return size_; }
+
+  Status pull(std::span<float> values) override HOTROW_EXCLUDES(mutex_);
+  Status push(std::span<const float> gradient) override HOTROW_EXCLUDES(mutex_);
+  Status update(std::span<const float> values) override HOTROW_EXCLUDES(mutex_);
+
+  /// Frees the values after the calls under way; later calls answer ERR_CLOSED.
+  void close() HOTROW_EXCLUDES(mutex_);
+
+ private:
+  DenseParameter(std::string name, DenseOptions options, MemoryBudget& budget);
+
+  Status check(const char* argument, size_t values) const;
+  /// Ok and false: the values are not finite and the options say to skip them.
+  Result<bool> check_finite(const char* argument, std::span<const float> values) const;
+  Status closed_status() const { return Status::closed("dense '" + name_ + "' is closed"); }
+
+  const std::string name_;
+  const DenseOptions options_;
+  const uint64_t size_;
+  const uint64_t columns_;  // the last dimension: the row of row-wise rules
+  const Optimizer optimizer_;
+  MemoryBudget& budget_;
+
+  SharedMutex mutex_;
+  bool closed_ HOTROW_GUARDED_BY(mutex_) = false;
+  uint64_t steps_ HOTROW_GUARDED_BY(mutex_) = 0;
+  Reservation memory_ HOTROW_GUARDED_BY(mutex_);
+  std::vector<float> values_ HOTROW_GUARDED_BY(mutex_);
+  std::vector<float> state_ HOTROW_GUARDED_BY(mutex_);  // of each row, one after the other
+};
+
+}  // namespace hotrow
+
+#endif  // HOTROW_STORE_DENSE_H_

@@ -1,0 +1,204 @@
+#include "store/local_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/hash.h"
+
+namespace hotrow {
+
+namespace {
+
+Status check_name(std::string_view name) {
+  if (!name.empty() && name.size() <= kMaxNameBytes) return {};
+  return Status::invalid_argument("name: expected 1 to 255 bytes of UTF-8, received " +
+                                  std::to_string(name.size()));
+}
+
+/// The first option in which two sets differ, or empty.
+std::string first_difference(const TableOptions& a, const TableOptions& b) {
+  if (a.dim != b.dim) {
+    return "dim: it has " + std::to_string(a.dim) + ", received " + std::to_string(b.dim);
+  }
+  if (a.optimizer != b.optimizer) return "optimizer";
+  if (a.initializer != b.initializer) return "initializer";
+  if (a.missing != b.missing) return "missing";
+  if (a.non_finite != b.non_finite) return "nonFinite";
+  if (a.seed != b.seed) return "seed";
+  return {};
+}
+
+std::string first_difference(const DenseOptions& a, const DenseOptions& b) {
+  if (a.shape != b.shape) return "shape";
+  if (a.optimizer != b.optimizer) return "optimizer";
+  if (a.initializer != b.initializer) return "initializer";
+  if (a.non_finite != b.non_finite) return "nonFinite";
+  if (a.seed != b.seed) return "seed";
+  return {};
+}
+
+/// An existing parameter, if it is of the kind and has the options asked for.
+template <class Kind, class Options, class Parameter>
+Result<std::shared_ptr<Kind>> reopen(const Parameter& parameter, std::string_view name,
+                                     const Options& options, const char* word) {
+  const auto* const same_kind = std::get_if<std::shared_ptr<Kind>>(&parameter);
+  if (same_kind == nullptr) {
+    return Status::conflict("'" + std::string(name) + "' exists and is not a " + word);
+  }
+  const std::string difference = first_difference((*same_kind)->options(), options);
+  if (difference.empty()) return *same_kind;
+  return Status::conflict(std::string(word) + " '" + std::string(name) +
+                          "' exists with other options: " + difference);
+}
+
+}  // namespace
+
+LocalStore::LocalStore(std::string path, const StoreOptions& options)
+    : path_(std::move(path)), options_(options), context_(options.memory_bytes, options.threads) {}
+
+Status LocalStore::check_open() const {
+  if (closed_) return Status::closed("the store '" + path_ + "' is closed");
+  return {};
+}
+
+LocalStore::Parameter* LocalStore::find(std::string_view name) {
+  const auto found = parameters_.find(name);
+  return found == parameters_.end() ? nullptr : &found->second;
+}
+
+Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name,
+                                                 const TableOptions& options) {
+  HOTROW_RETURN_IF_ERROR(check_name(name));
+  HOTROW_RETURN_IF_ERROR(options.validate());
+  TableOptions complete = options;
+  if (complete.seed == 0) complete.seed = seed_of_name(name);
+  const MutexLock lock(mutex_);
+  HOTROW_RETURN_IF_ERROR(check_open());
+  if (const Parameter* existing = find(name)) {
+    auto table = reopen<SparseTable>(*existing, name, complete, "table");
+    if (!table.ok()) return table.status();
+    return std::shared_ptr<Table>(std::move(table).value());
+  }
+  auto table = SparseTable::create(std::string(name), complete, context_);
+  if (!table.ok()) return table.status();
+  parameters_.emplace(name, table.value());
+  return std::shared_ptr<Table>(std::move(table).value());
+}
+
+Result<std::shared_ptr<Dense>> LocalStore::dense(std::string_view name,
+                                                 const DenseOptions& options) {
+  HOTROW_RETURN_IF_ERROR(check_name(name));
+  HOTROW_RETURN_IF_ERROR(options.validate());
+  DenseOptions complete = options;
+  if (complete.seed == 0) complete.seed = seed_of_name(name);
+  const MutexLock lock(mutex_);
+  HOTROW_RETURN_IF_ERROR(check_open());
+  if (const Parameter* existing = find(name)) {
+    auto dense = reopen<DenseParameter>(*existing, name, complete, "dense parameter");
+    if (!dense.ok()) return dense.status();
+    return std::shared_ptr<Dense>(std::move(dense).value());
+  }
+  auto dense = DenseParameter::create(std::string(name), complete, context_.budget);
+  if (!dense.ok()) return dense.status();
+  parameters_.emplace(name, dense.value());
+  return std::shared_ptr<Dense>(std::move(dense).value());
+}
+
+Result<SparseTable*> LocalStore::own_table(const char* argument, size_t index,
+                                           Table* table) const {
+  auto* const sparse = dynamic_cast<SparseTable*>(table);
+  if (sparse != nullptr && &sparse->context() == &context_) return sparse;
+  return Status::invalid_argument(std::string(argument) + "[" + std::to_string(index) +
+                                  "]: expected a table of this store");
+}
+
+Status LocalStore::lookup_all(std::span<const TableLookup> lookups) {
+  for (size_t i = 0; i < lookups.size(); ++i) {
+    const auto table = own_table("requests", i, lookups[i].table);
+    if (!table.ok()) return table.status();
+    HOTROW_RETURN_IF_ERROR(
+        table.value()->check_rows("rows", lookups[i].keys, lookups[i].rows.size()));
+  }
+  for (const TableLookup& lookup : lookups) {
+    HOTROW_RETURN_IF_ERROR(lookup.table->lookup(lookup.keys, lookup.rows));
+  }
+  return {};
+}
+
+Status LocalStore::push_all(std::span<const TablePush> pushes) {
+  std::vector<SparseTable::PushRequest> requests;
+  for (size_t i = 0; i < pushes.size(); ++i) {
+    const auto table = own_table("requests", i, pushes[i].table);
+    if (!table.ok()) return table.status();
+    const auto same = [&](const SparseTable::PushRequest& r) { return r.table == table.value(); };
+    if (std::any_of(requests.begin(), requests.end(), same)) {
+      return Status::invalid_argument("requests[" + std::to_string(i) + "]: expected each table "
+                                      "once, received '" + table.value()->name() + "' again");
+    }
+    requests.push_back({table.value(), pushes[i].keys, pushes[i].gradients});
+  }
+  return SparseTable::push_all(requests);
+}
+
+Result<std::vector<ParameterInfo>> LocalStore::list() {
+  const MutexLock lock(mutex_);
+  HOTROW_RETURN_IF_ERROR(check_open());
+  std::vector<ParameterInfo> infos;
+  for (const auto& [name, parameter] : parameters_) {
+    if (const auto* table = std::get_if<std::shared_ptr<SparseTable>>(&parameter)) {
+      infos.push_back({name, ParameterKind::kTable, {(*table)->options().dim}, (*table)->size()});
+    } else {
+      const auto& dense = std::get<std::shared_ptr<DenseParameter>>(parameter);
+      infos.push_back({name, ParameterKind::kDense, dense->options().shape, 0});
+    }
+  }
+  return infos;
+}
+
+Status LocalStore::drop(std::string_view name) {
+  Parameter dropped;
+  {
+    const MutexLock lock(mutex_);
+    HOTROW_RETURN_IF_ERROR(check_open());
+    const auto found = parameters_.find(name);
+    if (found == parameters_.end()) {
+      return Status::not_found("nothing is called '" + std::string(name) + "'");
+    }
+    dropped = std::move(found->second);
+    parameters_.erase(found);
+  }
+  std::visit([](const auto& parameter) { parameter->close(); }, dropped);
+  return {};
+}
+
+Result<StoreStats> LocalStore::stats() {
+  const MutexLock lock(mutex_);
+  HOTROW_RETURN_IF_ERROR(check_open());
+  StoreStats stats;
+  stats.memory_bytes = context_.budget.limit();
+  stats.memory_used_bytes = context_.budget.used();
+  stats.threads = context_.pool.threads();
+  for (const auto& [name, parameter] : parameters_) {
+    if (const auto* table = std::get_if<std::shared_ptr<SparseTable>>(&parameter)) {
+      ++stats.tables;
+      stats.rows += (*table)->size();
+    } else {
+      ++stats.dense;
+    }
+  }
+  return stats;
+}
+
+void LocalStore::close() {
+  std::map<std::string, Parameter, std::less<>> parameters;
+  {
+    const MutexLock lock(mutex_);
+    closed_ = true;
+    parameters.swap(parameters_);
+  }
+  for (const auto& [name, parameter] : parameters) {
+    std::visit([](const auto& value) { value->close(); }, parameter);
+  }
+}
+
+}  // namespace hotrow

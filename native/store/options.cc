@@ -1,0 +1,95 @@
+// What makes options wrong, and how two sets of them differ. Field names as TypeScript spells them.
+#include "hotrow/options.h"
+
+#include <cmath>
+#include <string>
+
+namespace hotrow {
+
+namespace {
+
+std::string number(double value) {
+  std::string text = std::to_string(value);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+Status expect(bool holds, const char* field, const char* expected, double received) {
+  if (holds) return {};
+  return Status::invalid_argument(std::string(field) + ": expected " + expected + ", received " +
+                                  number(received));
+}
+
+}  // namespace
+
+Status OptimizerOptions::validate() const {
+  const auto positive = [](float x) { return std::isfinite(x) && x > 0; };
+  const auto not_negative = [](float x) { return std::isfinite(x) && x >= 0; };
+  const auto fraction = [](float x) { return x >= 0 && x < 1; };
+  HOTROW_RETURN_IF_ERROR(expect(positive(learning_rate), "optimizer.learningRate",
+                                "a finite number above 0", learning_rate));
+  HOTROW_RETURN_IF_ERROR(expect(not_negative(initial_accumulator), "optimizer.initialAccumulator",
+                                "a finite number of at least 0", initial_accumulator));
+  // Without it, a gradient of zero on a fresh row divides zero by zero.
+  HOTROW_RETURN_IF_ERROR(
+      expect(positive(epsilon), "optimizer.epsilon", "a finite number above 0", epsilon));
+  HOTROW_RETURN_IF_ERROR(
+      expect(fraction(beta1), "optimizer.beta1", "a number from 0 to below 1", beta1));
+  HOTROW_RETURN_IF_ERROR(
+      expect(fraction(beta2), "optimizer.beta2", "a number from 0 to below 1", beta2));
+  HOTROW_RETURN_IF_ERROR(
+      expect(positive(beta), "optimizer.beta", "a finite number above 0", beta));
+  HOTROW_RETURN_IF_ERROR(
+      expect(not_negative(l1), "optimizer.l1", "a finite number of at least 0", l1));
+  return expect(not_negative(l2), "optimizer.l2", "a finite number of at least 0", l2);
+}
+
+Status InitializerOptions::validate() const {
+  for (const auto& [field, x] : {std::pair{"initializer.value", value},
+                                 {"initializer.low", low},
+                                 {"initializer.high", high},
+                                 {"initializer.mean", mean}}) {
+    HOTROW_RETURN_IF_ERROR(expect(std::isfinite(x), field, "a finite number", x));
+  }
+  HOTROW_RETURN_IF_ERROR(expect(std::isfinite(stddev) && stddev >= 0, "initializer.stddev",
+                                "a finite number of at least 0", stddev));
+  if (kind == InitializerKind::kUniform && !(low < high)) {
+    return Status::invalid_argument("initializer: expected low below high, received low " +
+                                    number(low) + " and high " + number(high));
+  }
+  return {};
+}
+
+Status TableOptions::validate() const {
+  HOTROW_RETURN_IF_ERROR(expect(dim >= 1 && dim <= kMaxDim, "dim",
+                                "an integer from 1 to 8192", dim));
+  HOTROW_RETURN_IF_ERROR(optimizer.validate());
+  return initializer.validate();
+}
+
+Status DenseOptions::validate() const {
+  if (shape.empty() || shape.size() > kMaxDenseRank) {
+    return expect(false, "shape", "1 to 8 dimensions", static_cast<double>(shape.size()));
+  }
+  uint64_t values = 1;
+  for (const uint64_t n : shape) {
+    HOTROW_RETURN_IF_ERROR(expect(n >= 1 && n <= kMaxDenseValues, "shape",
+                                  "dimensions from 1 to 2^31", static_cast<double>(n)));
+    values *= n;
+    HOTROW_RETURN_IF_ERROR(expect(values <= kMaxDenseValues, "shape",
+                                  "at most 2^31 values in all", static_cast<double>(values)));
+  }
+  HOTROW_RETURN_IF_ERROR(optimizer.validate());
+  return initializer.validate();
+}
+
+Status StoreOptions::validate() const {
+  constexpr uint64_t kLeast = uint64_t{16} << 20;
+  HOTROW_RETURN_IF_ERROR(expect(memory_bytes == 0 || memory_bytes >= kLeast, "memoryBytes",
+                                "at least 16777216 (16 MiB)",
+                                static_cast<double>(memory_bytes)));
+  return expect(threads <= kMaxThreads, "threads", "an integer from 1 to 256", threads);
+}
+
+}  // namespace hotrow

@@ -1,0 +1,167 @@
+// Store::open: which native store belongs to a path.
+//
+// One native store per path and process, shared by every opener in every thread. Each opener gets
+// a handle that counts as one use; the store closes with its last handle.
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "memory/pages.h"
+#include "store/local_store.h"
+
+namespace hotrow {
+
+namespace {
+
+struct Registry {
+  Mutex mutex;
+  std::map<std::string, std::weak_ptr<LocalStore>, std::less<>> stores HOTROW_GUARDED_BY(mutex);
+};
+
+// Never destroyed: threads may run past the end of main.
+Registry& registry() {
+  static Registry* const instance = new Registry;
+  return *instance;
+}
+
+/// One opener's use of a store. Closing it leaves other openers alone.
+class StoreHandle final : public Store {
+ public:
+  explicit StoreHandle(std::shared_ptr<LocalStore> store)
+      : path_(store->path()), store_(std::move(store)) {}
+  ~StoreHandle() override { close(); }
+
+  const std::string& path() const override { return path_; }
+  Result<std::shared_ptr<Table>> table(std::string_view name,
+                                       const TableOptions& options) override {
+    const auto store = use();
+    if (!store) return closed_status();
+    return store->table(name, options);
+  }
+  Result<std::shared_ptr<Dense>> dense(std::string_view name,
+                                       const DenseOptions& options) override {
+    const auto store = use();
+    if (!store) return closed_status();
+    return store->dense(name, options);
+  }
+  Status lookup_all(std::span<const TableLookup> lookups) override {
+    const auto store = use();
+    return store ? store->lookup_all(lookups) : closed_status();
+  }
+  Status push_all(std::span<const TablePush> pushes) override {
+    const auto store = use();
+    return store ? store->push_all(pushes) : closed_status();
+  }
+  Result<std::vector<ParameterInfo>> list() override {
+    const auto store = use();
+    if (!store) return closed_status();
+    return store->list();
+  }
+  Status drop(std::string_view name) override {
+    const auto store = use();
+    return store ? store->drop(name) : closed_status();
+  }
+  Result<StoreStats> stats() override {
+    const auto store = use();
+    if (!store) return closed_status();
+    return store->stats();
+  }
+  void close() override {
+    std::shared_ptr<LocalStore> store;
+    {
+      const MutexLock lock(mutex_);
+      store = std::move(store_);
+      store_ = nullptr;
+    }
+    // The last handle's store closes here, in ~LocalStore, outside every lock.
+  }
+
+ private:
+  std::shared_ptr<LocalStore> use() {
+    const MutexLock lock(mutex_);
+    return store_;
+  }
+  Status closed_status() const { return Status::closed("the store '" + path_ + "' is closed"); }
+
+  const std::string path_;
+  Mutex mutex_;
+  std::shared_ptr<LocalStore> store_ HOTROW_GUARDED_BY(mutex_);
+};
+
+StoreOptions complete(StoreOptions options) {
+  if (options.memory_bytes == 0) options.memory_bytes = usable_memory_bytes() / 2;
+  if (options.threads == 0) {
+    options.threads = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxThreads);
+  }
+  return options;
+}
+
+Status conflict(const std::string& path, const char* field, uint64_t has, uint64_t received) {
+  return Status::conflict("the store '" + path + "' is open with other options: " + field +
+                          ": it has " + std::to_string(has) + ", received " +
+                          std::to_string(received));
+}
+
+/// Fields left at their default ask for nothing.
+Status check_same(const LocalStore& store, const StoreOptions& options) {
+  const StoreOptions& has = store.options();
+  if (options.memory_bytes != 0 && options.memory_bytes != has.memory_bytes) {
+    return conflict(store.path(), "memoryBytes", has.memory_bytes, options.memory_bytes);
+  }
+  if (options.threads != 0 && options.threads != has.threads) {
+    return conflict(store.path(), "threads", has.threads, options.threads);
+  }
+  return {};
+}
+
+constexpr std::string_view kMemory = ":memory:";
+
+Result<std::string> canonical(std::string_view path) {
+  if (path.empty() || path.find('\0') != std::string_view::npos) {
+    return Status::invalid_argument(
+        "path: expected a path without zero bytes, ':memory:' or ':memory:NAME', received '" +
+        std::string(path) + "'");
+  }
+  if (path.starts_with(kMemory)) return std::string(path);
+  std::error_code error;
+  const auto absolute = std::filesystem::weakly_canonical(std::filesystem::path(path), error);
+  if (error) {
+    return Status::invalid_argument("path: '" + std::string(path) + "': " + error.message());
+  }
+  std::string text = absolute.string();
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Store>> Store::open(std::string_view path, const StoreOptions& options) {
+  HOTROW_RETURN_IF_ERROR(options.validate());
+  const Result<std::string> name = canonical(path);
+  if (!name.ok()) return name.status();
+  const auto create = [&] {
+    return std::make_shared<LocalStore>(name.value(), complete(options));
+  };
+  const auto handle_of = [](std::shared_ptr<LocalStore> store) {
+    return std::shared_ptr<Store>(std::make_shared<StoreHandle>(std::move(store)));
+  };
+  if (name.value() == kMemory) return handle_of(create());
+  Registry& all = registry();
+  const MutexLock lock(all.mutex);
+  std::erase_if(all.stores, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<LocalStore>& known = all.stores[name.value()];
+  std::shared_ptr<LocalStore> store = known.lock();
+  if (store) {
+    HOTROW_RETURN_IF_ERROR(check_same(*store, options));
+  } else {
+    store = create();
+    known = store;
+  }
+  return handle_of(std::move(store));
+}
+
+}  // namespace hotrow

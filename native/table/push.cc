@@ -1,0 +1,338 @@
+// Push, update and erase: everything that writes rows.
+//
+// A push runs in three steps. collect: duplicates are merged and non-finite rows dealt with;
+// nothing of the table is touched. reserve: rows and index memory are promised by the budget; the
+// last moment at which a push can fail. apply: each key is locked, its row made if need be, and
+// the optimizer run; the parts of a plan work side by side.
+//
+// reserve first asks generously, as if every key were new, because that needs no look at the
+// table. Near the ceiling it takes the capacity gate exclusively, counts the keys that are really
+// missing, and grows their shards beforehand.
+#include <array>
+#include <cstring>
+
+#include "memory/epoch.h"
+#include "table/collect-inl.h"
+#include "table/table.h"
+
+namespace hotrow {
+
+namespace {
+
+// Entries between the fetch of a bucket, the fetch of its row, and the update.
+constexpr size_t kBucketAhead = 24;
+constexpr size_t kRowAhead = 12;
+
+}  // namespace
+
+std::unique_ptr<PushPlan> SparseTable::take_plan() {
+  std::unique_ptr<PushPlan> plan;
+  {
+    MutexLock lock(idle_mutex_);
+    if (!idle_plans_.empty()) {
+      plan = std::move(idle_plans_.back());
+      idle_plans_.pop_back();
+    }
+  }
+  if (!plan) plan = std::make_unique<PushPlan>();
+  plan->table = this;
+  return plan;
+}
+
+void SparseTable::return_plan(std::unique_ptr<PushPlan> plan) {
+  MutexLock lock(idle_mutex_);
+  if (!closed()) idle_plans_.push_back(std::move(plan));
+}
+
+// Checks what would be applied, not what came: finite gradients may sum to infinity.
+Status SparseTable::check_finite(PushPlan& plan) {
+  const bool skip = options_.non_finite == NonFinite::kSkip;
+  std::atomic<bool> clean{true};
+  context_.pool.run(plan.used, [&](uint32_t number) {
+    PushPart& part = plan.parts[number];
+    const auto& all_finite = row_kernels().all_finite;
+    const auto bad = [&](const PushEntry& entry) {
+      return !all_finite(part.row(entry), layout_.dim);
+    };
+    if (skip) {
+      part.skipped += std::erase_if(part.entries(), bad);
+    } else if (std::any_of(part.entries().begin(), part.entries().end(), bad)) {
+      clean.store(false, std::memory_order_relaxed);
+    }
+  });
+  if (clean.load(std::memory_order_relaxed)) return {};
+  for (uint32_t number = 0; number < plan.used; ++number) {
+    for (const PushEntry& entry : plan.parts[number].entries()) {
+      if (row_kernels().all_finite(plan.parts[number].row(entry), layout_.dim)) continue;
+      const bool sum = entry.own != PushEntry::kBorrowed;
+      return Status::invalid_argument(
+          std::string(plan.kind == PushKind::kAssign ? "rows" : "gradients") +
+          ": expected finite values, received NaN or infinity in the " + (sum ? "sum" : "row") +
+          " of key " + std::to_string(entry.key));
+    }
+  }
+  return {};
+}
+
+bool SparseTable::reserve(PushPlan& plan, Certainty certainty) {
+  if (certainty == Certainty::kExact) return reserve_exactly(plan);
+  const uint64_t entries = plan.entries();
+  if (!plan.index_bytes.take(context_.budget, body_->index.growth_bytes(entries))) return false;
+  if (!body_->rows.reserve(entries)) {
+    plan.index_bytes.reset();
+    return false;
+  }
+  plan.reserved_rows = entries;
+  for (uint32_t i = 0; i < plan.used; ++i) {
+    plan.parts[i].rows_left = plan.parts[i].entries().size();
+  }
+  return true;
+}
+
+bool SparseTable::reserve_exactly(PushPlan& plan) {
+  std::array<uint32_t, Index::kShards> missing_in = {};
+  uint64_t missing = 0;
+  for (uint32_t i = 0; i < plan.used; ++i) {
+    PushPart& part = plan.parts[i];
+    part.rows_left = 0;
+    for (const PushEntry& entry : part.entries()) {
+      if (body_->index.probe(entry.key, entry.hash).handle != Index::kNoHandle) continue;
+      ++part.rows_left;
+      ++missing_in[Index::shard_of(entry.hash)];
+    }
+    missing += part.rows_left;
+  }
+  if (!body_->rows.reserve(missing)) return false;
+  plan.reserved_rows = missing;
+  for (uint32_t shard = 0; shard < Index::kShards; ++shard) {
+    if (missing_in[shard] == 0) continue;
+    if (!body_->index.grow(shard, missing_in[shard], false, Index::Growth::kWithinBudget)) {
+      release(plan);
+      return false;
+    }
+  }
+  return true;
+}
+
+void SparseTable::release(PushPlan& plan) {
+  uint64_t created = 0;
+  for (uint32_t i = 0; i < plan.used; ++i) created += plan.parts[i].created;
+  body_->rows.unreserve(plan.reserved_rows - created);
+  plan.reserved_rows = 0;
+  plan.index_bytes.reset();
+}
+
+void SparseTable::prefetch_row(const PushEntry& entry) const {
+  const Index::Sight sight = body_->index.peek(entry.key, entry.hash);
+  if (sight.handle == Index::kNoHandle) return;
+  const std::byte* const row = body_->rows.row(sight.handle);
+  const size_t lines = std::min<size_t>((layout_.bytes() + kLineBytes - 1) / kLineBytes, 12);
+  for (size_t i = 0; i < lines; ++i) __builtin_prefetch(row + i * kLineBytes, 1, 3);
+}
+
+void SparseTable::write_row(PushKind kind, std::byte* row, const float* values,
+                            const UpdateStep& step) const {
+  float* const w = layout_.values(row).data();
+  if (kind == PushKind::kAssign) {
+    std::memcpy(w, values, layout_.dim * sizeof(float));
+  } else {
+    update_row_(w, layout_.state_of(row).data(), values, layout_.dim, step);
+  }
+}
+
+/// False when the index has no place for the key and the system refuses memory to grow it.
+bool SparseTable::apply_one(const PushPlan& plan, PushPart& part, RowAllocator& allocator,
+                            const PushEntry& entry, const UpdateStep& step) {
+  Index& index = body_->index;
+  const float* const values = part.row(entry);
+  Index::Hold hold = index.lock(entry.key, entry.hash);
+  if (hold.found()) {
+    write_row(plan.kind, body_->rows.row(hold.handle()), values, step);
+    index.unlock(hold);
+    return true;
+  }
+  const uint32_t shard = hold.shard;
+  if (index.wants_growth(entry.hash)) {
+    index.unlock(hold);
+    // Refused memory is no failure yet: the shard still has a few empty places.
+    (void)index.grow(shard, 1, false, Index::Growth::kAlways);
+    hold = index.lock(entry.key, entry.hash);
+  }
+  while (!hold.found()) {
+    const uint32_t handle = allocator.take(part.rows_left);
+    std::byte* const row = body_->rows.row(handle);
+    initializer_.fill(entry.key, layout_.values(row));
+    optimizer_.fill_state(layout_.state_of(row));
+    if (index.insert(hold, entry.key, handle)) {
+      --part.rows_left;
+      ++part.created;
+      break;
+    }
+    index.unlock(hold);
+    allocator.put_back(handle);
+    if (!index.grow(shard, 1, true, Index::Growth::kAlways)) return false;
+    hold = index.lock(entry.key, entry.hash);
+  }
+  write_row(plan.kind, body_->rows.row(hold.handle()), values, step);
+  index.unlock(hold);
+  return true;
+}
+
+void SparseTable::apply_part(PushPlan& plan, PushPart& part, const UpdateStep& step) {
+  const std::vector<PushEntry>& entries = part.entries();
+  const size_t n = entries.size();
+  RowAllocator allocator(body_->rows);
+  for (size_t i = 0; i < std::min(n, kBucketAhead); ++i) {
+    body_->index.prefetch_home(entries[i].hash);
+  }
+  for (size_t i = 0; i < std::min(n, kRowAhead); ++i) prefetch_row(entries[i]);
+  for (size_t i = 0; i < n; ++i) {
+    if (i + kBucketAhead < n) body_->index.prefetch_home(entries[i + kBucketAhead].hash);
+    if (i + kRowAhead < n) prefetch_row(entries[i + kRowAhead]);
+    if (!apply_one(plan, part, allocator, entries[i], step)) {
+      part.failed = true;
+      return;
+    }
+  }
+}
+
+Status SparseTable::apply(PushPlan& plan) {
+  const uint64_t t =
+      plan.kind == PushKind::kGradient ? steps_.fetch_add(1, std::memory_order_relaxed) + 1 : 1;
+  const UpdateStep step = optimizer_.step(t);
+  context_.pool.run(plan.used,
+                    [&](uint32_t number) { apply_part(plan, plan.parts[number], step); });
+  bool failed = false;
+  uint64_t skipped = 0;
+  uint64_t created = 0;
+  for (uint32_t i = 0; i < plan.used; ++i) {
+    failed |= plan.parts[i].failed;
+    skipped += plan.parts[i].skipped;
+    created += plan.parts[i].created;
+  }
+  release(plan);
+  auto& applied = plan.kind == PushKind::kAssign ? counters_.updates : counters_.pushes;
+  applied.fetch_add(plan.batch - skipped, std::memory_order_relaxed);
+  counters_.skipped.fetch_add(skipped, std::memory_order_relaxed);
+  counters_.created.fetch_add(created, std::memory_order_relaxed);
+  if (!failed) return {};
+  return {StatusCode::kInternal, "table '" + name_ +
+                                     "': the system refused memory in the middle of a push; "
+                                     "part of it was applied"};
+}
+
+Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> plans) {
+  const auto reserve_all = [&](Certainty certainty) {
+    for (size_t i = 0; i < plans.size(); ++i) {
+      if (plans[i]->table->reserve(*plans[i], certainty)) continue;
+      for (size_t j = 0; j < i; ++j) plans[j]->table->release(*plans[j]);
+      return plans[i];
+    }
+    return static_cast<PushPlan*>(nullptr);
+  };
+  const auto apply_all = [&] {
+    Status result;
+    for (PushPlan* plan : plans) {
+      if (Status status = plan->table->apply(*plan); !status.ok()) result = std::move(status);
+    }
+    return result;
+  };
+  {
+    const SharedLock gate(context.capacity_gate);
+    if (reserve_all(Certainty::kGenerous) == nullptr) return apply_all();
+  }
+  const ExclusiveLock gate(context.capacity_gate);
+  const PushPlan* const refused = reserve_all(Certainty::kExact);
+  if (refused == nullptr) return apply_all();
+  return Status::capacity("table '" + refused->table->name_ + "': its new rows would not fit: " +
+                          std::to_string(context.budget.used()) + " of memoryBytes " +
+                          std::to_string(context.budget.limit()) + " are in use");
+}
+
+Status SparseTable::run(std::unique_ptr<PushPlan> plan) {
+  PushPlan* const only = plan.get();
+  Status status = run_all(context_, {&only, 1});
+  return_plan(std::move(plan));
+  return status;
+}
+
+Status SparseTable::push(KeyBatch keys, ConstRowBatch gradients) {
+  const PushRequest request{this, keys, gradients};
+  return push_all({&request, 1});
+}
+
+Status SparseTable::push_all(std::span<const PushRequest> requests) {
+  const EpochGuard guard;
+  for (const PushRequest& request : requests) {
+    if (request.table->closed()) return request.table->closed_status();
+    HOTROW_RETURN_IF_ERROR(
+        request.table->check_rows("gradients", request.keys, request.gradients.size()));
+  }
+  std::vector<std::unique_ptr<PushPlan>> plans;
+  std::vector<PushPlan*> pointers;
+  Status status;
+  for (const PushRequest& request : requests) {
+    SparseTable& table = *request.table;
+    plans.push_back(table.take_plan());
+    pointers.push_back(plans.back().get());
+    const size_t dim = table.layout_.dim;
+    status = table.collect(*plans.back(), request.keys.size(), PushKind::kGradient,
+                           [&](const auto& visit) {
+                             const float* row = request.gradients.data();
+                             for (const uint64_t key : request.keys) {
+                               visit(key, row, 1.0F);
+                               row += dim;
+                             }
+                           });
+    if (!status.ok()) break;
+  }
+  if (status.ok() && !requests.empty()) {
+    status = run_all(requests.front().table->context_, pointers);
+  }
+  for (auto& plan : plans) plan->table->return_plan(std::move(plan));
+  return status;
+}
+
+Status SparseTable::update(KeyBatch keys, ConstRowBatch rows) {
+  const EpochGuard guard;
+  if (closed()) return closed_status();
+  HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
+  std::unique_ptr<PushPlan> plan = take_plan();
+  const Status status =
+      collect(*plan, keys.size(), PushKind::kAssign, [&](const auto& visit) {
+        const float* row = rows.data();
+        for (const uint64_t key : keys) {
+          visit(key, row, 1.0F);
+          row += layout_.dim;
+        }
+      });
+  if (!status.ok()) {
+    return_plan(std::move(plan));
+    return status;
+  }
+  return run(std::move(plan));
+}
+
+Result<uint64_t> SparseTable::erase(KeyBatch keys) {
+  const EpochGuard guard;
+  if (closed()) return closed_status();
+  const SharedLock gate(context_.capacity_gate);
+  std::vector<uint32_t> freed;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (i + kBucketAhead < keys.size()) {
+      body_->index.prefetch_home(mix64(keys[i + kBucketAhead]));
+    }
+    Index::Hold hold = body_->index.lock(keys[i], mix64(keys[i]));
+    if (hold.found()) {
+      freed.push_back(hold.handle());
+      body_->index.erase(hold);
+    }
+    body_->index.unlock(hold);
+  }
+  body_->rows.free(freed);
+  body_->rows.unreserve(freed.size());
+  counters_.erased.fetch_add(freed.size(), std::memory_order_relaxed);
+  return uint64_t{freed.size()};
+}
+
+}  // namespace hotrow

@@ -1,0 +1,126 @@
+// SparseTable: the embedded table. Index, row slab, optimizer and initializer as one.
+//
+// Lookups: lookup.cc. Pushes, updates and erasures: push.cc. Bags: pooled.cc.
+// Threads: everything may be called from any thread. Every call runs inside an EpochGuard from
+// its closed-check to its end, and close() waits for those guards before it frees.
+#ifndef HOTROW_TABLE_TABLE_H_
+#define HOTROW_TABLE_TABLE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hotrow/store.h"
+#include "memory/slab_pool.h"
+#include "simd/kernels.h"
+#include "table/context.h"
+#include "table/index.h"
+#include "table/initializer.h"
+#include "table/optimizer.h"
+#include "table/push_plan.h"
+#include "table/row_layout.h"
+
+namespace hotrow {
+
+class SparseTable final : public Table {
+ public:
+  /// `context` must outlive the table. Options are valid and carry the final seed.
+  static Result<std::shared_ptr<SparseTable>> create(std::string name, TableOptions options,
+                                                     TableContext& context);
+  ~SparseTable() override { close(); }
+
+  const std::string& name() const override { return name_; }
+  const TableOptions& options() const override { return options_; }
+
+  Status lookup(KeyBatch keys, RowBatch rows) override;
+  Status lookup_pooled(const BagBatch& bags, RowBatch out) override;
+  Status push(KeyBatch keys, ConstRowBatch gradients) override;
+  Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients) override;
+  Status update(KeyBatch keys, ConstRowBatch rows) override;
+  Result<uint64_t> erase(KeyBatch keys) override;
+  Result<TableStats> stats() override;
+
+  /// Frees everything after the calls under way have ended; later calls answer ERR_CLOSED.
+  void close();
+
+  /// One table's part of a push over several tables.
+  struct PushRequest {
+    SparseTable* table;
+    KeyBatch keys;
+    ConstRowBatch gradients;
+  };
+  /// Applies all requests or none. The tables are distinct and share one context.
+  static Status push_all(std::span<const PushRequest> requests);
+  /// The checks of lookup() and push() alone.
+  Status check_rows(const char* name, KeyBatch keys, size_t values) const;
+  uint64_t size() const;
+  const TableContext& context() const { return context_; }
+
+ private:
+  // All that close() frees.
+  struct Body {
+    Body(const RowLayout& layout, MemoryBudget& budget) : index(budget), rows(layout.bytes(), budget) {}
+    Index index;
+    SlabPool rows;
+  };
+  struct Counters {
+    // Statistics; publish nothing.
+    std::atomic<uint64_t> lookups{0}, hits{0}, pushes{0}, updates{0}, created{0}, erased{0},
+        skipped{0};
+  };
+  enum class Certainty : uint8_t { kGenerous, kExact };
+
+  SparseTable(std::string name, TableOptions options, TableContext& context);
+
+  bool closed() const { return closed_.load(std::memory_order_acquire); }
+  Status closed_status() const { return Status::closed("table '" + name_ + "' is closed"); }
+  Status check_bags(const BagBatch& bags, const char* name, size_t values) const;
+
+  // lookup.cc
+  /// Writes the rows of keys [n] to out and returns how many keys had one.
+  uint64_t gather(KeyBatch keys, float* out);
+  uint64_t gather_window(const uint64_t* keys, const Index::Sight* sights, size_t count,
+                         float* out);
+  bool gather_one(uint64_t key, uint64_t hash, float* out);
+  void fill_missing(uint64_t key, float* out) const;
+  // pooled.cc
+  uint64_t pool_bags(const BagBatch& bags, size_t first, size_t last, float* out);
+
+  // push.cc
+  std::unique_ptr<PushPlan> take_plan() HOTROW_EXCLUDES(idle_mutex_);
+  void return_plan(std::unique_ptr<PushPlan> plan) HOTROW_EXCLUDES(idle_mutex_);
+  template <class ForEach>
+  Status collect(PushPlan& plan, uint64_t n, PushKind kind, const ForEach& for_each);
+  Status check_finite(PushPlan& plan);
+  Status run(std::unique_ptr<PushPlan> plan);
+  static Status run_all(TableContext& context, std::span<PushPlan* const> plans);
+  bool reserve(PushPlan& plan, Certainty certainty);
+  bool reserve_exactly(PushPlan& plan);
+  void release(PushPlan& plan);
+  Status apply(PushPlan& plan);
+  void apply_part(PushPlan& plan, PushPart& part, const UpdateStep& step);
+  bool apply_one(const PushPlan& plan, PushPart& part, RowAllocator& allocator,
+                 const PushEntry& entry, const UpdateStep& step);
+  void prefetch_row(const PushEntry& entry) const;
+  void write_row(PushKind kind, std::byte* row, const float* values, const UpdateStep& step) const;
+
+  const std::string name_;
+  const TableOptions options_;
+  TableContext& context_;
+  const Optimizer optimizer_;
+  const Initializer initializer_;
+  const RowLayout layout_;
+  const UpdateRow update_row_;
+  std::atomic<bool> closed_{false};  // release by close(), acquire by every call
+  std::unique_ptr<Body> body_;       // constant until close() has waited for all calls
+  std::atomic<uint64_t> steps_{0};   // pushes applied: Adam's t
+  Counters counters_;
+  Mutex idle_mutex_;
+  std::vector<std::unique_ptr<PushPlan>> idle_plans_ HOTROW_GUARDED_BY(idle_mutex_);
+};
+
+}  // namespace hotrow
+
+#endif  // HOTROW_TABLE_TABLE_H_

@@ -1,0 +1,61 @@
+// The two build steps: the addon (with the C++ tests when asked) by cmake-js, and dist/ by tsc.
+// Both are incremental; the caller holds the bootstrap lock.
+
+import { rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { cleanEnvironment, Fatal, root, run, say } from '../common/process.mjs'
+import { digests, forgetAll, stamp, upToDate } from './inputs.mjs'
+
+const kCmakeJs = join(root, 'node_modules/cmake-js/bin/cmake-js')
+const kTsc = join(root, 'node_modules/typescript/bin/tsc')
+
+/** A compiler's complaint about our own source: building again from clean would not help. */
+const kOwnError = /(?:native|bindings|cuda|test)\/[^\s:]+:\d+:(?:\d+:)? (?:fatal )?error:/
+
+function cmakeJs(...args) {
+  const env = {
+    ...cleanEnvironment(),
+    CMAKE_BUILD_PARALLEL_LEVEL: String(availableParallelism()),
+  }
+  return run(process.execPath, [kCmakeJs, ...args, '-l', 'error'], { env })
+}
+
+/**
+ * Configures every time: `cmake-js build` alone would not see a changed option. Without `tests` the
+ * option is left as the tree has it, so that `npm start` after `npm test` keeps the test targets,
+ * and only the addon is built.
+ */
+async function configureAndBuild(tests) {
+  const configured = await cmakeJs('configure', ...(tests ? ['--CDHOTROW_TESTS=ON'] : []))
+  if (configured.code !== 0) return configured
+  return cmakeJs('build', ...(tests ? [] : ['--target', 'hotrow']))
+}
+
+export async function buildNative(tests) {
+  if (upToDate('addon') && (!tests || upToDate('tests'))) return
+  say(`building the native core${tests ? ' and its tests' : ''} (incremental)`)
+  const before = { addon: digests.addon(), tests: digests.tests() }
+  stamp('addon', undefined)
+  if (tests) stamp('tests', undefined)
+  let result = await configureAndBuild(tests)
+  if (result.code !== 0 && !kOwnError.test(result.output)) {
+    say('the build failed, trying once more from a clean build folder')
+    rmSync(join(root, 'build'), { recursive: true, force: true })
+    forgetAll()
+    result = await configureAndBuild(tests)
+  }
+  if (result.code !== 0) throw new Fatal('the native build failed (see above)')
+  stamp('addon', before.addon)
+  if (tests) stamp('tests', before.tests)
+}
+
+export async function buildTypeScript() {
+  if (upToDate('types')) return
+  say('compiling lib/ to dist/')
+  const before = digests.types()
+  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  const { code } = await run(process.execPath, [kTsc, '-p', 'tsconfig.build.json'])
+  if (code !== 0) throw new Fatal('tsc failed (see above)')
+  stamp('types', before)
+}

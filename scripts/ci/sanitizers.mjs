@@ -1,0 +1,105 @@
+// The C++ tests under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer,
+// each in its own build folder, and the addon under AddressSanitizer inside Node. Optimised a
+// little, with assertions on: the plain build has them off.
+
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { cleanEnvironment, root, run, succeeds, which } from '../common/process.mjs'
+import { closingLine } from '../common/totals.mjs'
+import { runCtest } from '../test/ctest.mjs'
+
+const kFlags = '-O1 -g -fno-omit-frame-pointer'
+const kTestTimeoutMs = 600_000
+/** How much of the long tests runs here: every access is several times slower. */
+const kScale = '0.2'
+
+const env = {
+  ...cleanEnvironment(),
+  ...(which('ninja') ? { CMAKE_GENERATOR: 'Ninja' } : {}),
+  CMAKE_BUILD_PARALLEL_LEVEL: '2',
+  HOTROW_TEST_SCALE: process.env.HOTROW_TEST_SCALE ?? kScale,
+  ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1',
+  UBSAN_OPTIONS: 'print_stacktrace=1',
+  TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',
+}
+
+async function ctest(folder, prefix) {
+  const options = { timeoutMs: kTestTimeoutMs, env, prefix }
+  const { totals, output } = await runCtest(folder, options)
+  const failed = totals.failed > 0 || totals.passed === 0
+  return { code: failed ? 1 : 0, output, note: `(${closingLine(totals)})` }
+}
+
+async function inOrder(...commands) {
+  for (const [command, ...args] of commands) {
+    const result = await run(command, args, { env, quiet: true })
+    if (result.code !== 0) return result
+  }
+  return { code: 0, output: '' }
+}
+
+async function addressTests() {
+  const cmakeJs = [process.execPath, join(root, 'node_modules/cmake-js/bin/cmake-js')]
+  const options = ['-O', 'build-asan', '-l', 'error']
+  const built = await inOrder(
+    [
+      ...[...cmakeJs, 'configure', ...options, '--CDHOTROW_TESTS=ON'],
+      ...['--CDHOTROW_SANITIZE=address,undefined', `--CDCMAKE_CXX_FLAGS_RELEASE=${kFlags}`],
+    ],
+    [...cmakeJs, 'build', ...options],
+  )
+  return built.code === 0 ? ctest('build-asan') : built
+}
+
+/**
+ * ThreadSanitizer of g++ 12 refuses the address layouts of newer kernels. GoogleTest's programs run
+ * while they are built too, to list their tests, so the build is wrapped as well.
+ */
+async function threadTests() {
+  const fixed = succeeds('setarch', ['-R', 'true']) ? ['setarch', '-R'] : []
+  const built = await inOrder(
+    [
+      ...['cmake', '-S', '.', '-B', 'build-tsan', '-DHOTROW_TESTS=ON', '-DHOTROW_SANITIZE=thread'],
+      ...['-DCMAKE_BUILD_TYPE=Release', `-DCMAKE_CXX_FLAGS_RELEASE=${kFlags}`],
+    ],
+    [...fixed, 'cmake', '--build', 'build-tsan'],
+  )
+  return built.code === 0 ? ctest('build-tsan', fixed) : built
+}
+
+/**
+ * Node itself is not instrumented, so the sanitizer's runtime is loaded before it. V8 leaks a
+ * little at an early exit: of the leaks, only those with our code in their stack count.
+ */
+async function addonInNode() {
+  const asan = spawnSync('g++', ['-print-file-name=libasan.so'], { encoding: 'utf8' })
+  const library = asan.stdout?.trim() ?? ''
+  if (!library.includes('/')) return { skip: 'g++ has no libasan.so' }
+  const { output, timedOut } = await run(
+    process.execPath,
+    ['--expose-gc', 'scripts/ci/addon.mjs'],
+    {
+      quiet: true,
+      timeoutMs: kTestTimeoutMs,
+      env: {
+        ...env,
+        LD_PRELOAD: library,
+        HOTROW_NATIVE_PATH: join(root, 'build-asan/Release/hotrow.node'),
+      },
+    },
+  )
+  const leaks = output.split(/\n\n+/).filter((block) => {
+    return /^(Direct|Indirect) leak/m.test(block) && /hotrow|\/(native|bindings)\//.test(block)
+  })
+  if (leaks.length > 0) return { code: 1, output: leaks.join('\n\n') }
+  const passed = /^addon: all checks passed$/m.test(output) && !timedOut
+  const clean = !/ERROR: AddressSanitizer|runtime error:/.test(output)
+  const [shown] = output.split(/^=+\n==\d+==ERROR: LeakSanitizer/m)
+  return { code: passed && clean ? 0 : 1, output: shown }
+}
+
+export const sanitizerSteps = [
+  { name: 'C++ tests: address and undefined behaviour sanitizers', work: addressTests },
+  { name: 'addon in Node: address sanitizer', work: addonInNode },
+  { name: 'C++ tests: thread sanitizer', work: threadTests },
+]
