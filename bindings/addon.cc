@@ -23,9 +23,9 @@ Napi::Value hash_strings(const Napi::CallbackInfo& info) {
 
 // hashBytes(bytes Uint8Array) -> bigint
 Napi::Value hash_bytes(const Napi::CallbackInfo& info) {
-  const auto bytes = info[0].As<Napi::Uint8Array>();
-  const auto* const data = reinterpret_cast<const char*>(bytes.Data());
-  return Napi::BigInt::New(info.Env(), hash_key({data, bytes.ByteLength()}));
+  const auto bytes = read_bytes(info[0], "value");
+  const auto* const data = reinterpret_cast<const char*>(bytes.data());
+  return Napi::BigInt::New(info.Env(), hash_key({data, bytes.size()}));
 }
 
 // initialize(StoreError): must be called once per environment, before anything else.

@@ -21,6 +21,11 @@ struct ArrayTraits<uint32_t> {
   static constexpr const char* kName = "Uint32Array";
 };
 template <>
+struct ArrayTraits<uint8_t> {
+  static constexpr napi_typedarray_type kType = napi_uint8_array;
+  static constexpr const char* kName = "Uint8Array";
+};
+template <>
 struct ArrayTraits<float> {
   static constexpr napi_typedarray_type kType = napi_float32_array;
   static constexpr const char* kName = "Float32Array";
@@ -105,6 +110,10 @@ std::span<const uint32_t> read_offsets(Napi::Value value, const char* argument) 
   return read_array<uint32_t>(value, argument);
 }
 
+std::span<const uint8_t> read_bytes(Napi::Value value, const char* argument) {
+  return read_array<uint8_t>(value, argument);
+}
+
 std::span<float> read_floats(Napi::Value value, const char* argument) {
   return read_array<float>(value, argument);
 }
@@ -130,6 +139,10 @@ void expect_rows(Napi::Env env, const char* argument, size_t values, size_t keys
 std::string read_string(Napi::Value value, const char* argument) {
   if (!value.IsString()) throw_type(value.Env(), argument, "a string", describe(value));
   return value.As<Napi::String>().Utf8Value();
+}
+
+void expect_valid(Napi::Env env, const Status& status) {
+  if (!status.ok()) throw_range(env, status.message());
 }
 
 StoreOptions read_store_options(Napi::Object object) {

@@ -21,6 +21,7 @@ namespace hotrow::bindings {
 /// Typed arrays of exactly one class, not shared and not detached.
 std::span<const uint64_t> read_keys(Napi::Value value, const char* argument);
 std::span<const uint32_t> read_offsets(Napi::Value value, const char* argument);
+std::span<const uint8_t> read_bytes(Napi::Value value, const char* argument);
 std::span<float> read_floats(Napi::Value value, const char* argument);
 /// An empty span for undefined.
 std::span<float> read_optional_floats(Napi::Value value, const char* argument);
@@ -32,6 +33,9 @@ void expect_length(Napi::Env env, const char* argument, size_t received, size_t 
 void expect_rows(Napi::Env env, const char* argument, size_t values, size_t keys, uint32_t dim);
 
 std::string read_string(Napi::Value value, const char* argument);
+
+/// Throws a RangeError when options, or what else `validate()` said, are wrong.
+void expect_valid(Napi::Env env, const Status& status);
 
 /// Options as lib/options.ts completes them: every field is there and has its type.
 StoreOptions read_store_options(Napi::Object object);

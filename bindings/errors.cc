@@ -40,6 +40,10 @@ void throw_type(Napi::Env env, const std::string& argument, const std::string& e
   throw_argument<Napi::TypeError>(env, sentence(argument, expected, received));
 }
 
+void throw_range(Napi::Env env, const std::string& sentence) {
+  throw_argument<Napi::RangeError>(env, sentence);
+}
+
 void throw_range(Napi::Env env, const std::string& argument, const std::string& expected,
                  const std::string& received) {
   throw_argument<Napi::RangeError>(env, sentence(argument, expected, received));

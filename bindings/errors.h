@@ -20,6 +20,8 @@ Napi::Value store_error(Napi::Env env, const Status& status);
 /// ERR_INVALID_ARGUMENT.
 [[noreturn]] void throw_type(Napi::Env env, const std::string& argument,
                              const std::string& expected, const std::string& received);
+/// `sentence` is all of the message.
+[[noreturn]] void throw_range(Napi::Env env, const std::string& sentence);
 [[noreturn]] void throw_range(Napi::Env env, const std::string& argument,
                               const std::string& expected, const std::string& received);
 

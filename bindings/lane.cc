@@ -1,5 +1,7 @@
 #include "lane.h"
 
+#include <exception>
+#include <system_error>
 #include <utility>
 
 #include "errors.h"
@@ -21,11 +23,7 @@ Lane::Lane(Napi::Env env)
     : env_(env),
       idle_buffers_(std::make_shared<std::vector<std::unique_ptr<Buffers>>>()) {}
 
-Lane::~Lane() {
-  if (deliver_ == nullptr) return;
-  napi_remove_env_cleanup_hook(env_, stop_from_node, this);
-  stop();
-}
+Lane::~Lane() { stop(); }
 
 void Lane::start() {
   const Napi::String name = Napi::String::New(env_, "hotrow");
@@ -36,13 +34,20 @@ void Lane::start() {
   napi_unref_threadsafe_function(env_, deliver_);
   // Hooks run last in, first out: this one before the thread-safe function's own.
   napi_add_env_cleanup_hook(env_, stop_from_node, this);
-  thread_ = std::thread([this] { loop(); });
+  stopping_ = false;
+  try {
+    thread_ = std::thread([this] { loop(); });
+  } catch (const std::system_error& error) {
+    stop();
+    throw_status(env_, {StatusCode::kCapacity, std::string("no thread for the store: ") +
+                                                   error.what()});
+  }
 }
 
 void Lane::stop_from_node(void* lane) { static_cast<Lane*>(lane)->stop(); }
 
 void Lane::stop() {
-  if (!thread_.joinable()) return;
+  if (deliver_ == nullptr) return;
   std::deque<std::unique_ptr<Job>> dropped;
   {
     const std::lock_guard lock(mutex_);
@@ -50,9 +55,15 @@ void Lane::stop() {
     dropped.swap(todo_);
     wake_.notify_one();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+  napi_remove_env_cleanup_hook(env_, stop_from_node, this);
   napi_release_threadsafe_function(deliver_, napi_tsfn_abort);
+  deliver_ = nullptr;
   done_.clear();
+  pending_ = 0;
+  delivery_announced_ = false;
+  dropped.clear();
+  idle_buffers_->clear();
 }
 
 void Lane::loop() {
@@ -91,19 +102,28 @@ void Lane::deliver(Napi::Env env) {
   }
   pending_ -= done.size();
   if (pending_ == 0) napi_unref_threadsafe_function(env, deliver_);
-  for (std::unique_ptr<Job>& job : done) {
+  for (const std::unique_ptr<Job>& job : done) {
     const Napi::HandleScope scope(env);
     try {
-      if (job->status.ok()) {
-        job->deferred.Resolve(job->finish(env));
-      } else {
-        job->deferred.Reject(store_error(env, job->status));
-      }
-    } catch (const Napi::Error& error) {
-      job->deferred.Reject(error.Value());
+      settle(env, *job);
+    } catch (const Napi::Error&) {
+      // A worker being terminated runs no JavaScript: nobody is left to hear of this job.
     }
     // `keep` may be the last reference to this lane's owner: not before the loop is over.
   }
+}
+
+void Lane::settle(Napi::Env env, Job& job) {
+  Napi::Value error;
+  try {
+    if (job.status.ok()) return job.deferred.Resolve(job.finish(env));
+    error = store_error(env, job.status);
+  } catch (const Napi::Error& thrown) {
+    error = thrown.Value();
+  } catch (const std::exception& thrown) {
+    error = store_error(env, {StatusCode::kInternal, thrown.what()});
+  }
+  job.deferred.Reject(error);
 }
 
 Napi::Promise Lane::submit(Napi::Object keep, std::function<Status()> work,

@@ -5,7 +5,8 @@
 // copies of its inputs, so nothing the caller does to its buffers can matter; it holds JavaScript
 // references only between submit and finish, both on the JavaScript thread. When the environment
 // ends (process.exit, a terminated worker) the lane finishes the job under way, drops the others,
-// and is joined before the environment goes.
+// and is joined before the environment goes. A closed store stops its lane, so that a thread never
+// waits for the garbage collector.
 #ifndef HOTROW_BINDINGS_LANE_H_
 #define HOTROW_BINDINGS_LANE_H_
 
@@ -48,13 +49,16 @@ class Lane {
   /// thread.
   std::shared_ptr<Buffers> take_buffers();
 
+  /// Ends the thread, dropping jobs that have not begun. A later submit() starts another.
+  void stop();
+
  private:
   struct Job;
 
   void start();
-  void stop();
   void loop();
   void deliver(Napi::Env env);
+  static void settle(Napi::Env env, Job& job);
   static void deliver_from_node(napi_env env, napi_value, void* context, void*);
   static void stop_from_node(void* lane);
 

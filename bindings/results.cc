@@ -1,9 +1,12 @@
 #include "results.h"
 
 #include <algorithm>
+#include <new>
+#include <string>
 #include <utility>
 
 #include "arguments.h"
+#include "errors.h"
 
 namespace hotrow::bindings {
 
@@ -17,7 +20,11 @@ void free_floats(napi_env, void* data, void*) { delete[] static_cast<float*>(dat
 }  // namespace
 
 FloatResult::FloatResult(Napi::Value out, size_t size)
-    : size_(size), memory_(std::make_unique_for_overwrite<float[]>(size)) {
+    : size_(size), memory_(new (std::nothrow) float[size]) {
+  if (!memory_) {
+    throw_status(out.Env(), Status::capacity("the system refused memory for a result of " +
+                                             std::to_string(size) + " values"));
+  }
   if (!out.IsUndefined()) {
     out_ = std::make_shared<Napi::ObjectReference>(Napi::Persistent(out.As<Napi::Object>()));
   }

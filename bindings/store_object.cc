@@ -84,6 +84,7 @@ StoreObject::StoreObject(const Napi::CallbackInfo& info)
       lane_(std::make_shared<Lane>(info.Env())) {
   opened_->path = read_string(info[0], "path");
   opened_->options = read_store_options(info[1].As<Napi::Object>());
+  expect_valid(info.Env(), opened_->options.validate());
 }
 
 Napi::Value StoreObject::open(const Napi::CallbackInfo& info) {
@@ -101,11 +102,12 @@ Napi::Value StoreObject::open(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value StoreObject::table(const Napi::CallbackInfo& info) {
+  const auto options = read_table_options(info[1].As<Napi::Object>());
+  expect_valid(info.Env(), options.validate());
   auto table = std::make_shared<std::shared_ptr<Table>>();
   return lane_->submit(
       info.This().As<Napi::Object>(),
-      [opened = opened_, table, name = read_string(info[0], "name"),
-       options = read_table_options(info[1].As<Napi::Object>())]() -> Status {
+      [opened = opened_, table, name = read_string(info[0], "name"), options]() -> Status {
         auto result = opened->store->table(name, options);
         if (!result.ok()) return result.status();
         *table = std::move(result).value();
@@ -115,11 +117,12 @@ Napi::Value StoreObject::table(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value StoreObject::dense(const Napi::CallbackInfo& info) {
+  const auto options = read_dense_options(info[1].As<Napi::Object>());
+  expect_valid(info.Env(), options.validate());
   auto dense = std::make_shared<std::shared_ptr<Dense>>();
   return lane_->submit(
       info.This().As<Napi::Object>(),
-      [opened = opened_, dense, name = read_string(info[0], "name"),
-       options = read_dense_options(info[1].As<Napi::Object>())]() -> Status {
+      [opened = opened_, dense, name = read_string(info[0], "name"), options]() -> Status {
         auto result = opened->store->dense(name, options);
         if (!result.ok()) return result.status();
         *dense = std::move(result).value();
@@ -243,7 +246,10 @@ Napi::Value StoreObject::close(const Napi::CallbackInfo& info) {
         if (opened->store) opened->store->close();
         return {};
       },
-      undefined);
+      [lane = lane_](Napi::Env env) {
+        lane->stop();
+        return env.Undefined();
+      });
 }
 
 }  // namespace hotrow::bindings

@@ -73,10 +73,12 @@ export function checkChoice(argument: string, value: unknown, choices: readonly 
 /** A name of a table or dense parameter. */
 export function checkName(value: unknown): string {
   if (typeof value !== 'string') throw typeError('name', 'a string', value)
-  const bytes = Buffer.byteLength(value)
-  if (bytes < 1 || bytes > 255) {
-    throw rangeError('name', 'a string of 1 to 255 bytes in UTF-8', `${bytes} bytes`)
+  const utf8 = Buffer.from(value)
+  if (utf8.length < 1 || utf8.length > 255) {
+    throw rangeError('name', 'a string of 1 to 255 bytes in UTF-8', `${utf8.length} bytes`)
   }
+  // Lone surrogates all become one replacement character: two names would be one.
+  if (utf8.toString() !== value) throw rangeError('name', 'well-formed Unicode', value)
   return value
 }
 
@@ -105,7 +107,7 @@ function completeKind<Numbers extends Record<string, number>>(
     kind: checkChoice(`${argument}.kind`, fields.kind, kinds),
   }
   for (const [field, byDefault] of Object.entries(defaults)) {
-    const given = fields[field] ?? byDefault
+    const given = fields[field] === undefined ? byDefault : fields[field]
     if (typeof given !== 'number') throw typeError(`${argument}.${field}`, 'a number', given)
     complete[field] = given
   }
@@ -113,26 +115,22 @@ function completeKind<Numbers extends Record<string, number>>(
 }
 
 function completeCommon(fields: {
-  optimizer?: OptimizerOptions | undefined
-  initializer?: InitializerOptions | undefined
-  nonFinite?: string | undefined
-  seed?: bigint | number | undefined
+  optimizer?: OptimizerOptions
+  initializer?: InitializerOptions
+  nonFinite?: string
+  seed?: bigint | number
 }) {
+  const {
+    optimizer = { kind: 'sgd' },
+    initializer = { kind: 'zeros' },
+    nonFinite = 'reject',
+    seed,
+  } = fields
   return {
-    optimizer: completeKind(
-      'optimizer',
-      fields.optimizer ?? { kind: 'sgd' },
-      optimizerKinds,
-      optimizerDefaults,
-    ),
-    initializer: completeKind(
-      'initializer',
-      fields.initializer ?? { kind: 'zeros' },
-      initializerKinds,
-      initializerDefaults,
-    ),
-    nonFinite: checkChoice('nonFinite', fields.nonFinite ?? 'reject', ['reject', 'skip']),
-    seed: checkSeed(fields.seed),
+    optimizer: completeKind('optimizer', optimizer, optimizerKinds, optimizerDefaults),
+    initializer: completeKind('initializer', initializer, initializerKinds, initializerDefaults),
+    nonFinite: checkChoice('nonFinite', nonFinite, ['reject', 'skip']),
+    seed: checkSeed(seed),
   }
 }
 
@@ -152,9 +150,10 @@ export function completeStoreOptions(options: StoreOptions): NativeStoreOptions 
 /** Checks and completes the options of `store.table`. */
 export function completeTableOptions(options: TableOptions): NativeTableOptions {
   checkObject('options', options, tableFields)
+  const { dim, missing = 'initial' } = options
   return {
-    dim: checkInteger('dim', options.dim, 1, 8192),
-    missing: checkChoice('missing', options.missing ?? 'initial', ['initial', 'zeros']),
+    dim: checkInteger('dim', dim, 1, 8192),
+    missing: checkChoice('missing', missing, ['initial', 'zeros']),
     ...completeCommon(options),
   }
 }
@@ -162,12 +161,13 @@ export function completeTableOptions(options: TableOptions): NativeTableOptions 
 /** Checks and completes the options of `store.dense`. */
 export function completeDenseOptions(options: DenseOptions): NativeDenseOptions {
   checkObject('options', options, denseFields)
-  if (!Array.isArray(options.shape)) throw typeError('shape', 'an array', options.shape)
-  if (options.shape.length < 1 || options.shape.length > 8) {
-    throw rangeError('shape', '1 to 8 dimensions', options.shape.length)
+  const { shape } = options
+  if (!Array.isArray(shape)) throw typeError('shape', 'an array', shape)
+  if (shape.length < 1 || shape.length > 8) {
+    throw rangeError('shape', '1 to 8 dimensions', shape.length)
   }
   return {
-    shape: options.shape.map((n, i) => checkInteger(`shape[${i}]`, n, 1, 2 ** 31)),
+    shape: Array.from(shape, (n, i) => checkInteger(`shape[${i}]`, n, 1, 2 ** 31)),
     ...completeCommon(options),
   }
 }

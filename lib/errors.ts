@@ -71,7 +71,13 @@ export function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'symbol') return 'a symbol'
   if (typeof value !== 'object' || value === null) return String(value)
-  return value.constructor?.name ?? 'an object'
+  // A caller's object may answer anything here, or throw.
+  try {
+    const name: unknown = value.constructor?.name
+    return typeof name === 'string' && name !== '' ? name : 'an object'
+  } catch {
+    return 'an object'
+  }
 }
 
 /** A TypeError `argument: expected X, received Y`. */

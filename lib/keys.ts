@@ -19,7 +19,7 @@ const maxSlot = 2 ** 20 - 1
  */
 export function hashKey(value: KeyLike | Uint8Array): bigint {
   if (value instanceof Uint8Array) return addon.hashBytes(value)
-  return keysOf([value])[0] as bigint
+  return keysFrom([value], () => 'value')[0] as bigint
 }
 
 function integerKey(argument: string, value: number | bigint): bigint {
@@ -35,6 +35,11 @@ function integerKey(argument: string, value: number | bigint): bigint {
 /** The keys of many values, as `hashKey`. About 0.1 µs a string. */
 export function keysOf(values: readonly KeyLike[]): BigUint64Array {
   if (!Array.isArray(values)) throw typeError('values', 'an array', values)
+  return keysFrom(values, (i) => `values[${i}]`)
+}
+
+/** The keys of `values`; `argument` names one of them in errors. */
+function keysFrom(values: readonly KeyLike[], argument: (index: number) => string): BigUint64Array {
   const keys = new BigUint64Array(values.length)
   const strings = values.filter((value): value is string => typeof value === 'string')
   const hashes = addon.hashStrings(strings, new BigUint64Array(strings.length))
@@ -44,9 +49,9 @@ export function keysOf(values: readonly KeyLike[]): BigUint64Array {
     if (typeof value === 'string') {
       keys[i] = hashes[next++] as bigint
     } else if (typeof value === 'number' || typeof value === 'bigint') {
-      keys[i] = integerKey(`values[${i}]`, value)
+      keys[i] = integerKey(argument(i), value)
     } else {
-      throw typeError(`values[${i}]`, 'a string, an integer or a bigint', value)
+      throw typeError(argument(i), 'a string, an integer or a bigint', value)
     }
   }
   return keys
@@ -65,13 +70,22 @@ function featureBits(key: bigint, isInteger: boolean): bigint {
  * hashed and cut to 44 bits.
  */
 export function slotKey(slot: number, feature: KeyLike): bigint {
-  return slotKeys(slot, [feature])[0] as bigint
+  return slotKeysFrom(slot, [feature], () => 'feature')[0] as bigint
 }
 
 /** The keys of many features in one slot, as `slotKey`. */
 export function slotKeys(slot: number, features: readonly KeyLike[]): BigUint64Array {
+  if (!Array.isArray(features)) throw typeError('features', 'an array', features)
+  return slotKeysFrom(slot, features, (i) => `features[${i}]`)
+}
+
+function slotKeysFrom(
+  slot: number,
+  features: readonly KeyLike[],
+  argument: (index: number) => string,
+): BigUint64Array {
   const high = BigInt(checkInteger('slot', slot, 0, maxSlot)) << 44n
-  const keys = keysOf(features)
+  const keys = keysFrom(features, argument)
   for (let i = 0; i < keys.length; i++) {
     keys[i] = high | featureBits(keys[i] as bigint, typeof features[i] !== 'string')
   }

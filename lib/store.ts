@@ -33,7 +33,13 @@ export function open(path: string, options: StoreOptions = {}): Promise<Store> {
     throw rangeError('path', "a path without zero bytes, ':memory:' or ':memory:NAME'", path)
   }
   const native = new addon.NativeStore(path, completeStoreOptions(options))
-  return native.open().then((canonical) => new Store(canonical, native))
+  return native.open().then(
+    (canonical) => new Store(canonical, native),
+    async (error) => {
+      await native.close()
+      throw error
+    },
+  )
 }
 
 /** An open store; made by `open`. */
@@ -66,8 +72,10 @@ export class Store {
   table(name: string, options: TableOptions): Promise<Table> {
     checkName(name)
     const complete = completeTableOptions(options)
+    // A snapshot: the caller may change its object as soon as the call has returned.
+    const given = { ...options, dim: complete.dim }
     return this.#call(async (native) => {
-      return new Table(name, options, await native.table(name, complete), this)
+      return new Table(name, given, await native.table(name, complete), this)
     })
   }
 
@@ -75,8 +83,9 @@ export class Store {
   dense(name: string, options: DenseOptions): Promise<Dense> {
     checkName(name)
     const complete = completeDenseOptions(options)
+    const given = { ...options, shape: complete.shape }
     return this.#call(async (native) => {
-      return new Dense(name, options, await native.dense(name, complete), this)
+      return new Dense(name, given, await native.dense(name, complete), this)
     })
   }
 
@@ -127,11 +136,11 @@ export class Store {
 }
 
 /** The requests with native tables; arrays are checked by the addon. */
-function nativeRequests(
-  requests: readonly (LookupRequest | PushRequest)[],
-): NativeRequest[] {
+function nativeRequests(requests: readonly (LookupRequest | PushRequest)[]): NativeRequest[] {
   if (!Array.isArray(requests)) throw typeError('requests', 'an array', requests)
-  return requests.map((request: LookupRequest | PushRequest, i) => {
+  // Array.from sees the holes that map skips, and calls no method of the caller's array.
+  return Array.from({ length: requests.length }, (_, i): NativeRequest => {
+    const request = requests[i]
     if (!Array.isArray(request)) throw typeError(`requests[${i}]`, 'an array', request)
     return [nativeOf(`requests[${i}]`, request[0]), request[1], request[2]]
   })

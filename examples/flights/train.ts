@@ -30,8 +30,8 @@ export interface Size {
 }
 
 export async function tableSize(table: Table): Promise<Size> {
-  const { rows, rowBytes, indexBytes } = await table.stats()
-  return { ids: rows, bytes: rowBytes + indexBytes }
+  const { rows, rowBytes, buckets } = await table.stats()
+  return { ids: rows, bytes: rows * rowBytes + buckets * 64 }
 }
 
 export interface Progress {

@@ -106,13 +106,16 @@ struct alignas(64) Bucket {
                                       std::memory_order_relaxed);
   }
 
-  /// The place of `key` among the occupied ones, or kBucketKeys.
+  /// The place of `key` among the occupied ones, or kBucketKeys. Compares all five without a
+  /// branch: which place matches is as good as random, and a wrong guess costs more than all of
+  /// them.
   uint32_t find(uint64_t key, BucketWord seen) const {
-    for (uint32_t places = seen.occupied(); places != 0; places &= places - 1) {
-      const auto place = static_cast<uint32_t>(std::countr_zero(places));
-      if (keys[place].load(std::memory_order_relaxed) == key) return place;
+    uint32_t matches = 0;
+    for (uint32_t place = 0; place < kBucketKeys; ++place) {
+      matches |= uint32_t{keys[place].load(std::memory_order_relaxed) == key} << place;
     }
-    return kBucketKeys;
+    matches &= seen.occupied();
+    return matches == 0 ? kBucketKeys : static_cast<uint32_t>(std::countr_zero(matches));
   }
   void put(uint32_t place, uint64_t key, uint32_t handle) {
     keys[place].store(key, std::memory_order_relaxed);

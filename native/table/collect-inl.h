@@ -1,4 +1,4 @@
-// The first step of a push: from a batch with duplicates to a plan without.
+// The first step of a push: from a batch with duplicates to one row a key.
 #ifndef HOTROW_TABLE_COLLECT_INL_H_
 #define HOTROW_TABLE_COLLECT_INL_H_
 
@@ -6,31 +6,39 @@
 
 namespace hotrow {
 
-/// `for_each(visit)` calls visit(key, row, scale) for the rows of the batch in order; every part
-/// goes through the whole batch and keeps the keys whose hash is its own.
-template <class ForEach>
-Status SparseTable::collect(PushPlan& plan, uint64_t n, PushKind kind, const ForEach& for_each) {
+/// `source()` makes one part's reader of the batch: read(position, row, scale) for rising
+/// positions.
+template <class Source>
+Status SparseTable::collect(PushPlan& plan, KeyBatch keys, PushKind kind, const Source& source) {
   plan.kind = kind;
-  plan.batch = n;
-  plan.used = context_.parts_for(n);
-  if (plan.parts.size() < plan.used) plan.parts.resize(plan.used);
+  plan.batch = take_batch();
+  const uint32_t parts = context_.parts_for(keys.size());
+  plan.batch->assign(keys, parts, context_.pool);
+  if (plan.parts.size() < parts) plan.parts.resize(parts);
   const bool skip = options_.non_finite == NonFinite::kSkip;
-  context_.pool.run(plan.used, [&](uint32_t number) {
+  std::atomic<bool> clean{true};
+  context_.pool.run(parts, [&](uint32_t number) {
+    const BatchIndex::Part& batch = plan.batch->part(number);
     PushPart& part = plan.parts[number];
-    part.reset(n / plan.used, layout_.dim, kind);
-    const auto& all_finite = row_kernels().all_finite;
-    for_each([&](uint64_t key, const float* row, float scale) {
-      const uint64_t hash = mix64(key);
-      // The middle bits: the top ones name the shard, the low ones the slot in the part.
-      if (plan.used > 1 && (hash >> 32 & 0xffff) * plan.used >> 16 != number) return;
-      if (skip && !all_finite(row, layout_.dim)) {
-        ++part.skipped;
-      } else {
-        part.add(key, hash, row, scale);
+    part.reset(batch.size(), layout_.dim, kind);
+    if (skip) part.dropped.assign(batch.size(), 1);
+    const auto all_finite = row_kernels().all_finite;
+    auto read = source();
+    for (size_t i = 0; i < batch.positions.size(); ++i) {
+      const auto [row, scale] = read(batch.positions[i]);
+      if (skip) {
+        if (!all_finite(row, layout_.dim)) {
+          ++part.skipped;
+          continue;
+        }
+        part.dropped[batch.ids[i]] = 0;
       }
-    });
+      part.add(batch.ids[i], row, scale);
+    }
+    if (!check_finite(part, batch.size())) clean.store(false, std::memory_order_relaxed);
   });
-  return check_finite(plan);
+  note_repetition(*plan.batch);
+  return clean.load(std::memory_order_relaxed) ? Status() : non_finite_status(plan);
 }
 
 }  // namespace hotrow

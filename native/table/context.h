@@ -9,6 +9,7 @@
 #include "base/sync.h"
 #include "base/thread_pool.h"
 #include "memory/budget.h"
+#include "table/batch_index.h"
 
 namespace hotrow {
 
@@ -19,7 +20,8 @@ struct TableContext {
   /// thousand keys.
   uint32_t parts_for(uint64_t n) const {
     constexpr uint64_t kKeysPerPart = 4096;
-    return static_cast<uint32_t>(std::clamp<uint64_t>(n / kKeysPerPart, 1, pool.threads()));
+    const uint64_t most = std::min(pool.threads(), BatchIndex::kMaxParts);
+    return static_cast<uint32_t>(std::clamp<uint64_t>(n / kKeysPerPart, 1, most));
   }
 
   MemoryBudget budget;

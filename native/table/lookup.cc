@@ -47,31 +47,38 @@ bool SparseTable::gather_one(uint64_t key, uint64_t hash, float* out) {
   }
 }
 
-uint64_t SparseTable::gather_window(const uint64_t* keys, const Index::Sight* sights,
-                                    size_t count, float* out) {
+uint64_t SparseTable::gather_window(const Gather& request, const Index::Sight* sights,
+                                    size_t first, size_t count) {
   std::array<const float*, kWindow> rows;
   const size_t dim = layout_.dim;
-  uint64_t hits = 0;
+  float* const out = request.rows + first * dim;
   for (size_t i = 0; i < count; ++i) {
-    const bool hit = sights[i].handle != Index::kNoHandle;
-    hits += hit ? 1 : 0;
     // A missing key's own output stands in for its row, so that the copy needs no branch.
-    rows[i] = hit ? layout_.values(body_->rows.row(sights[i].handle)).data() : out + i * dim;
+    rows[i] = sights[i].handle != Index::kNoHandle
+                  ? layout_.values(body_->rows.row(sights[i].handle)).data()
+                  : out + i * dim;
   }
   row_kernels().gather(rows.data(), count, dim, out);
+  uint64_t hits = 0;
   for (size_t i = 0; i < count; ++i) {
+    const uint64_t key = request.keys[first + i];
+    bool found = true;
     if (sights[i].handle == Index::kNoHandle) {
-      fill_missing(keys[i], out + i * dim);
+      fill_missing(key, out + i * dim);
+      found = false;
     } else if (!Index::still(sights[i])) {
-      hits -= gather_one(keys[i], mix64(keys[i]), out + i * dim) ? 0 : 1;
+      found = gather_one(key, mix64(key), out + i * dim);
     }
+    hits += found ? 1 : 0;
+    if (request.found != nullptr) request.found[first + i] = found ? 1 : 0;
   }
   return hits;
 }
 
-uint64_t SparseTable::gather(KeyBatch keys, float* out) {
+uint64_t SparseTable::gather(const Gather& request) {
   const Index& index = body_->index;
   const SlabPool& slab = body_->rows;
+  const KeyBatch keys = request.keys;
   const size_t n = keys.size();
   const size_t row_bytes = layout_.dim * sizeof(float);
   // Hashes run two windows ahead of the copy, probes one.
@@ -81,7 +88,7 @@ uint64_t SparseTable::gather(KeyBatch keys, float* out) {
   const auto fetch = [&](size_t first) {
     auto& window = hashes[first / kWindow % 2];
     for (size_t i = 0, count = count_at(first); i < count; ++i) {
-      window[i] = mix64(keys[first + i]);
+      window[i] = request.hashes != nullptr ? request.hashes[first + i] : mix64(keys[first + i]);
       index.prefetch_home(window[i]);
     }
   };
@@ -101,27 +108,36 @@ uint64_t SparseTable::gather(KeyBatch keys, float* out) {
   for (size_t first = 0; first < n; first += kWindow) {
     if (first + kWindow < n) probe(first + kWindow);
     if (first + 2 * kWindow < n) fetch(first + 2 * kWindow);
-    hits += gather_window(keys.data() + first, sights[first / kWindow % 2].data(),
-                          count_at(first), out + first * layout_.dim);
+    hits += gather_window(request, sights[first / kWindow % 2].data(), first, count_at(first));
   }
   return hits;
 }
 
-Status SparseTable::lookup(KeyBatch keys, RowBatch rows) {
-  const EpochGuard guard;
-  if (closed()) return closed_status();
-  HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
+uint64_t SparseTable::gather_parallel(KeyBatch keys, float* out) {
   const uint32_t parts = context_.parts_for(keys.size());
   std::atomic<uint64_t> hits{0};
   context_.pool.run(parts, [&](uint32_t part) {
     const size_t first = keys.size() * part / parts;
     const size_t last = keys.size() * (part + 1) / parts;
     const uint64_t found =
-        gather(keys.subspan(first, last - first), rows.data() + first * layout_.dim);
+        gather({keys.subspan(first, last - first), nullptr, out + first * layout_.dim, nullptr});
     hits.fetch_add(found, std::memory_order_relaxed);
   });
-  counters_.lookups.fetch_add(keys.size(), std::memory_order_relaxed);
-  counters_.hits.fetch_add(hits.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  return hits.load(std::memory_order_relaxed);
+}
+
+void SparseTable::count_lookups(uint64_t keys, uint64_t hits) {
+  counters_.lookups.fetch_add(keys, std::memory_order_relaxed);
+  counters_.hits.fetch_add(hits, std::memory_order_relaxed);
+}
+
+Status SparseTable::lookup(KeyBatch keys, RowBatch rows) {
+  const EpochGuard guard;
+  if (closed()) return closed_status();
+  HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
+  const uint64_t hits = expects_repetition(keys.size()) ? gather_repeated(keys, rows.data())
+                                                        : gather_parallel(keys, rows.data());
+  count_lookups(keys.size(), hits);
   return {};
 }
 

@@ -29,6 +29,32 @@ float bag_scale(const BagBatch& bags, size_t first, size_t last) {
   return sum == 0 ? 0.0F : static_cast<float>(1.0 / sum);
 }
 
+/// The gradient of each position: its bag's, times its weight and the bag's divisor.
+class BagGradients {
+ public:
+  BagGradients(const BagBatch& bags, const float* gradients, size_t dim)
+      : bags_(bags), gradients_(gradients), dim_(dim) {}
+
+  /// Positions must rise.
+  std::pair<const float*, float> operator()(size_t position) {
+    while (position >= end_) {
+      const size_t begin = end_;
+      end_ = bags_.offsets[++bags_begun_];
+      scale_ = bag_scale(bags_, begin, end_);
+    }
+    const float* const row = gradients_ + (bags_begun_ - 1) * dim_;
+    return {row, bags_.weights.empty() ? scale_ : scale_ * bags_.weights[position]};
+  }
+
+ private:
+  const BagBatch& bags_;
+  const float* gradients_;
+  size_t dim_;
+  size_t bags_begun_ = 0;
+  size_t end_ = 0;  // of the bag begun last
+  float scale_ = 1;
+};
+
 }  // namespace
 
 Status SparseTable::check_bags(const BagBatch& bags, const char* name, size_t values) const {
@@ -62,35 +88,65 @@ Status SparseTable::check_bags(const BagBatch& bags, const char* name, size_t va
   return {};
 }
 
-uint64_t SparseTable::pool_bags(const BagBatch& bags, size_t first, size_t last, float* out) {
+template <class RowOf>
+void SparseTable::pool_bags(const BagBatch& bags, size_t first, size_t last, const RowOf& row_of,
+                            float* out) const {
   const size_t dim = layout_.dim;
   const RowKernels& kernels = row_kernels();
-  std::vector<float> rows(std::min(kChunk, bags.keys.size()) * dim);
-  std::fill(out, out + (last - first) * dim, 0.0F);
-  uint64_t hits = 0;
-  size_t loaded_first = bags.offsets[first];
-  size_t loaded_last = loaded_first;
   for (size_t bag = first; bag < last; ++bag, out += dim) {
     const size_t begin = bags.offsets[bag];
     const size_t end = bags.offsets[bag + 1];
+    std::fill_n(out, dim, 0.0F);
     for (size_t i = begin; i < end; ++i) {
-      if (i == loaded_last) {
-        loaded_first = i;
-        loaded_last = std::min<size_t>(i + kChunk, bags.offsets[last]);
-        hits += gather(bags.keys.subspan(i, loaded_last - i), rows.data());
-      }
-      const float* const row = rows.data() + (i - loaded_first) * dim;
-      if (dim == 1 && bags.weights.empty()) {
-        out[0] += row[0];
-      } else if (bags.weights.empty()) {
-        kernels.add(out, row, dim);
-      } else {
+      const float* const row = row_of(i);
+      if (!bags.weights.empty()) {
         kernels.add_scaled(out, row, bags.weights[i], dim);
+      } else if (dim == 1) {
+        out[0] += row[0];
+      } else {
+        kernels.add(out, row, dim);
       }
     }
     const float scale = bag_scale(bags, begin, end);
     if (scale != 1.0F) kernels.scale(out, out, scale, dim);
   }
+}
+
+uint64_t SparseTable::pool_directly(const BagBatch& bags, size_t first, size_t last, float* out) {
+  const size_t dim = layout_.dim;
+  const size_t end = bags.offsets[last];
+  std::vector<float> rows(std::min(kChunk, end - bags.offsets[first]) * dim);
+  uint64_t hits = 0;
+  size_t loaded = bags.offsets[first];  // positions [loaded, next) are in `rows`
+  size_t next = loaded;
+  const auto row_of = [&](size_t i) {
+    if (i == next) {
+      loaded = i;
+      next = std::min(i + kChunk, end);
+      hits += gather({bags.keys.subspan(i, next - i), nullptr, rows.data(), nullptr});
+    }
+    return rows.data() + (i - loaded) * dim;
+  };
+  pool_bags(bags, first, last, row_of, out);
+  return hits;
+}
+
+uint64_t SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float* out) {
+  std::unique_ptr<BatchIndex> batch = take_batch();
+  const uint64_t hits = gather_distinct(*batch, bags.keys);
+  const size_t dim = layout_.dim;
+  const size_t count = bags.offsets.size() - 1;
+  std::array<const float*, BatchIndex::kMaxParts> rows = {};
+  for (uint32_t i = 0; i < batch->parts(); ++i) rows[i] = batch->part(i).rows.data();
+  const uint32_t* const places = batch->places().data();
+  const auto row_of = [&](size_t i) {
+    return rows[places[i] >> BatchIndex::kIdBits] + (places[i] & (BatchIndex::kMaxKeys - 1)) * dim;
+  };
+  context_.pool.run(parts, [&](uint32_t part) {
+    const size_t first = count * part / parts;
+    pool_bags(bags, first, count * (part + 1) / parts, row_of, out + first * dim);
+  });
+  return_batch(std::move(batch));
   return hits;
 }
 
@@ -101,15 +157,18 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
   const size_t count = bags.offsets.size() - 1;
   const auto parts = static_cast<uint32_t>(
       std::min<size_t>(context_.parts_for(bags.keys.size()), std::max<size_t>(count, 1)));
+  if (expects_repetition(bags.keys.size())) {
+    count_lookups(bags.keys.size(), pool_repeated(bags, parts, out.data()));
+    return {};
+  }
   std::atomic<uint64_t> hits{0};
   context_.pool.run(parts, [&](uint32_t part) {
     const size_t first = count * part / parts;
-    const size_t last = count * (part + 1) / parts;
-    hits.fetch_add(pool_bags(bags, first, last, out.data() + first * layout_.dim),
+    hits.fetch_add(pool_directly(bags, first, count * (part + 1) / parts,
+                                 out.data() + first * layout_.dim),
                    std::memory_order_relaxed);
   });
-  counters_.lookups.fetch_add(bags.keys.size(), std::memory_order_relaxed);
-  counters_.hits.fetch_add(hits.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  count_lookups(bags.keys.size(), hits.load(std::memory_order_relaxed));
   return {};
 }
 
@@ -121,23 +180,10 @@ Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradient
     return Status::invalid_argument("weights: expected finite values, received NaN or infinity");
   }
   std::unique_ptr<PushPlan> plan = take_plan();
-  const size_t count = bags.offsets.size() - 1;
-  const Status status =
-      collect(*plan, bags.keys.size(), PushKind::kGradient, [&](const auto& visit) {
-        const float* row = bag_gradients.data();
-        for (size_t bag = 0; bag < count; ++bag, row += layout_.dim) {
-          const size_t end = bags.offsets[bag + 1];
-          const float scale = bag_scale(bags, bags.offsets[bag], end);
-          for (size_t i = bags.offsets[bag]; i < end; ++i) {
-            visit(bags.keys[i], row, bags.weights.empty() ? scale : scale * bags.weights[i]);
-          }
-        }
-      });
-  if (!status.ok()) {
-    return_plan(std::move(plan));
-    return status;
-  }
-  return run(std::move(plan));
+  const Status status = collect(*plan, bags.keys, PushKind::kGradient, [&] {
+    return BagGradients(bags, bag_gradients.data(), layout_.dim);
+  });
+  return run(std::move(plan), status);
 }
 
 }  // namespace hotrow

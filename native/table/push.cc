@@ -23,6 +23,13 @@ namespace {
 constexpr size_t kBucketAhead = 24;
 constexpr size_t kRowAhead = 12;
 
+/// Reads a batch with one row a position.
+auto rows_of(ConstRowBatch rows, size_t dim) {
+  return [data = rows.data(), dim] {
+    return [data, dim](size_t position) { return std::pair{data + position * dim, 1.0F}; };
+  };
+}
+
 }  // namespace
 
 std::unique_ptr<PushPlan> SparseTable::take_plan() {
@@ -40,51 +47,53 @@ std::unique_ptr<PushPlan> SparseTable::take_plan() {
 }
 
 void SparseTable::return_plan(std::unique_ptr<PushPlan> plan) {
+  return_batch(std::move(plan->batch));
   MutexLock lock(idle_mutex_);
   if (!closed()) idle_plans_.push_back(std::move(plan));
 }
 
 // Checks what would be applied, not what came: finite gradients may sum to infinity.
-Status SparseTable::check_finite(PushPlan& plan) {
+bool SparseTable::check_finite(PushPart& part, size_t keys) const {
+  const auto all_finite = row_kernels().all_finite;
+  const std::span<const float> all = part.contiguous();
+  if (!all.empty() && all_finite(all.data(), all.size())) return true;
   const bool skip = options_.non_finite == NonFinite::kSkip;
-  std::atomic<bool> clean{true};
-  context_.pool.run(plan.used, [&](uint32_t number) {
-    PushPart& part = plan.parts[number];
-    const auto& all_finite = row_kernels().all_finite;
-    const auto bad = [&](const PushEntry& entry) {
-      return !all_finite(part.row(entry), layout_.dim);
-    };
-    if (skip) {
-      part.skipped += std::erase_if(part.entries(), bad);
-    } else if (std::any_of(part.entries().begin(), part.entries().end(), bad)) {
-      clean.store(false, std::memory_order_relaxed);
-    }
-  });
-  if (clean.load(std::memory_order_relaxed)) return {};
-  for (uint32_t number = 0; number < plan.used; ++number) {
-    for (const PushEntry& entry : plan.parts[number].entries()) {
-      if (row_kernels().all_finite(plan.parts[number].row(entry), layout_.dim)) continue;
-      const bool sum = entry.own != PushEntry::kBorrowed;
-      return Status::invalid_argument(
-          std::string(plan.kind == PushKind::kAssign ? "rows" : "gradients") +
-          ": expected finite values, received NaN or infinity in the " + (sum ? "sum" : "row") +
-          " of key " + std::to_string(entry.key));
+  for (size_t id = 0; id < keys; ++id) {
+    const float* const row = part.row(id);
+    if (row == nullptr || all_finite(row, layout_.dim)) continue;
+    if (!skip) return false;
+    part.dropped[id] = 1;
+    ++part.skipped;
+  }
+  return true;
+}
+
+Status SparseTable::non_finite_status(const PushPlan& plan) const {
+  const char* const argument = plan.kind == PushKind::kAssign ? "rows" : "gradients";
+  for (uint32_t number = 0; number < plan.batch->parts(); ++number) {
+    const BatchIndex::Part& batch = plan.batch->part(number);
+    for (size_t id = 0; id < batch.size(); ++id) {
+      const float* const row = plan.parts[number].row(id);
+      if (row_kernels().all_finite(row, layout_.dim)) continue;
+      return Status::invalid_argument(std::string(argument) +
+                                      ": expected finite values, received NaN or infinity for "
+                                      "key " + std::to_string(batch.keys[id]));
     }
   }
-  return {};
+  return Status::invalid_argument(std::string(argument) + ": expected finite values");
 }
 
 bool SparseTable::reserve(PushPlan& plan, Certainty certainty) {
   if (certainty == Certainty::kExact) return reserve_exactly(plan);
-  const uint64_t entries = plan.entries();
+  const uint64_t entries = plan.batch->distinct();
   if (!plan.index_bytes.take(context_.budget, body_->index.growth_bytes(entries))) return false;
   if (!body_->rows.reserve(entries)) {
     plan.index_bytes.reset();
     return false;
   }
   plan.reserved_rows = entries;
-  for (uint32_t i = 0; i < plan.used; ++i) {
-    plan.parts[i].rows_left = plan.parts[i].entries().size();
+  for (uint32_t i = 0; i < plan.batch->parts(); ++i) {
+    plan.parts[i].rows_left = plan.batch->part(i).size();
   }
   return true;
 }
@@ -92,13 +101,14 @@ bool SparseTable::reserve(PushPlan& plan, Certainty certainty) {
 bool SparseTable::reserve_exactly(PushPlan& plan) {
   std::array<uint32_t, Index::kShards> missing_in = {};
   uint64_t missing = 0;
-  for (uint32_t i = 0; i < plan.used; ++i) {
+  for (uint32_t i = 0; i < plan.batch->parts(); ++i) {
+    const BatchIndex::Part& batch = plan.batch->part(i);
     PushPart& part = plan.parts[i];
     part.rows_left = 0;
-    for (const PushEntry& entry : part.entries()) {
-      if (body_->index.probe(entry.key, entry.hash).handle != Index::kNoHandle) continue;
+    for (size_t id = 0; id < batch.size(); ++id) {
+      if (body_->index.probe(batch.keys[id], batch.hashes[id]).handle != Index::kNoHandle) continue;
       ++part.rows_left;
-      ++missing_in[Index::shard_of(entry.hash)];
+      ++missing_in[Index::shard_of(batch.hashes[id])];
     }
     missing += part.rows_left;
   }
@@ -116,54 +126,51 @@ bool SparseTable::reserve_exactly(PushPlan& plan) {
 
 void SparseTable::release(PushPlan& plan) {
   uint64_t created = 0;
-  for (uint32_t i = 0; i < plan.used; ++i) created += plan.parts[i].created;
+  for (uint32_t i = 0; i < plan.batch->parts(); ++i) created += plan.parts[i].created;
   body_->rows.unreserve(plan.reserved_rows - created);
   plan.reserved_rows = 0;
   plan.index_bytes.reset();
 }
 
-void SparseTable::prefetch_row(const PushEntry& entry) const {
-  const Index::Sight sight = body_->index.peek(entry.key, entry.hash);
+void SparseTable::prefetch_row(uint64_t key, uint64_t hash) const {
+  const Index::Sight sight = body_->index.peek(key, hash);
   if (sight.handle == Index::kNoHandle) return;
   const std::byte* const row = body_->rows.row(sight.handle);
   const size_t lines = std::min<size_t>((layout_.bytes() + kLineBytes - 1) / kLineBytes, 12);
   for (size_t i = 0; i < lines; ++i) __builtin_prefetch(row + i * kLineBytes, 1, 3);
 }
 
-void SparseTable::write_row(PushKind kind, std::byte* row, const float* values,
-                            const UpdateStep& step) const {
+void SparseTable::write_row(const KeyChange& change, std::byte* row) const {
   float* const w = layout_.values(row).data();
-  if (kind == PushKind::kAssign) {
-    std::memcpy(w, values, layout_.dim * sizeof(float));
+  if (change.kind == PushKind::kAssign) {
+    std::memcpy(w, change.row, layout_.dim * sizeof(float));
   } else {
-    update_row_(w, layout_.state_of(row).data(), values, layout_.dim, step);
+    update_row_(w, layout_.state_of(row).data(), change.row, layout_.dim, change.step);
   }
 }
 
 /// False when the index has no place for the key and the system refuses memory to grow it.
-bool SparseTable::apply_one(const PushPlan& plan, PushPart& part, RowAllocator& allocator,
-                            const PushEntry& entry, const UpdateStep& step) {
+bool SparseTable::apply_one(PushPart& part, RowAllocator& allocator, const KeyChange& change) {
   Index& index = body_->index;
-  const float* const values = part.row(entry);
-  Index::Hold hold = index.lock(entry.key, entry.hash);
+  Index::Hold hold = index.lock(change.key, change.hash);
   if (hold.found()) {
-    write_row(plan.kind, body_->rows.row(hold.handle()), values, step);
+    write_row(change, body_->rows.row(hold.handle()));
     index.unlock(hold);
     return true;
   }
   const uint32_t shard = hold.shard;
-  if (index.wants_growth(entry.hash)) {
+  if (index.wants_growth(change.hash)) {
     index.unlock(hold);
     // Refused memory is no failure yet: the shard still has a few empty places.
     (void)index.grow(shard, 1, false, Index::Growth::kAlways);
-    hold = index.lock(entry.key, entry.hash);
+    hold = index.lock(change.key, change.hash);
   }
   while (!hold.found()) {
     const uint32_t handle = allocator.take(part.rows_left);
     std::byte* const row = body_->rows.row(handle);
-    initializer_.fill(entry.key, layout_.values(row));
+    initializer_.fill(change.key, layout_.values(row));
     optimizer_.fill_state(layout_.state_of(row));
-    if (index.insert(hold, entry.key, handle)) {
+    if (index.insert(hold, change.key, handle)) {
       --part.rows_left;
       ++part.created;
       break;
@@ -171,25 +178,28 @@ bool SparseTable::apply_one(const PushPlan& plan, PushPart& part, RowAllocator& 
     index.unlock(hold);
     allocator.put_back(handle);
     if (!index.grow(shard, 1, true, Index::Growth::kAlways)) return false;
-    hold = index.lock(entry.key, entry.hash);
+    hold = index.lock(change.key, change.hash);
   }
-  write_row(plan.kind, body_->rows.row(hold.handle()), values, step);
+  write_row(change, body_->rows.row(hold.handle()));
   index.unlock(hold);
   return true;
 }
 
-void SparseTable::apply_part(PushPlan& plan, PushPart& part, const UpdateStep& step) {
-  const std::vector<PushEntry>& entries = part.entries();
-  const size_t n = entries.size();
+void SparseTable::apply_part(const BatchIndex::Part& batch, PushPart& part, PushKind kind,
+                             const UpdateStep& step) {
+  const size_t n = batch.size();
   RowAllocator allocator(body_->rows);
   for (size_t i = 0; i < std::min(n, kBucketAhead); ++i) {
-    body_->index.prefetch_home(entries[i].hash);
+    body_->index.prefetch_home(batch.hashes[i]);
   }
-  for (size_t i = 0; i < std::min(n, kRowAhead); ++i) prefetch_row(entries[i]);
+  for (size_t i = 0; i < std::min(n, kRowAhead); ++i) prefetch_row(batch.keys[i], batch.hashes[i]);
   for (size_t i = 0; i < n; ++i) {
-    if (i + kBucketAhead < n) body_->index.prefetch_home(entries[i + kBucketAhead].hash);
-    if (i + kRowAhead < n) prefetch_row(entries[i + kRowAhead]);
-    if (!apply_one(plan, part, allocator, entries[i], step)) {
+    const size_t far = i + kBucketAhead;
+    const size_t near = i + kRowAhead;
+    if (far < n) body_->index.prefetch_home(batch.hashes[far]);
+    if (near < n) prefetch_row(batch.keys[near], batch.hashes[near]);
+    if (!part.dropped.empty() && part.dropped[i] != 0) continue;
+    if (!apply_one(part, allocator, {batch.keys[i], batch.hashes[i], part.row(i), kind, step})) {
       part.failed = true;
       return;
     }
@@ -200,19 +210,21 @@ Status SparseTable::apply(PushPlan& plan) {
   const uint64_t t =
       plan.kind == PushKind::kGradient ? steps_.fetch_add(1, std::memory_order_relaxed) + 1 : 1;
   const UpdateStep step = optimizer_.step(t);
-  context_.pool.run(plan.used,
-                    [&](uint32_t number) { apply_part(plan, plan.parts[number], step); });
+  const uint32_t parts = plan.batch->parts();
+  context_.pool.run(parts, [&](uint32_t number) {
+    apply_part(plan.batch->part(number), plan.parts[number], plan.kind, step);
+  });
   bool failed = false;
   uint64_t skipped = 0;
   uint64_t created = 0;
-  for (uint32_t i = 0; i < plan.used; ++i) {
+  for (uint32_t i = 0; i < parts; ++i) {
     failed |= plan.parts[i].failed;
     skipped += plan.parts[i].skipped;
     created += plan.parts[i].created;
   }
   release(plan);
   auto& applied = plan.kind == PushKind::kAssign ? counters_.updates : counters_.pushes;
-  applied.fetch_add(plan.batch - skipped, std::memory_order_relaxed);
+  applied.fetch_add(plan.batch->size() - skipped, std::memory_order_relaxed);
   counters_.skipped.fetch_add(skipped, std::memory_order_relaxed);
   counters_.created.fetch_add(created, std::memory_order_relaxed);
   if (!failed) return {};
@@ -249,9 +261,9 @@ Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> pl
                           std::to_string(context.budget.limit()) + " are in use");
 }
 
-Status SparseTable::run(std::unique_ptr<PushPlan> plan) {
+Status SparseTable::run(std::unique_ptr<PushPlan> plan, Status collected) {
   PushPlan* const only = plan.get();
-  Status status = run_all(context_, {&only, 1});
+  Status status = collected.ok() ? run_all(context_, {&only, 1}) : std::move(collected);
   return_plan(std::move(plan));
   return status;
 }
@@ -272,18 +284,10 @@ Status SparseTable::push_all(std::span<const PushRequest> requests) {
   std::vector<PushPlan*> pointers;
   Status status;
   for (const PushRequest& request : requests) {
-    SparseTable& table = *request.table;
-    plans.push_back(table.take_plan());
+    plans.push_back(request.table->take_plan());
     pointers.push_back(plans.back().get());
-    const size_t dim = table.layout_.dim;
-    status = table.collect(*plans.back(), request.keys.size(), PushKind::kGradient,
-                           [&](const auto& visit) {
-                             const float* row = request.gradients.data();
-                             for (const uint64_t key : request.keys) {
-                               visit(key, row, 1.0F);
-                               row += dim;
-                             }
-                           });
+    status = request.table->collect(*plans.back(), request.keys, PushKind::kGradient,
+                                    rows_of(request.gradients, request.table->layout_.dim));
     if (!status.ok()) break;
   }
   if (status.ok() && !requests.empty()) {
@@ -298,19 +302,8 @@ Status SparseTable::update(KeyBatch keys, ConstRowBatch rows) {
   if (closed()) return closed_status();
   HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
   std::unique_ptr<PushPlan> plan = take_plan();
-  const Status status =
-      collect(*plan, keys.size(), PushKind::kAssign, [&](const auto& visit) {
-        const float* row = rows.data();
-        for (const uint64_t key : keys) {
-          visit(key, row, 1.0F);
-          row += layout_.dim;
-        }
-      });
-  if (!status.ok()) {
-    return_plan(std::move(plan));
-    return status;
-  }
-  return run(std::move(plan));
+  const Status status = collect(*plan, keys, PushKind::kAssign, rows_of(rows, layout_.dim));
+  return run(std::move(plan), status);
 }
 
 Result<uint64_t> SparseTable::erase(KeyBatch keys) {

@@ -39,12 +39,12 @@ void SparseTable::close() {
   body_.reset();
   MutexLock lock(idle_mutex_);
   idle_plans_.clear();
+  idle_batches_.clear();
 }
 
 Status SparseTable::check_rows(const char* name, KeyBatch keys, size_t values) const {
-  constexpr size_t kMaxKeys = size_t{1} << 30;
-  if (keys.size() > kMaxKeys) {
-    return Status::invalid_argument("keys: expected at most 2^30 keys in one call, received " +
+  if (keys.size() > BatchIndex::kMaxKeys) {
+    return Status::invalid_argument("keys: expected at most 2^28 keys in one call, received " +
                                     std::to_string(keys.size()));
   }
   if (values != keys.size() * options_.dim) {

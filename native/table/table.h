@@ -15,6 +15,7 @@
 #include "hotrow/store.h"
 #include "memory/slab_pool.h"
 #include "simd/kernels.h"
+#include "table/batch_index.h"
 #include "table/context.h"
 #include "table/index.h"
 #include "table/initializer.h"
@@ -78,33 +79,68 @@ class SparseTable final : public Table {
   Status closed_status() const { return Status::closed("table '" + name_ + "' is closed"); }
   Status check_bags(const BagBatch& bags, const char* name, size_t values) const;
 
+  /// Keys to look up and where their rows go.
+  struct Gather {
+    KeyBatch keys;
+    const uint64_t* hashes;  // [n], or null
+    float* rows;             // [n, dim]
+    uint8_t* found;          // [n] 1 when there was a row, or null
+  };
   // lookup.cc
-  /// Writes the rows of keys [n] to out and returns how many keys had one.
-  uint64_t gather(KeyBatch keys, float* out);
-  uint64_t gather_window(const uint64_t* keys, const Index::Sight* sights, size_t count,
-                         float* out);
+  /// Returns how many keys had a row.
+  uint64_t gather(const Gather& request);
+  uint64_t gather_window(const Gather& request, const Index::Sight* sights, size_t first,
+                         size_t count);
   bool gather_one(uint64_t key, uint64_t hash, float* out);
+  uint64_t gather_parallel(KeyBatch keys, float* out);
   void fill_missing(uint64_t key, float* out) const;
+  void count_lookups(uint64_t keys, uint64_t hits);
   // pooled.cc
-  uint64_t pool_bags(const BagBatch& bags, size_t first, size_t last, float* out);
+  /// Pools bags [first, last) whose rows `rows_of(position)` gives.
+  template <class RowOf>
+  void pool_bags(const BagBatch& bags, size_t first, size_t last, const RowOf& row_of,
+                 float* out) const;
+  uint64_t pool_directly(const BagBatch& bags, size_t first, size_t last, float* out);
+  uint64_t pool_repeated(const BagBatch& bags, uint32_t parts, float* out);
+
+  // batches.cc
+  /// A kept batch index, the latest first, or a new one.
+  std::unique_ptr<BatchIndex> take_batch() HOTROW_EXCLUDES(idle_mutex_);
+  void return_batch(std::unique_ptr<BatchIndex> batch) HOTROW_EXCLUDES(idle_mutex_);
+  /// Remembers how much this batch repeats itself, for the next lookup's choice.
+  void note_repetition(const BatchIndex& batch);
+  /// Is it worth finding the duplicates of a lookup of n keys?
+  bool expects_repetition(size_t n) const;
+  /// Looks each distinct key up once, into the parts' `rows`; returns how many keys had a row.
+  uint64_t gather_distinct(BatchIndex& batch, KeyBatch keys);
+  uint64_t gather_repeated(KeyBatch keys, float* out);
 
   // push.cc
   std::unique_ptr<PushPlan> take_plan() HOTROW_EXCLUDES(idle_mutex_);
   void return_plan(std::unique_ptr<PushPlan> plan) HOTROW_EXCLUDES(idle_mutex_);
-  template <class ForEach>
-  Status collect(PushPlan& plan, uint64_t n, PushKind kind, const ForEach& for_each);
-  Status check_finite(PushPlan& plan);
-  Status run(std::unique_ptr<PushPlan> plan);
+  template <class Source>
+  Status collect(PushPlan& plan, KeyBatch keys, PushKind kind, const Source& source);
+  bool check_finite(PushPart& part, size_t keys) const;
+  Status non_finite_status(const PushPlan& plan) const;
+  Status run(std::unique_ptr<PushPlan> plan, Status collected);
   static Status run_all(TableContext& context, std::span<PushPlan* const> plans);
   bool reserve(PushPlan& plan, Certainty certainty);
   bool reserve_exactly(PushPlan& plan);
   void release(PushPlan& plan);
   Status apply(PushPlan& plan);
-  void apply_part(PushPlan& plan, PushPart& part, const UpdateStep& step);
-  bool apply_one(const PushPlan& plan, PushPart& part, RowAllocator& allocator,
-                 const PushEntry& entry, const UpdateStep& step);
-  void prefetch_row(const PushEntry& entry) const;
-  void write_row(PushKind kind, std::byte* row, const float* values, const UpdateStep& step) const;
+  void apply_part(const BatchIndex::Part& batch, PushPart& part, PushKind kind,
+                  const UpdateStep& step);
+  /// What a push does to one key.
+  struct KeyChange {
+    uint64_t key;
+    uint64_t hash;
+    const float* row;
+    PushKind kind;
+    const UpdateStep& step;
+  };
+  bool apply_one(PushPart& part, RowAllocator& allocator, const KeyChange& change);
+  void prefetch_row(uint64_t key, uint64_t hash) const;
+  void write_row(const KeyChange& change, std::byte* row) const;
 
   const std::string name_;
   const TableOptions options_;
@@ -119,6 +155,9 @@ class SparseTable final : public Table {
   Counters counters_;
   Mutex idle_mutex_;
   std::vector<std::unique_ptr<PushPlan>> idle_plans_ HOTROW_GUARDED_BY(idle_mutex_);
+  std::vector<std::unique_ptr<BatchIndex>> idle_batches_ HOTROW_GUARDED_BY(idle_mutex_);
+  // Share of distinct keys in the last batch whose duplicates were looked for. Publishes nothing.
+  std::atomic<float> distinct_share_{1.0F};
 };
 
 }  // namespace hotrow

@@ -1,7 +1,7 @@
 // The two build steps: the addon (with the C++ tests when asked) by cmake-js, and dist/ by tsc.
 // Both are incremental; the caller holds the bootstrap lock.
 
-import { rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { cleanEnvironment, Fatal, root, run, say } from '../common/process.mjs'
@@ -50,12 +50,20 @@ export async function buildNative(tests) {
   if (tests) stamp('tests', before.tests)
 }
 
+/** What tsc once wrote for a source that is gone would still be packed. */
+function removeStale() {
+  for (const name of readdirSync(join(root, 'dist'), { recursive: true }).map(String)) {
+    const source = name.replace(/(\.d)?\.[jt]s(\.map)?$/, '.ts')
+    if (source !== name && !existsSync(join(root, 'lib', source))) rmSync(join(root, 'dist', name))
+  }
+}
+
 export async function buildTypeScript() {
   if (upToDate('types')) return
   say('compiling lib/ to dist/')
   const before = digests.types()
-  rmSync(join(root, 'dist'), { recursive: true, force: true })
   const { code } = await run(process.execPath, [kTsc, '-p', 'tsconfig.build.json'])
   if (code !== 0) throw new Fatal('tsc failed (see above)')
+  removeStale()
   stamp('types', before)
 }

@@ -1,6 +1,6 @@
 // The C++ tests under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer,
 // each in its own build folder, and the addon under AddressSanitizer inside Node. Optimised a
-// little, with assertions on: the plain build has them off.
+// little, with assertions on: the plain build has them off. Long tests scale themselves down.
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -10,14 +10,11 @@ import { runCtest } from '../test/ctest.mjs'
 
 const kFlags = '-O1 -g -fno-omit-frame-pointer'
 const kTestTimeoutMs = 600_000
-/** How much of the long tests runs here: every access is several times slower. */
-const kScale = '0.2'
 
 const env = {
   ...cleanEnvironment(),
   ...(which('ninja') ? { CMAKE_GENERATOR: 'Ninja' } : {}),
   CMAKE_BUILD_PARALLEL_LEVEL: '2',
-  HOTROW_TEST_SCALE: process.env.HOTROW_TEST_SCALE ?? kScale,
   ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1',
   UBSAN_OPTIONS: 'print_stacktrace=1',
   TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',

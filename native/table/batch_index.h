@@ -1,0 +1,69 @@
+// The distinct keys of a batch, and which of them each position of the batch holds.
+//
+// Batches of sparse features repeat themselves: the same id several times in a batch, and the same
+// batch twice, once looked up and once pushed. So duplicates are found once, in a small table that
+// fits the second cache, and the result is kept for the next call with equal keys.
+//
+// The batch is split by hash into parts, one a thread, that share no key. A part keeps its
+// positions in batch order, so whatever is summed over them comes out the same for any number of
+// parts.
+#ifndef HOTROW_TABLE_BATCH_INDEX_H_
+#define HOTROW_TABLE_BATCH_INDEX_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "hotrow/batch.h"
+
+namespace hotrow {
+
+class BatchIndex {
+ public:
+  static constexpr uint32_t kMaxParts = 16;
+  /// Positions and ids share 32 bits with the number of a part.
+  static constexpr uint32_t kIdBits = 28;
+  static constexpr uint64_t kMaxKeys = uint64_t{1} << kIdBits;
+
+  struct Part {
+    std::vector<uint32_t> positions;  // in the batch, rising
+    std::vector<uint32_t> ids;        // of the key at each of those positions
+    std::vector<uint64_t> keys;       // by id, in order of first appearance
+    std::vector<uint64_t> hashes;     // by id
+    std::vector<uint32_t> slots;      // open addressing: id + 1, or 0
+    std::vector<uint32_t> counts;     // by id: positions with that key
+    std::vector<uint64_t> own;        // hashes by position, while building
+    // A lookup's results, by id.
+    std::vector<float> rows;
+    std::vector<uint8_t> found;
+
+    size_t size() const { return keys.size(); }
+  };
+
+  /// Makes this the index of `keys`, in `parts` parts; does nothing when it is already.
+  void assign(KeyBatch keys, uint32_t parts, ThreadPool& pool);
+
+  uint32_t parts() const { return used_; }
+  Part& part(uint32_t number) { return parts_[number]; }
+  const Part& part(uint32_t number) const { return parts_[number]; }
+  /// Keys of the batch, and how many of them are distinct.
+  uint64_t size() const { return keys_.size(); }
+  uint64_t distinct() const;
+
+  /// Part (upper bits) and id (kIdBits below) of the key at each position.
+  const std::vector<uint32_t>& places() const { return places_; }
+
+ private:
+  void select(KeyBatch keys, uint32_t number);
+  void number_keys(uint32_t number);
+  static void enlarge(Part& part);
+
+  std::vector<uint64_t> keys_;
+  std::vector<uint32_t> places_;
+  std::vector<Part> parts_;
+  uint32_t used_ = 0;
+};
+
+}  // namespace hotrow
+
+#endif  // HOTROW_TABLE_BATCH_INDEX_H_

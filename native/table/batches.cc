@@ -1,0 +1,73 @@
+// Batches with repeated keys: when to look for duplicates, and lookups that read each row once.
+#include <utility>
+
+#include "table/table.h"
+
+namespace hotrow {
+
+namespace {
+
+// Below this many keys, finding duplicates costs more than reading rows again.
+constexpr size_t kFewKeys = 512;
+// Above this share of distinct keys, too.
+constexpr float kMostlyDistinct = 0.6F;
+// Batches kept for the next call.
+constexpr size_t kMostIdle = 4;
+
+}  // namespace
+
+std::unique_ptr<BatchIndex> SparseTable::take_batch() {
+  MutexLock lock(idle_mutex_);
+  if (idle_batches_.empty()) return std::make_unique<BatchIndex>();
+  std::unique_ptr<BatchIndex> batch = std::move(idle_batches_.back());
+  idle_batches_.pop_back();
+  return batch;
+}
+
+void SparseTable::return_batch(std::unique_ptr<BatchIndex> batch) {
+  if (!batch) return;
+  MutexLock lock(idle_mutex_);
+  if (!closed() && idle_batches_.size() < kMostIdle) idle_batches_.push_back(std::move(batch));
+}
+
+void SparseTable::note_repetition(const BatchIndex& batch) {
+  if (batch.size() < kFewKeys) return;
+  const auto share = static_cast<float>(batch.distinct()) / static_cast<float>(batch.size());
+  distinct_share_.store(share, std::memory_order_relaxed);
+}
+
+bool SparseTable::expects_repetition(size_t n) const {
+  return n >= kFewKeys && distinct_share_.load(std::memory_order_relaxed) < kMostlyDistinct;
+}
+
+uint64_t SparseTable::gather_distinct(BatchIndex& batch, KeyBatch keys) {
+  batch.assign(keys, context_.parts_for(keys.size()), context_.pool);
+  note_repetition(batch);
+  std::atomic<uint64_t> hits{0};
+  context_.pool.run(batch.parts(), [&](uint32_t number) {
+    BatchIndex::Part& part = batch.part(number);
+    part.rows.resize(part.size() * layout_.dim);
+    part.found.resize(part.size());
+    gather({part.keys, part.hashes.data(), part.rows.data(), part.found.data()});
+    uint64_t found = 0;
+    for (size_t id = 0; id < part.size(); ++id) found += part.found[id] * part.counts[id];
+    hits.fetch_add(found, std::memory_order_relaxed);
+  });
+  return hits.load(std::memory_order_relaxed);
+}
+
+uint64_t SparseTable::gather_repeated(KeyBatch keys, float* out) {
+  std::unique_ptr<BatchIndex> batch = take_batch();
+  const uint64_t hits = gather_distinct(*batch, keys);
+  const size_t dim = layout_.dim;
+  context_.pool.run(batch->parts(), [&](uint32_t number) {
+    const BatchIndex::Part& part = batch->part(number);
+    for (size_t i = 0; i < part.positions.size(); ++i) {
+      std::copy_n(part.rows.data() + part.ids[i] * dim, dim, out + part.positions[i] * dim);
+    }
+  });
+  return_batch(std::move(batch));
+  return hits;
+}
+
+}  // namespace hotrow
