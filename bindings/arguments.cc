@@ -41,8 +41,9 @@ std::span<T> read_array(Napi::Value value, const char* argument) {
   napi_value buffer = nullptr;
   bool is_array = false;
   napi_is_typedarray(env, value, &is_array);
-  if (!is_array || napi_get_typedarray_info(env, value, &type, &length, &data, &buffer, nullptr) !=
-                       napi_ok || type != ArrayTraits<T>::kType) {
+  if (!is_array ||
+      napi_get_typedarray_info(env, value, &type, &length, &data, &buffer, nullptr) != napi_ok ||
+      type != ArrayTraits<T>::kType) {
     throw_type(env, argument, name, describe(value));
   }
   bool is_private = false;
@@ -151,8 +152,7 @@ StoreOptions read_store_options(Napi::Object object) {
 }
 
 TableOptions read_table_options(Napi::Object object) {
-  return {.dim = static_cast<uint32_t>(
-              std::min<uint64_t>(read_count(object, "dim"), UINT32_MAX)),
+  return {.dim = static_cast<uint32_t>(std::min<uint64_t>(read_count(object, "dim"), UINT32_MAX)),
           .optimizer = read_optimizer(object.Get("optimizer").As<Napi::Object>()),
           .initializer = read_initializer(object.Get("initializer").As<Napi::Object>()),
           .missing = read_enum<Missing>(object, "missing"),
@@ -169,8 +169,7 @@ DenseOptions read_dense_options(Napi::Object object) {
       .seed = read_seed(object)};
   const auto shape = object.Get("shape").As<Napi::Array>();
   for (uint32_t i = 0; i < shape.Length(); ++i) {
-    options.shape.push_back(
-        static_cast<uint64_t>(shape.Get(i).As<Napi::Number>().DoubleValue()));
+    options.shape.push_back(static_cast<uint64_t>(shape.Get(i).As<Napi::Number>().DoubleValue()));
   }
   return options;
 }

@@ -19,10 +19,10 @@ struct DenseParts {
 }  // namespace
 
 Napi::Function DenseObject::define(Napi::Env env) {
-  return DefineClass(env, "NativeDense",
-                     {InstanceMethod<&DenseObject::pull>("pull"),
-                      InstanceMethod<&DenseObject::push>("push"),
-                      InstanceMethod<&DenseObject::update>("update")});
+  return DefineClass(
+      env, "NativeDense",
+      {InstanceMethod<&DenseObject::pull>("pull"), InstanceMethod<&DenseObject::push>("push"),
+       InstanceMethod<&DenseObject::update>("update")});
 }
 
 Napi::Value DenseObject::make(Napi::Env env, std::shared_ptr<Dense> dense,

@@ -27,8 +27,7 @@ Napi::Value store_error(Napi::Env env, const Status& status) {
   fields.Set("scope", text(traits.scope));
   fields.Set("outcome", text(traits.outcome));
   fields.Set("retryable", Napi::Boolean::New(env, traits.retryable));
-  return Environment::of(env).store_error.New(
-      {text(traits.name), text(status.message()), fields});
+  return Environment::of(env).store_error.New({text(traits.name), text(status.message()), fields});
 }
 
 void throw_status(Napi::Env env, const Status& status) {

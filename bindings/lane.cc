@@ -20,8 +20,7 @@ struct Lane::Job {
 };
 
 Lane::Lane(Napi::Env env)
-    : env_(env),
-      idle_buffers_(std::make_shared<std::vector<std::unique_ptr<Buffers>>>()) {}
+    : env_(env), idle_buffers_(std::make_shared<std::vector<std::unique_ptr<Buffers>>>()) {}
 
 Lane::~Lane() { stop(); }
 
@@ -39,8 +38,8 @@ void Lane::start() {
     thread_ = std::thread([this] { loop(); });
   } catch (const std::system_error& error) {
     stop();
-    throw_status(env_, {StatusCode::kCapacity, std::string("no thread for the store: ") +
-                                                   error.what()});
+    throw_status(env_,
+                 {StatusCode::kCapacity, std::string("no thread for the store: ") + error.what()});
   }
 }
 

@@ -20,7 +20,7 @@ void free_floats(napi_env, void* data, void*) { delete[] static_cast<float*>(dat
 }  // namespace
 
 FloatResult::FloatResult(Napi::Value out, size_t size)
-    : size_(size), memory_(new (std::nothrow) float[size]) {
+    : size_(size), memory_(new(std::nothrow) float[size]) {
   if (!memory_) {
     throw_status(out.Env(), Status::capacity("the system refused memory for a result of " +
                                              std::to_string(size) + " values"));
@@ -41,9 +41,9 @@ Napi::Value FloatResult::resolve(Napi::Env env) {
   const size_t bytes = size_ * sizeof(float);
   napi_value buffer = nullptr;
   // Some runtimes (Electron) refuse foreign memory; then it is copied.
-  if (bytes >= kAdoptBytes && napi_create_external_arraybuffer(env, memory_.get(), bytes,
-                                                               free_floats, nullptr,
-                                                               &buffer) == napi_ok) {
+  if (bytes >= kAdoptBytes &&
+      napi_create_external_arraybuffer(env, memory_.get(), bytes, free_floats, nullptr, &buffer) ==
+          napi_ok) {
     (void)memory_.release();
     return Napi::Float32Array::New(env, size_, Napi::ArrayBuffer(env, buffer), 0);
   }

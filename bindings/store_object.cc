@@ -24,8 +24,8 @@ Napi::Object to_object(Napi::Env env, const ParameterInfo& info) {
   Napi::Array shape = Napi::Array::New(env, info.shape.size());
   for (uint32_t i = 0; i < info.shape.size(); ++i) shape.Set(i, number(env, info.shape[i]));
   object.Set("name", Napi::String::New(env, info.name));
-  object.Set("kind", Napi::String::New(
-                         env, info.kind == ParameterKind::kTable ? "table" : "dense"));
+  object.Set("kind",
+             Napi::String::New(env, info.kind == ParameterKind::kTable ? "table" : "dense"));
   object.Set("shape", shape);
   object.Set("rows", number(env, info.rows));
   return object;
@@ -66,16 +66,14 @@ void check_floats(Napi::Env env, const RequestArguments& arguments) {
 }  // namespace
 
 Napi::Function StoreObject::define(Napi::Env env) {
-  return DefineClass(env, "NativeStore",
-                     {InstanceMethod<&StoreObject::open>("open"),
-                      InstanceMethod<&StoreObject::table>("table"),
-                      InstanceMethod<&StoreObject::dense>("dense"),
-                      InstanceMethod<&StoreObject::list>("list"),
-                      InstanceMethod<&StoreObject::drop>("drop"),
-                      InstanceMethod<&StoreObject::stats>("stats"),
-                      InstanceMethod<&StoreObject::lookup_all>("lookupAll"),
-                      InstanceMethod<&StoreObject::push_all>("pushAll"),
-                      InstanceMethod<&StoreObject::close>("close")});
+  return DefineClass(
+      env, "NativeStore",
+      {InstanceMethod<&StoreObject::open>("open"), InstanceMethod<&StoreObject::table>("table"),
+       InstanceMethod<&StoreObject::dense>("dense"), InstanceMethod<&StoreObject::list>("list"),
+       InstanceMethod<&StoreObject::drop>("drop"), InstanceMethod<&StoreObject::stats>("stats"),
+       InstanceMethod<&StoreObject::lookup_all>("lookupAll"),
+       InstanceMethod<&StoreObject::push_all>("pushAll"),
+       InstanceMethod<&StoreObject::close>("close")});
 }
 
 StoreObject::StoreObject(const Napi::CallbackInfo& info)
@@ -151,9 +149,7 @@ Napi::Value StoreObject::list(const Napi::CallbackInfo& info) {
 Napi::Value StoreObject::drop(const Napi::CallbackInfo& info) {
   return lane_->submit(
       info.This().As<Napi::Object>(),
-      [opened = opened_, name = read_string(info[0], "name")] {
-        return opened->store->drop(name);
-      },
+      [opened = opened_, name = read_string(info[0], "name")] { return opened->store->drop(name); },
       undefined);
 }
 
@@ -198,8 +194,7 @@ Napi::Value StoreObject::lookup_all(const Napi::CallbackInfo& info) {
       [opened = opened_, requests] {
         std::vector<TableLookup> lookups;
         for (const Request& request : *requests) {
-          lookups.push_back(
-              {request.table.get(), request.buffers->keys, request.result->values()});
+          lookups.push_back({request.table.get(), request.buffers->keys, request.result->values()});
         }
         return opened->store->lookup_all(lookups);
       },
@@ -220,9 +215,8 @@ Napi::Value StoreObject::push_all(const Napi::CallbackInfo& info) {
     const RequestArguments arguments = read_request(array, i, "gradients");
     check_floats(info.Env(), arguments);
     const auto gradients = read_floats(arguments.floats, "gradients");
-    Request request{.table = arguments.table->table(),
-                    .buffers = lane_->take_buffers(),
-                    .result = nullptr};
+    Request request{
+        .table = arguments.table->table(), .buffers = lane_->take_buffers(), .result = nullptr};
     request.buffers->keys.assign(arguments.keys.begin(), arguments.keys.end());
     request.buffers->values.assign(gradients.begin(), gradients.end());
     requests->push_back(std::move(request));

@@ -43,8 +43,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
 class TableObject : public Napi::ObjectWrap<TableObject> {
  public:
   static Napi::Function define(Napi::Env env);
-  static Napi::Value make(Napi::Env env, std::shared_ptr<Table> table,
-                          std::shared_ptr<Lane> lane);
+  static Napi::Value make(Napi::Env env, std::shared_ptr<Table> table, std::shared_ptr<Lane> lane);
   explicit TableObject(const Napi::CallbackInfo& info);
 
   const std::shared_ptr<Table>& table() const { return table_; }
@@ -74,8 +73,7 @@ class TableObject : public Napi::ObjectWrap<TableObject> {
 class DenseObject : public Napi::ObjectWrap<DenseObject> {
  public:
   static Napi::Function define(Napi::Env env);
-  static Napi::Value make(Napi::Env env, std::shared_ptr<Dense> dense,
-                          std::shared_ptr<Lane> lane);
+  static Napi::Value make(Napi::Env env, std::shared_ptr<Dense> dense, std::shared_ptr<Lane> lane);
   explicit DenseObject(const Napi::CallbackInfo& info);
 
  private:

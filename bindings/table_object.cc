@@ -21,15 +21,15 @@ Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
 }  // namespace
 
 Napi::Function TableObject::define(Napi::Env env) {
-  return DefineClass(env, "NativeTable",
-                     {InstanceMethod<&TableObject::lookup>("lookup"),
-                      InstanceMethod<&TableObject::lookup_sync>("lookupSync"),
-                      InstanceMethod<&TableObject::lookup_pooled>("lookupPooled"),
-                      InstanceMethod<&TableObject::push>("push"),
-                      InstanceMethod<&TableObject::push_pooled>("pushPooled"),
-                      InstanceMethod<&TableObject::update>("update"),
-                      InstanceMethod<&TableObject::erase>("erase"),
-                      InstanceMethod<&TableObject::stats>("stats")});
+  return DefineClass(
+      env, "NativeTable",
+      {InstanceMethod<&TableObject::lookup>("lookup"),
+       InstanceMethod<&TableObject::lookup_sync>("lookupSync"),
+       InstanceMethod<&TableObject::lookup_pooled>("lookupPooled"),
+       InstanceMethod<&TableObject::push>("push"),
+       InstanceMethod<&TableObject::push_pooled>("pushPooled"),
+       InstanceMethod<&TableObject::update>("update"), InstanceMethod<&TableObject::erase>("erase"),
+       InstanceMethod<&TableObject::stats>("stats")});
 }
 
 Napi::Value TableObject::make(Napi::Env env, std::shared_ptr<Table> table,
@@ -78,9 +78,7 @@ struct TableObject::BagArguments {
   size_t bags = 0;
   Pooling pooling = Pooling::kSum;
 
-  BagBatch batch() const {
-    return {buffers->keys, buffers->offsets, buffers->weights, pooling};
-  }
+  BagBatch batch() const { return {buffers->keys, buffers->offsets, buffers->weights, pooling}; }
 };
 
 TableObject::BagArguments TableObject::read_bags(const Napi::CallbackInfo& info) const {

@@ -47,6 +47,7 @@ export class StoreError extends Error {
     return 'StoreError'
   }
 
+  /** Whether `value` is a StoreError of any copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === 'object' && value !== null && brand in value
   }

@@ -2,6 +2,7 @@
  * How things become keys. A key is any u64. Features of several fields can share one table by slot
  * keys: a 20-bit slot over a 44-bit feature.
  */
+import { types } from 'node:util'
 import { checkInteger } from './complete.ts'
 import { rangeError, typeError } from './errors.ts'
 import { addon } from './native.ts'
@@ -18,7 +19,7 @@ const maxSlot = 2 ** 20 - 1
  * Throws for negative, fractional and unsafe numbers and for bigints beyond 64 bits.
  */
 export function hashKey(value: KeyLike | Uint8Array): bigint {
-  if (value instanceof Uint8Array) return addon.hashBytes(value)
+  if (types.isUint8Array(value)) return addon.hashBytes(value)
   return keysFrom([value], () => 'value')[0] as bigint
 }
 

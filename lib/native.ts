@@ -19,12 +19,13 @@ function triple(): string {
 
 function load(): Addon {
   const root = fileURLToPath(new URL('..', import.meta.url))
-  const attempts: [string, () => unknown][] = [
-    ['this package', () => require('node-gyp-build')(root)],
-    [`hotrow-${triple()}`, () => require(`hotrow-${triple()}`)],
-  ]
   const chosen = process.env.HOTROW_NATIVE_PATH
-  if (chosen) attempts.unshift(['HOTROW_NATIVE_PATH', () => require(chosen)])
+  const attempts: [string, () => unknown][] = chosen
+    ? [['HOTROW_NATIVE_PATH', () => require(chosen)]]
+    : [
+        ['this package', () => require('node-gyp-build')(root)],
+        [`hotrow-${triple()}`, () => require(`hotrow-${triple()}`)],
+      ]
   const failures: string[] = []
   for (const [where, attempt] of attempts) {
     try {

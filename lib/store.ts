@@ -74,9 +74,9 @@ export class Store {
     const complete = completeTableOptions(options)
     // A snapshot: the caller may change its object as soon as the call has returned.
     const given = { ...options, dim: complete.dim }
-    return this.#call(async (native) => {
-      return new Table(name, given, await native.table(name, complete), this)
-    })
+    return this.#call((native) =>
+      native.table(name, complete).then((made) => new Table(name, given, made, this)),
+    )
   }
 
   /** As `table`, for a dense parameter. Tables and dense parameters share one space of names. */
@@ -84,9 +84,9 @@ export class Store {
     checkName(name)
     const complete = completeDenseOptions(options)
     const given = { ...options, shape: complete.shape }
-    return this.#call(async (native) => {
-      return new Dense(name, given, await native.dense(name, complete), this)
-    })
+    return this.#call((native) =>
+      native.dense(name, complete).then((made) => new Dense(name, given, made, this)),
+    )
   }
 
   /** Looks up several tables in one call. The results come in the order of the requests. */

@@ -1,4 +1,5 @@
 /** A sparse table: rows of f32 values under 64-bit keys. */
+import { types } from 'node:util'
 import type { NativeTable, TableStats } from './addon.ts'
 import { checkChoice } from './complete.ts'
 import { closedError, type StoreError, typeError } from './errors.ts'
@@ -85,7 +86,7 @@ export class Table {
   lookupSync(keys: BigUint64Array, out?: Float32Array): Float32Array {
     if (this.#owner.closed) throw this.#closed()
     if (out !== undefined) return this.#native.lookupSync(keys, out)
-    if (!(keys instanceof BigUint64Array)) throw typeError('keys', 'BigUint64Array', keys)
+    if (!types.isBigUint64Array(keys)) throw typeError('keys', 'BigUint64Array', keys)
     return this.#native.lookupSync(keys, new Float32Array(keys.length * this.dim))
   }
 

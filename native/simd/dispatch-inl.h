@@ -19,9 +19,9 @@
 #else
 #define HOTROW_AVX512_TABLE(function) HWY_STATIC_DISPATCH(function)()
 #endif
-#define HOTROW_TABLE_FOR(level, function)                            \
-  ((level) == SimdLevel::kAvx512 ? HOTROW_AVX512_TABLE(function)     \
-   : (level) == SimdLevel::kAvx2 ? HOTROW_AVX2_TABLE(function)       \
+#define HOTROW_TABLE_FOR(level, function)                        \
+  ((level) == SimdLevel::kAvx512 ? HOTROW_AVX512_TABLE(function) \
+   : (level) == SimdLevel::kAvx2 ? HOTROW_AVX2_TABLE(function)   \
                                  : HWY_STATIC_DISPATCH(function)())
 
 namespace hotrow {

@@ -21,8 +21,8 @@ struct UpdateStep {
   float beta2 = 0;
   float one_minus_beta1 = 0;
   float one_minus_beta2 = 0;
-  float adam_rate = 0;            // learning_rate / (1 - beta1^t)
-  float adam_root_correction = 0; // sqrt(1 - beta2^t)
+  float adam_rate = 0;             // learning_rate / (1 - beta1^t)
+  float adam_root_correction = 0;  // sqrt(1 - beta2^t)
   float beta = 0;
   float l1 = 0;
   float l2 = 0;

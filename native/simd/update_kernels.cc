@@ -68,9 +68,8 @@ void update_adam(float* w, float* state, const float* g, size_t n, const UpdateS
     const auto gradient = hn::LoadU(d, g + i);
     const auto m = hn::Add(hn::Mul(hn::Set(d, step.beta1), hn::LoadU(d, first + i)),
                            hn::Mul(hn::Set(d, step.one_minus_beta1), gradient));
-    const auto v =
-        hn::Add(hn::Mul(hn::Set(d, step.beta2), hn::LoadU(d, second + i)),
-                hn::Mul(hn::Set(d, step.one_minus_beta2), hn::Mul(gradient, gradient)));
+    const auto v = hn::Add(hn::Mul(hn::Set(d, step.beta2), hn::LoadU(d, second + i)),
+                           hn::Mul(hn::Set(d, step.one_minus_beta2), hn::Mul(gradient, gradient)));
     hn::StoreU(m, d, first + i);
     hn::StoreU(v, d, second + i);
     const auto root = hn::Add(hn::Div(hn::Sqrt(v), hn::Set(d, step.adam_root_correction)),
@@ -102,17 +101,20 @@ void update_ftrl(float* w, float* state, const float* g, size_t n, const UpdateS
   });
 }
 
-void update_sum(float* w, float* /*state*/, const float* g, size_t n,
-                const UpdateStep& /*step*/) {
+void update_sum(float* w, float* /*state*/, const float* g, size_t n, const UpdateStep& /*step*/) {
   for_lanes(n, [&](auto d, size_t i) {
     hn::StoreU(hn::Add(hn::LoadU(d, w + i), hn::LoadU(d, g + i)), d, w + i);
   });
 }
 
 const UpdateKernels* update_table() {
-  static const UpdateKernels kTable = {
-      hwy::TargetName(HWY_TARGET), update_sgd,  update_adagrad, update_rowwise_adagrad,
-      update_adam,                 update_ftrl, update_sum};
+  static const UpdateKernels kTable = {hwy::TargetName(HWY_TARGET),
+                                       update_sgd,
+                                       update_adagrad,
+                                       update_rowwise_adagrad,
+                                       update_adam,
+                                       update_ftrl,
+                                       update_sum};
   return &kTable;
 }
 

@@ -104,8 +104,7 @@ Result<std::shared_ptr<Dense>> LocalStore::dense(std::string_view name,
   return std::shared_ptr<Dense>(std::move(dense).value());
 }
 
-Result<SparseTable*> LocalStore::own_table(const char* argument, size_t index,
-                                           Table* table) const {
+Result<SparseTable*> LocalStore::own_table(const char* argument, size_t index, Table* table) const {
   auto* const sparse = dynamic_cast<SparseTable*>(table);
   if (sparse != nullptr && &sparse->context() == &context_) return sparse;
   return Status::invalid_argument(std::string(argument) + "[" + std::to_string(index) +
@@ -132,8 +131,10 @@ Status LocalStore::push_all(std::span<const TablePush> pushes) {
     if (!table.ok()) return table.status();
     const auto same = [&](const SparseTable::PushRequest& r) { return r.table == table.value(); };
     if (std::any_of(requests.begin(), requests.end(), same)) {
-      return Status::invalid_argument("requests[" + std::to_string(i) + "]: expected each table "
-                                      "once, received '" + table.value()->name() + "' again");
+      return Status::invalid_argument("requests[" + std::to_string(i) +
+                                      "]: expected each table "
+                                      "once, received '" +
+                                      table.value()->name() + "' again");
     }
     requests.push_back({table.value(), pushes[i].keys, pushes[i].gradients});
   }

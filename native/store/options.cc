@@ -38,8 +38,7 @@ Status OptimizerOptions::validate() const {
       expect(fraction(beta1), "optimizer.beta1", "a number from 0 to below 1", beta1));
   HOTROW_RETURN_IF_ERROR(
       expect(fraction(beta2), "optimizer.beta2", "a number from 0 to below 1", beta2));
-  HOTROW_RETURN_IF_ERROR(
-      expect(positive(beta), "optimizer.beta", "a finite number above 0", beta));
+  HOTROW_RETURN_IF_ERROR(expect(positive(beta), "optimizer.beta", "a finite number above 0", beta));
   HOTROW_RETURN_IF_ERROR(
       expect(not_negative(l1), "optimizer.l1", "a finite number of at least 0", l1));
   return expect(not_negative(l2), "optimizer.l2", "a finite number of at least 0", l2);
@@ -62,8 +61,8 @@ Status InitializerOptions::validate() const {
 }
 
 Status TableOptions::validate() const {
-  HOTROW_RETURN_IF_ERROR(expect(dim >= 1 && dim <= kMaxDim, "dim",
-                                "an integer from 1 to 8192", dim));
+  HOTROW_RETURN_IF_ERROR(
+      expect(dim >= 1 && dim <= kMaxDim, "dim", "an integer from 1 to 8192", dim));
   HOTROW_RETURN_IF_ERROR(optimizer.validate());
   return initializer.validate();
 }
@@ -77,8 +76,8 @@ Status DenseOptions::validate() const {
     HOTROW_RETURN_IF_ERROR(expect(n >= 1 && n <= kMaxDenseValues, "shape",
                                   "dimensions from 1 to 2^31", static_cast<double>(n)));
     values *= n;
-    HOTROW_RETURN_IF_ERROR(expect(values <= kMaxDenseValues, "shape",
-                                  "at most 2^31 values in all", static_cast<double>(values)));
+    HOTROW_RETURN_IF_ERROR(expect(values <= kMaxDenseValues, "shape", "at most 2^31 values in all",
+                                  static_cast<double>(values)));
   }
   HOTROW_RETURN_IF_ERROR(optimizer.validate());
   return initializer.validate();
@@ -87,8 +86,7 @@ Status DenseOptions::validate() const {
 Status StoreOptions::validate() const {
   constexpr uint64_t kLeast = uint64_t{16} << 20;
   HOTROW_RETURN_IF_ERROR(expect(memory_bytes == 0 || memory_bytes >= kLeast, "memoryBytes",
-                                "at least 16777216 (16 MiB)",
-                                static_cast<double>(memory_bytes)));
+                                "at least 16777216 (16 MiB)", static_cast<double>(memory_bytes)));
   return expect(threads <= kMaxThreads, "threads", "an integer from 1 to 256", threads);
 }
 

@@ -143,9 +143,7 @@ Result<std::shared_ptr<Store>> Store::open(std::string_view path, const StoreOpt
   HOTROW_RETURN_IF_ERROR(options.validate());
   const Result<std::string> name = canonical(path);
   if (!name.ok()) return name.status();
-  const auto create = [&] {
-    return std::make_shared<LocalStore>(name.value(), complete(options));
-  };
+  const auto create = [&] { return std::make_shared<LocalStore>(name.value(), complete(options)); };
   const auto handle_of = [](std::shared_ptr<LocalStore> store) {
     return std::shared_ptr<Store>(std::make_shared<StoreHandle>(std::move(store)));
   };

@@ -42,9 +42,7 @@ class BucketWord {
   constexpr bool moved() const { return (bits_ & kMoved) != 0; }
   constexpr bool overflow() const { return (bits_ & kOverflow) != 0; }
   /// May a reader trust what it reads under this word?
-  constexpr bool readable() const {
-    return !moved() && (bits_ & (kLocked | kFrozen)) != kLocked;
-  }
+  constexpr bool readable() const { return !moved() && (bits_ & (kLocked | kFrozen)) != kLocked; }
   /// Bit i is set when place i holds a key.
   constexpr uint32_t occupied() const { return (bits_ >> kOccupiedShift) & kOccupiedMask; }
   constexpr bool full() const { return occupied() == kOccupiedMask; }

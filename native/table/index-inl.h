@@ -150,7 +150,7 @@ uint64_t BasicIndex<Atom>::capacity(uint32_t shard, uint32_t homes) {
 
 template <template <class> class Atom>
 uint32_t BasicIndex<Atom>::homes_for(uint32_t shard, uint64_t keys) {
-  uint32_t homes = static_cast<uint32_t>(keys * 100 / (kBucketKeys * 76)) + 1;
+  uint32_t homes = static_cast<uint32_t>(keys * 100 / (uint64_t{kBucketKeys} * 76)) + 1;
   while (homes > 1 && capacity(shard, homes - 1) >= keys) --homes;
   return homes;
 }
@@ -214,8 +214,7 @@ bool BasicIndex<Atom>::copy_all(ShardLocation from, ShardLocation to) {
 }
 
 template <template <class> class Atom>
-bool BasicIndex<Atom>::rebuild(uint32_t shard, ShardLocation from, uint32_t homes,
-                               Growth growth) {
+bool BasicIndex<Atom>::rebuild(uint32_t shard, ShardLocation from, uint32_t homes, Growth growth) {
   ShardLocation to{.first_line = 0, .homes = homes};
   std::optional<uint32_t> first = arena_.allocate(to.buckets(), growth == Growth::kWithinBudget);
   if (!first) return false;
@@ -247,8 +246,7 @@ void BasicIndex<Atom>::publish(uint32_t shard, ShardLocation from, ShardLocation
   for (BucketType* b = begin; b != begin + from.buckets(); ++b) b->store(b->load().with_moved());
   locations_[shard].store(to.pack(), std::memory_order_release);
   grown_.fetch_add(1, std::memory_order_relaxed);
-  EpochDomain::instance().retire(
-      [this, from] { arena_.free(from.first_line, from.buckets()); });
+  EpochDomain::instance().retire([this, from] { arena_.free(from.first_line, from.buckets()); });
 }
 
 template <template <class> class Atom>

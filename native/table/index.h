@@ -133,8 +133,7 @@ class BasicIndex {
   }
   Place locate(uint64_t hash) const {
     const uint32_t shard = shard_of(hash);
-    const auto at =
-        ShardLocation::unpack(locations_[shard].load(std::memory_order_acquire));
+    const auto at = ShardLocation::unpack(locations_[shard].load(std::memory_order_acquire));
     BucketType* const first = bucket(at.first_line);
     return {first + multiply_high(hash << kShardBits, at.homes), first + at.buckets()};
   }

@@ -31,14 +31,14 @@ double exact_log(double x) {
     m *= 0.5;
     ++exponent;
   }
-  static constexpr double kOdd[] = {1.0,       1.0 / 3,  1.0 / 5,  1.0 / 7,
-                                    1.0 / 9,   1.0 / 11, 1.0 / 13, 1.0 / 15};
+  static constexpr double kOdd[] = {1.0,     1.0 / 3,  1.0 / 5,  1.0 / 7,
+                                    1.0 / 9, 1.0 / 11, 1.0 / 13, 1.0 / 15};
   const double s = (m - 1.0) / (m + 1.0);
   return 2.0 * s * polynomial(kOdd, s * s) + exponent * kLn2;
 }
 
 // Coefficients of AS 241: centre, tails, far tails; numerator and denominator.
-constexpr double kCentre[] = {3.3871328727963666080e0, 1.3314166789178437745e+2,
+constexpr double kCentre[] = {3.3871328727963666080e0,  1.3314166789178437745e+2,
                               1.9715909503065514427e+3, 1.3731693765509461125e+4,
                               4.5921953931549871457e+4, 6.7265770927008700853e+4,
                               3.3430575583588128105e+4, 2.5090809287301226727e+3};
@@ -76,9 +76,7 @@ constexpr double kFarTailBelow[] = {1.0,
                                     2.04426310338993978564e-15};
 
 /// A double in (0, 1), never an end, from the upper 53 bits.
-double unit_interval(uint64_t draw) {
-  return (static_cast<double>(draw >> 11) + 0.5) * 0x1.0p-53;
-}
+double unit_interval(uint64_t draw) { return (static_cast<double>(draw >> 11) + 0.5) * 0x1.0p-53; }
 
 }  // namespace
 
@@ -89,9 +87,8 @@ double normal_quantile(double p) {
     return q * polynomial(kCentre, r) / polynomial(kCentreBelow, r);
   }
   const double r = std::sqrt(-exact_log(q < 0 ? p : 1.0 - p));
-  const double x = r <= 5.0
-                       ? polynomial(kTail, r - 1.6) / polynomial(kTailBelow, r - 1.6)
-                       : polynomial(kFarTail, r - 5.0) / polynomial(kFarTailBelow, r - 5.0);
+  const double x = r <= 5.0 ? polynomial(kTail, r - 1.6) / polynomial(kTailBelow, r - 1.6)
+                            : polynomial(kFarTail, r - 5.0) / polynomial(kFarTailBelow, r - 5.0);
   return q < 0 ? -x : x;
 }
 

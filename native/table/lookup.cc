@@ -47,8 +47,8 @@ bool SparseTable::gather_one(uint64_t key, uint64_t hash, float* out) {
   }
 }
 
-uint64_t SparseTable::gather_window(const Gather& request, const Index::Sight* sights,
-                                    size_t first, size_t count) {
+uint64_t SparseTable::gather_window(const Gather& request, const Index::Sight* sights, size_t first,
+                                    size_t count) {
   std::array<const float*, kWindow> rows;
   const size_t dim = layout_.dim;
   float* const out = request.rows + first * dim;

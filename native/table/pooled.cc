@@ -70,9 +70,8 @@ Status SparseTable::check_bags(const BagBatch& bags, const char* name, size_t va
   }
   for (size_t i = 1; i < bags.offsets.size(); ++i) {
     if (bags.offsets[i] < bags.offsets[i - 1]) {
-      return wrong("offsets: expected rising values, received " +
-                   std::to_string(bags.offsets[i]) + " after " +
-                   std::to_string(bags.offsets[i - 1]) + " at " + std::to_string(i));
+      return wrong("offsets: expected rising values, received " + std::to_string(bags.offsets[i]) +
+                   " after " + std::to_string(bags.offsets[i - 1]) + " at " + std::to_string(i));
     }
   }
   if (!bags.weights.empty() && bags.weights.size() != bags.keys.size()) {
@@ -164,9 +163,9 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
   std::atomic<uint64_t> hits{0};
   context_.pool.run(parts, [&](uint32_t part) {
     const size_t first = count * part / parts;
-    hits.fetch_add(pool_directly(bags, first, count * (part + 1) / parts,
-                                 out.data() + first * layout_.dim),
-                   std::memory_order_relaxed);
+    hits.fetch_add(
+        pool_directly(bags, first, count * (part + 1) / parts, out.data() + first * layout_.dim),
+        std::memory_order_relaxed);
   });
   count_lookups(bags.keys.size(), hits.load(std::memory_order_relaxed));
   return {};

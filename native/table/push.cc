@@ -77,7 +77,8 @@ Status SparseTable::non_finite_status(const PushPlan& plan) const {
       if (row_kernels().all_finite(row, layout_.dim)) continue;
       return Status::invalid_argument(std::string(argument) +
                                       ": expected finite values, received NaN or infinity for "
-                                      "key " + std::to_string(batch.keys[id]));
+                                      "key " +
+                                      std::to_string(batch.keys[id]));
     }
   }
   return Status::invalid_argument(std::string(argument) + ": expected finite values");

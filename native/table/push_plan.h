@@ -87,7 +87,8 @@ class PushPart {
     if (owned_[id] == kBorrowed) {
       owned_[id] = static_cast<uint32_t>(sums_.size() / dim_);
       sums_.resize(sums_.size() + dim_, -0.0F);
-      if (borrowed_[id] != nullptr) accumulate(sums_.data() + sums_.size() - dim_, borrowed_[id], 1);
+      if (borrowed_[id] != nullptr)
+        accumulate(sums_.data() + sums_.size() - dim_, borrowed_[id], 1);
     }
     return sums_.data() + size_t{owned_[id]} * dim_;
   }

@@ -48,11 +48,10 @@ Status SparseTable::check_rows(const char* name, KeyBatch keys, size_t values) c
                                     std::to_string(keys.size()));
   }
   if (values != keys.size() * options_.dim) {
-    return Status::invalid_argument(std::string(name) + ": expected " +
-                                    std::to_string(keys.size() * options_.dim) + " values (" +
-                                    std::to_string(keys.size()) + " keys x dim " +
-                                    std::to_string(options_.dim) + "), received " +
-                                    std::to_string(values));
+    return Status::invalid_argument(
+        std::string(name) + ": expected " + std::to_string(keys.size() * options_.dim) +
+        " values (" + std::to_string(keys.size()) + " keys x dim " + std::to_string(options_.dim) +
+        "), received " + std::to_string(values));
   }
   return {};
 }

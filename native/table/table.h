@@ -62,7 +62,8 @@ class SparseTable final : public Table {
  private:
   // All that close() frees.
   struct Body {
-    Body(const RowLayout& layout, MemoryBudget& budget) : index(budget), rows(layout.bytes(), budget) {}
+    Body(const RowLayout& layout, MemoryBudget& budget)
+        : index(budget), rows(layout.bytes(), budget) {}
     Index index;
     SlabPool rows;
   };

@@ -83,8 +83,8 @@ class [[nodiscard]] Result {
 }  // namespace hotrow
 
 /// Returns from the calling function when `expression` is a failed Status.
-#define HOTROW_RETURN_IF_ERROR(expression)                  \
-  do {                                                      \
+#define HOTROW_RETURN_IF_ERROR(expression)                                      \
+  do {                                                                          \
     if (::hotrow::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 

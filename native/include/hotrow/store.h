@@ -38,8 +38,8 @@ struct TableStats {
 };
 
 struct StoreStats {
-  uint64_t memory_bytes = 0;        ///< the ceiling
-  uint64_t memory_used_bytes = 0;   ///< rows, index and dense parameters
+  uint64_t memory_bytes = 0;       ///< the ceiling
+  uint64_t memory_used_bytes = 0;  ///< rows, index and dense parameters
   uint64_t tables = 0;
   uint64_t dense = 0;
   uint64_t rows = 0;  ///< rows of all tables

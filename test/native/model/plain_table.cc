@@ -78,6 +78,10 @@ bool PlainTable::push_scaled(const std::vector<std::pair<uint64_t, float>>& keys
   return true;
 }
 
+bool PlainTable::rejects(ConstRowBatch rows) const {
+  return options_.non_finite == NonFinite::kReject && !finite(rows.data(), rows.size());
+}
+
 bool PlainTable::push(KeyBatch keys, ConstRowBatch gradients) {
   std::vector<std::pair<uint64_t, float>> scaled;
   std::vector<const float*> rows;

@@ -29,6 +29,8 @@ class PlainTable {
   [[nodiscard]] bool push(KeyBatch keys, ConstRowBatch gradients);
   [[nodiscard]] bool push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients);
   [[nodiscard]] bool update(KeyBatch keys, ConstRowBatch rows);
+  /// Would a call with these rows be rejected?
+  bool rejects(ConstRowBatch rows) const;
   uint64_t erase(KeyBatch keys);
   std::vector<float> lookup(KeyBatch keys);
   std::vector<float> lookup_pooled(const BagBatch& bags);

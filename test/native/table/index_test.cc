@@ -79,7 +79,9 @@ void random_calls(uint64_t seed, const std::vector<uint64_t>& universe, uint64_t
     const uint64_t probed = universe[random.below(universe.size())];
     const auto found = expected.find(probed);
     ASSERT_EQ(map.find(probed), found == expected.end() ? Index::kNoHandle : found->second);
-    if (i % 4096 == 0) ASSERT_TRUE(same_keys(map, expected));
+    if (i % 4096 == 0) {
+      ASSERT_TRUE(same_keys(map, expected));
+    }
   }
   EXPECT_TRUE(same_keys(map, expected));
 }
