@@ -3,14 +3,15 @@
 // `run(parts, work)` calls work(0) … work(parts - 1), each once, on the calling thread and on the
 // pool's helpers, and returns when all are done. Several callers may run at once: each part is
 // taken by whoever is free, and a caller always works on its own parts, so a run never waits for
-// helpers that are busy elsewhere. Work must not call run() on the same pool.
+// helpers that are busy elsewhere. Work must not call run() on the same pool. When work throws, the
+// other parts still run, and then run() throws what the first did.
 #ifndef HOTROW_BASE_THREAD_POOL_H_
 #define HOTROW_BASE_THREAD_POOL_H_
 
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <functional>
+#include <exception>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -30,12 +31,25 @@ class ThreadPool {
 
   uint32_t threads() const { return threads_; }
 
-  void run(uint32_t parts, const std::function<void(uint32_t)>& work);
+  /// Needs no memory: when there is none for the helpers' sake, the caller does all parts.
+  template <class Work>
+  void run(uint32_t parts, const Work& work) {
+    run_parts(parts, {&work, [](const void* object, uint32_t part) {
+                        (*static_cast<const Work*>(object))(part);
+                      }});
+  }
 
  private:
   struct Job;
+  /// A callable that its caller keeps alive.
+  struct Callable {
+    const void* object;
+    void (*call)(const void* object, uint32_t part);
+  };
 
-  void start_helpers() HOTROW_REQUIRES(mutex_);
+  void run_parts(uint32_t parts, Callable work);
+  /// Asks up to `count` helpers for help; fewer, or none, when memory or threads are short.
+  void invite(const std::shared_ptr<Job>& job, uint32_t count) HOTROW_EXCLUDES(mutex_);
   void helper_loop();
 
   const uint32_t threads_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <utility>
 
 namespace hotrow {
@@ -69,9 +70,11 @@ uint64_t EpochDomain::oldest_pinned() {
 
 void EpochDomain::retire(std::function<void()> deleter) {
   const uint64_t epoch = epoch_.fetch_add(1, std::memory_order_seq_cst);
-  {
+  try {
     MutexLock lock(mutex_);
     retired_.push_back({epoch, std::move(deleter)});
+  } catch (const std::bad_alloc&) {
+    return;
   }
   reclaim();
 }
@@ -82,6 +85,11 @@ void EpochDomain::reclaim() {
   std::vector<Retired> ready;
   {
     MutexLock lock(mutex_);
+    try {
+      ready.reserve(retired_.size());
+    } catch (const std::bad_alloc&) {
+      return;  // a later call will do it
+    }
     const auto keep = std::partition(retired_.begin(), retired_.end(),
                                      [&](const Retired& r) { return r.epoch >= oldest; });
     std::move(keep, retired_.end(), std::back_inserter(ready));

@@ -26,7 +26,8 @@ class EpochDomain {
   void unpin();
 
   /// Runs `deleter` after every call now pinned has ended: later, from some retire() or
-  /// synchronize(), on that caller's thread.
+  /// synchronize(), on that caller's thread. Never fails: without memory to remember the deleter
+  /// it is dropped, and what it would have freed is lost.
   void retire(std::function<void()> deleter) HOTROW_EXCLUDES(mutex_);
 
   /// Waits until every call pinned at this moment has ended and runs what that frees. The caller

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <new>
+#include <utility>
 
 namespace hotrow {
 
@@ -52,16 +54,28 @@ std::optional<uint32_t> LineArena::allocate(uint32_t lines, bool within_budget) 
     return first;
   }
   const auto [size, first] = *fit;
-  by_size_.erase(fit);
-  free_.erase(first);
-  if (size > lines) add_free(first + lines, size - lines);
+  // The rest of a hole takes over its nodes, so that this needs no memory.
+  auto by_size = by_size_.extract(fit);
+  auto by_line = free_.extract(first);
+  if (size > lines) {
+    by_size.value() = {size - lines, first + lines};
+    by_line.key() = first + lines;
+    by_line.mapped() = size - lines;
+    by_size_.insert(std::move(by_size));
+    free_.insert(std::move(by_line));
+  }
   std::memset(line(first), 0, lines * kLineBytes);
   return first;
 }
 
 void LineArena::add_free(uint32_t first, uint32_t lines) {
-  free_.emplace(first, lines);
-  by_size_.emplace(lines, first);
+  const auto noted = free_.emplace(first, lines).first;
+  try {
+    by_size_.emplace(lines, first);
+  } catch (const std::bad_alloc&) {
+    free_.erase(noted);
+    throw;
+  }
 }
 
 void LineArena::free(uint32_t first, uint32_t lines) {
@@ -82,7 +96,11 @@ void LineArena::free(uint32_t first, uint32_t lines) {
     by_size_.erase({after->second, after->first});
     free_.erase(after);
   }
-  add_free(first, lines);
+  try {
+    add_free(first, lines);
+  } catch (const std::bad_alloc&) {
+    // Lines that cannot be noted as free are lost until the arena goes.
+  }
 }
 
 uint64_t LineArena::memory_bytes() const {

@@ -1,6 +1,7 @@
 #include "memory/slab_pool.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace hotrow {
 
@@ -60,9 +61,10 @@ void SlabPool::unreserve(uint64_t rows) {
 void SlabPool::allocate(std::span<uint32_t> handles) {
   MutexLock lock(mutex_);
   for (uint32_t& handle : handles) {
-    if (!free_.empty()) {
-      handle = free_.back();
-      free_.pop_back();
+    if (free_count_ > 0) {
+      handle = free_head_;
+      std::memcpy(&free_head_, row(handle), sizeof free_head_);
+      --free_count_;
     } else {
       handle = static_cast<uint32_t>(touched_++);
     }
@@ -72,7 +74,11 @@ void SlabPool::allocate(std::span<uint32_t> handles) {
 void SlabPool::free(std::span<const uint32_t> handles) {
   MutexLock lock(mutex_);
   // Backwards, so that they are taken again in the order they were allocated.
-  free_.insert(free_.end(), handles.rbegin(), handles.rend());
+  for (size_t i = handles.size(); i-- > 0;) {
+    std::memcpy(row(handles[i]), &free_head_, sizeof free_head_);
+    free_head_ = handles[i];
+  }
+  free_count_ += handles.size();
 }
 
 uint64_t SlabPool::memory_bytes() const {

@@ -3,15 +3,15 @@
 // A row's address is base + handle * stride: the pool reserves address space for all it may ever
 // hold and backs it as it grows, so rows never move and a lookup needs no directory. Rows under a
 // cache line are packed by 8, 16 or 32 bytes and never straddle one; larger rows start on a line.
-// Freed rows are reused, last freed first. A freed row stays mapped, so a reader that still holds
-// its address reads garbage, never faults; the sequence word of its bucket tells it so.
+// Freed rows are reused, last freed first, and linked through their own first bytes, so that
+// freeing needs no memory. A freed row stays mapped, so a reader that still holds its address reads
+// garbage, never faults; the sequence word of its bucket tells it so.
 #ifndef HOTROW_MEMORY_SLAB_POOL_H_
 #define HOTROW_MEMORY_SLAB_POOL_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "base/sync.h"
 #include "hotrow/status.h"
@@ -54,6 +54,9 @@ class SlabPool {
   uint64_t memory_bytes() const HOTROW_EXCLUDES(mutex_);
 
  private:
+  // Ends the list of free rows; never followed, free_count_ says when it ends.
+  static constexpr uint32_t kNone = UINT32_MAX;
+
   bool grow(uint64_t rows) HOTROW_REQUIRES(mutex_);
   uint64_t capacity() const HOTROW_REQUIRES(mutex_) { return pages_.backed() / stride_; }
 
@@ -62,7 +65,9 @@ class SlabPool {
   std::byte* base_ = nullptr;
   mutable Mutex mutex_;
   PageRange pages_ HOTROW_GUARDED_BY(mutex_);
-  std::vector<uint32_t> free_ HOTROW_GUARDED_BY(mutex_);
+  // The row freed last, which names the one before, and so on.
+  uint32_t free_head_ HOTROW_GUARDED_BY(mutex_) = kNone;
+  uint64_t free_count_ HOTROW_GUARDED_BY(mutex_) = 0;
   uint64_t touched_ HOTROW_GUARDED_BY(mutex_) = 0;   // rows ever handed out
   uint64_t reserved_ HOTROW_GUARDED_BY(mutex_) = 0;  // rows promised, allocated ones included
 };

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "base/guarded.h"
 #include "simd/kernels.h"
 #include "table/initializer.h"
 
@@ -72,37 +73,43 @@ Result<bool> DenseParameter::check_finite(const char* argument,
 }
 
 Status DenseParameter::pull(std::span<float> values) {
-  HOTROW_RETURN_IF_ERROR(check("values", values.size()));
-  const SharedLock lock(mutex_);
-  if (closed_) return closed_status();
-  std::copy(values_.begin(), values_.end(), values.begin());
-  return {};
+  return guarded([&]() -> Status {
+    HOTROW_RETURN_IF_ERROR(check("values", values.size()));
+    const SharedLock lock(mutex_);
+    if (closed_) return closed_status();
+    std::copy(values_.begin(), values_.end(), values.begin());
+    return {};
+  });
 }
 
 Status DenseParameter::push(std::span<const float> gradient) {
-  HOTROW_RETURN_IF_ERROR(check("gradient", gradient.size()));
-  const Result<bool> finite = check_finite("gradient", gradient);
-  if (!finite.ok()) return finite.status();
-  const ExclusiveLock lock(mutex_);
-  if (closed_) return closed_status();
-  if (!finite.value()) return {};
-  const UpdateStep step = optimizer_.step(++steps_);
-  const uint64_t row_state = optimizer_.state_values(columns_);
-  for (uint64_t row = 0; row * columns_ < size_; ++row) {
-    optimizer_.update_row()(values_.data() + row * columns_, state_.data() + row * row_state,
-                            gradient.data() + row * columns_, columns_, step);
-  }
-  return {};
+  return guarded([&]() -> Status {
+    HOTROW_RETURN_IF_ERROR(check("gradient", gradient.size()));
+    const Result<bool> finite = check_finite("gradient", gradient);
+    if (!finite.ok()) return finite.status();
+    const ExclusiveLock lock(mutex_);
+    if (closed_) return closed_status();
+    if (!finite.value()) return {};
+    const UpdateStep step = optimizer_.step(++steps_);
+    const uint64_t row_state = optimizer_.state_values(columns_);
+    for (uint64_t row = 0; row * columns_ < size_; ++row) {
+      optimizer_.update_row()(values_.data() + row * columns_, state_.data() + row * row_state,
+                              gradient.data() + row * columns_, columns_, step);
+    }
+    return {};
+  });
 }
 
 Status DenseParameter::update(std::span<const float> values) {
-  HOTROW_RETURN_IF_ERROR(check("values", values.size()));
-  const Result<bool> finite = check_finite("values", values);
-  if (!finite.ok()) return finite.status();
-  const ExclusiveLock lock(mutex_);
-  if (closed_) return closed_status();
-  if (finite.value()) std::copy(values.begin(), values.end(), values_.begin());
-  return {};
+  return guarded([&]() -> Status {
+    HOTROW_RETURN_IF_ERROR(check("values", values.size()));
+    const Result<bool> finite = check_finite("values", values);
+    if (!finite.ok()) return finite.status();
+    const ExclusiveLock lock(mutex_);
+    if (closed_) return closed_status();
+    if (finite.value()) std::copy(values.begin(), values.end(), values_.begin());
+    return {};
+  });
 }
 
 void DenseParameter::close() {

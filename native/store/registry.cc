@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/guarded.h"
 #include "memory/pages.h"
 #include "store/local_store.h"
 
@@ -38,37 +39,26 @@ class StoreHandle final : public Store {
   const std::string& path() const override { return path_; }
   Result<std::shared_ptr<Table>> table(std::string_view name,
                                        const TableOptions& options) override {
-    const auto store = use();
-    if (!store) return closed_status();
-    return store->table(name, options);
+    return with_store([&](LocalStore& store) { return store.table(name, options); });
   }
   Result<std::shared_ptr<Dense>> dense(std::string_view name,
                                        const DenseOptions& options) override {
-    const auto store = use();
-    if (!store) return closed_status();
-    return store->dense(name, options);
+    return with_store([&](LocalStore& store) { return store.dense(name, options); });
   }
   Status lookup_all(std::span<const TableLookup> lookups) override {
-    const auto store = use();
-    return store ? store->lookup_all(lookups) : closed_status();
+    return with_store([&](LocalStore& store) { return store.lookup_all(lookups); });
   }
   Status push_all(std::span<const TablePush> pushes) override {
-    const auto store = use();
-    return store ? store->push_all(pushes) : closed_status();
+    return with_store([&](LocalStore& store) { return store.push_all(pushes); });
   }
   Result<std::vector<ParameterInfo>> list() override {
-    const auto store = use();
-    if (!store) return closed_status();
-    return store->list();
+    return with_store([&](LocalStore& store) { return store.list(); });
   }
   Status drop(std::string_view name) override {
-    const auto store = use();
-    return store ? store->drop(name) : closed_status();
+    return with_store([&](LocalStore& store) { return store.drop(name); });
   }
   Result<StoreStats> stats() override {
-    const auto store = use();
-    if (!store) return closed_status();
-    return store->stats();
+    return with_store([&](LocalStore& store) { return store.stats(); });
   }
   void close() override {
     std::shared_ptr<LocalStore> store;
@@ -81,11 +71,19 @@ class StoreHandle final : public Store {
   }
 
  private:
-  std::shared_ptr<LocalStore> use() {
-    const MutexLock lock(mutex_);
-    return store_;
+  /// work(store), or ERR_CLOSED; ERR_CAPACITY when memory runs out.
+  template <class Work>
+  auto with_store(const Work& work) -> decltype(work(std::declval<LocalStore&>())) {
+    return guarded([&]() -> decltype(work(std::declval<LocalStore&>())) {
+      std::shared_ptr<LocalStore> store;
+      {
+        const MutexLock lock(mutex_);
+        store = store_;
+      }
+      if (!store) return Status::closed("the store '" + path_ + "' is closed");
+      return work(*store);
+    });
   }
-  Status closed_status() const { return Status::closed("the store '" + path_ + "' is closed"); }
 
   const std::string path_;
   Mutex mutex_;
@@ -137,9 +135,7 @@ Result<std::string> canonical(std::string_view path) {
   return text;
 }
 
-}  // namespace
-
-Result<std::shared_ptr<Store>> Store::open(std::string_view path, const StoreOptions& options) {
+Result<std::shared_ptr<Store>> open_store(std::string_view path, const StoreOptions& options) {
   HOTROW_RETURN_IF_ERROR(options.validate());
   const Result<std::string> name = canonical(path);
   if (!name.ok()) return name.status();
@@ -160,6 +156,12 @@ Result<std::shared_ptr<Store>> Store::open(std::string_view path, const StoreOpt
     known = store;
   }
   return handle_of(std::move(store));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Store>> Store::open(std::string_view path, const StoreOptions& options) {
+  return guarded([&] { return open_store(path, options); });
 }
 
 }  // namespace hotrow

@@ -1,6 +1,7 @@
 // Batches with repeated keys: when to look for duplicates, and lookups that read each row once.
 #include <utility>
 
+#include "table/collect-inl.h"
 #include "table/table.h"
 
 namespace hotrow {
@@ -11,9 +12,6 @@ namespace {
 constexpr size_t kFewKeys = 512;
 // Above this share of distinct keys, too.
 constexpr float kMostlyDistinct = 0.6F;
-// Batches kept for the next call.
-constexpr size_t kMostIdle = 4;
-
 }  // namespace
 
 std::unique_ptr<BatchIndex> SparseTable::take_batch() {
@@ -25,9 +23,7 @@ std::unique_ptr<BatchIndex> SparseTable::take_batch() {
 }
 
 void SparseTable::return_batch(std::unique_ptr<BatchIndex> batch) {
-  if (!batch) return;
-  MutexLock lock(idle_mutex_);
-  if (!closed() && idle_batches_.size() < kMostIdle) idle_batches_.push_back(std::move(batch));
+  if (batch) keep_idle(idle_batches_, std::move(batch));
 }
 
 void SparseTable::note_repetition(const BatchIndex& batch) {

@@ -6,6 +6,19 @@
 
 namespace hotrow {
 
+template <class Scratch>
+void SparseTable::keep_idle(std::vector<std::unique_ptr<Scratch>>& idle,
+                            std::unique_ptr<Scratch> scratch) {
+  constexpr size_t kMostIdle = 4;
+  MutexLock lock(idle_mutex_);
+  if (closed() || idle.size() >= kMostIdle) return;
+  try {
+    idle.push_back(std::move(scratch));
+  } catch (const std::bad_alloc&) {
+    // The next call makes its own.
+  }
+}
+
 /// `source()` makes one part's reader of the batch: read(position, row, scale) for rising
 /// positions.
 template <class Source>

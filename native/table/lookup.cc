@@ -6,6 +6,7 @@
 // again alone.
 #include <array>
 
+#include "base/guarded.h"
 #include "memory/epoch.h"
 #include "table/table.h"
 
@@ -132,13 +133,15 @@ void SparseTable::count_lookups(uint64_t keys, uint64_t hits) {
 }
 
 Status SparseTable::lookup(KeyBatch keys, RowBatch rows) {
-  const EpochGuard guard;
-  if (closed()) return closed_status();
-  HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
-  const uint64_t hits = expects_repetition(keys.size()) ? gather_repeated(keys, rows.data())
-                                                        : gather_parallel(keys, rows.data());
-  count_lookups(keys.size(), hits);
-  return {};
+  return guarded([&]() -> Status {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
+    const uint64_t hits = expects_repetition(keys.size()) ? gather_repeated(keys, rows.data())
+                                                          : gather_parallel(keys, rows.data());
+    count_lookups(keys.size(), hits);
+    return {};
+  });
 }
 
 }  // namespace hotrow

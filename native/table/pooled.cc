@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/guarded.h"
 #include "memory/epoch.h"
 #include "table/collect-inl.h"
 #include "table/table.h"
@@ -150,39 +151,43 @@ uint64_t SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float*
 }
 
 Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
-  const EpochGuard guard;
-  if (closed()) return closed_status();
-  HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size()));
-  const size_t count = bags.offsets.size() - 1;
-  const auto parts = static_cast<uint32_t>(
-      std::min<size_t>(context_.parts_for(bags.keys.size()), std::max<size_t>(count, 1)));
-  if (expects_repetition(bags.keys.size())) {
-    count_lookups(bags.keys.size(), pool_repeated(bags, parts, out.data()));
+  return guarded([&]() -> Status {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size()));
+    const size_t count = bags.offsets.size() - 1;
+    const auto parts = static_cast<uint32_t>(
+        std::min<size_t>(context_.parts_for(bags.keys.size()), std::max<size_t>(count, 1)));
+    if (expects_repetition(bags.keys.size())) {
+      count_lookups(bags.keys.size(), pool_repeated(bags, parts, out.data()));
+      return {};
+    }
+    std::atomic<uint64_t> hits{0};
+    context_.pool.run(parts, [&](uint32_t part) {
+      const size_t first = count * part / parts;
+      hits.fetch_add(
+          pool_directly(bags, first, count * (part + 1) / parts, out.data() + first * layout_.dim),
+          std::memory_order_relaxed);
+    });
+    count_lookups(bags.keys.size(), hits.load(std::memory_order_relaxed));
     return {};
-  }
-  std::atomic<uint64_t> hits{0};
-  context_.pool.run(parts, [&](uint32_t part) {
-    const size_t first = count * part / parts;
-    hits.fetch_add(
-        pool_directly(bags, first, count * (part + 1) / parts, out.data() + first * layout_.dim),
-        std::memory_order_relaxed);
   });
-  count_lookups(bags.keys.size(), hits.load(std::memory_order_relaxed));
-  return {};
 }
 
 Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients) {
-  const EpochGuard guard;
-  if (closed()) return closed_status();
-  HOTROW_RETURN_IF_ERROR(check_bags(bags, "gradients", bag_gradients.size()));
-  if (!row_kernels().all_finite(bags.weights.data(), bags.weights.size())) {
-    return Status::invalid_argument("weights: expected finite values, received NaN or infinity");
-  }
-  std::unique_ptr<PushPlan> plan = take_plan();
-  const Status status = collect(*plan, bags.keys, PushKind::kGradient, [&] {
-    return BagGradients(bags, bag_gradients.data(), layout_.dim);
+  return guarded([&]() -> Status {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    HOTROW_RETURN_IF_ERROR(check_bags(bags, "gradients", bag_gradients.size()));
+    if (!row_kernels().all_finite(bags.weights.data(), bags.weights.size())) {
+      return Status::invalid_argument("weights: expected finite values, received NaN or infinity");
+    }
+    std::unique_ptr<PushPlan> plan = take_plan();
+    const Status status = collect(*plan, bags.keys, PushKind::kGradient, [&] {
+      return BagGradients(bags, bag_gradients.data(), layout_.dim);
+    });
+    return run(std::move(plan), status);
   });
-  return run(std::move(plan), status);
 }
 
 }  // namespace hotrow

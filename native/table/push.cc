@@ -11,6 +11,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/guarded.h"
 #include "memory/epoch.h"
 #include "table/collect-inl.h"
 #include "table/table.h"
@@ -22,6 +23,9 @@ namespace {
 // Entries between the fetch of a bucket, the fetch of its row, and the update.
 constexpr size_t kBucketAhead = 24;
 constexpr size_t kRowAhead = 12;
+
+// Keys erased between two visits to the pool of rows.
+constexpr size_t kEraseChunk = 64;
 
 /// Reads a batch with one row a position.
 auto rows_of(ConstRowBatch rows, size_t dim) {
@@ -48,8 +52,7 @@ std::unique_ptr<PushPlan> SparseTable::take_plan() {
 
 void SparseTable::return_plan(std::unique_ptr<PushPlan> plan) {
   return_batch(std::move(plan->batch));
-  MutexLock lock(idle_mutex_);
-  if (!closed()) idle_plans_.push_back(std::move(plan));
+  keep_idle(idle_plans_, std::move(plan));
 }
 
 // Checks what would be applied, not what came: finite gradients may sum to infinity.
@@ -275,6 +278,10 @@ Status SparseTable::push(KeyBatch keys, ConstRowBatch gradients) {
 }
 
 Status SparseTable::push_all(std::span<const PushRequest> requests) {
+  return guarded([&] { return push_together(requests); });
+}
+
+Status SparseTable::push_together(std::span<const PushRequest> requests) {
   const EpochGuard guard;
   for (const PushRequest& request : requests) {
     if (request.table->closed()) return request.table->closed_status();
@@ -299,34 +306,45 @@ Status SparseTable::push_all(std::span<const PushRequest> requests) {
 }
 
 Status SparseTable::update(KeyBatch keys, ConstRowBatch rows) {
-  const EpochGuard guard;
-  if (closed()) return closed_status();
-  HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
-  std::unique_ptr<PushPlan> plan = take_plan();
-  const Status status = collect(*plan, keys, PushKind::kAssign, rows_of(rows, layout_.dim));
-  return run(std::move(plan), status);
+  return guarded([&]() -> Status {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
+    std::unique_ptr<PushPlan> plan = take_plan();
+    const Status status = collect(*plan, keys, PushKind::kAssign, rows_of(rows, layout_.dim));
+    return run(std::move(plan), status);
+  });
 }
 
-Result<uint64_t> SparseTable::erase(KeyBatch keys) {
-  const EpochGuard guard;
-  if (closed()) return closed_status();
-  const SharedLock gate(context_.capacity_gate);
-  std::vector<uint32_t> freed;
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (i + kBucketAhead < keys.size()) {
-      body_->index.prefetch_home(mix64(keys[i + kBucketAhead]));
-    }
-    Index::Hold hold = body_->index.lock(keys[i], mix64(keys[i]));
+uint64_t SparseTable::erase_chunk(KeyBatch keys) {
+  std::array<uint32_t, kEraseChunk> freed;
+  size_t count = 0;
+  for (const uint64_t key : keys) body_->index.prefetch_home(mix64(key));
+  for (const uint64_t key : keys) {
+    Index::Hold hold = body_->index.lock(key, mix64(key));
     if (hold.found()) {
-      freed.push_back(hold.handle());
+      freed[count++] = hold.handle();
       body_->index.erase(hold);
     }
     body_->index.unlock(hold);
   }
-  body_->rows.free(freed);
-  body_->rows.unreserve(freed.size());
-  counters_.erased.fetch_add(freed.size(), std::memory_order_relaxed);
-  return uint64_t{freed.size()};
+  body_->rows.free({freed.data(), count});
+  body_->rows.unreserve(count);
+  return count;
+}
+
+Result<uint64_t> SparseTable::erase(KeyBatch keys) {
+  return guarded([&]() -> Result<uint64_t> {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    const SharedLock gate(context_.capacity_gate);
+    uint64_t erased = 0;
+    for (size_t first = 0; first < keys.size(); first += kEraseChunk) {
+      erased += erase_chunk(keys.subspan(first, std::min(kEraseChunk, keys.size() - first)));
+    }
+    counters_.erased.fetch_add(erased, std::memory_order_relaxed);
+    return erased;
+  });
 }
 
 }  // namespace hotrow

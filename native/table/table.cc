@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/guarded.h"
 #include "memory/epoch.h"
 
 namespace hotrow {
@@ -62,8 +63,14 @@ uint64_t SparseTable::size() const {
 }
 
 Result<TableStats> SparseTable::stats() {
-  const EpochGuard guard;
-  if (closed()) return closed_status();
+  return guarded([&]() -> Result<TableStats> {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    return count_all();
+  });
+}
+
+TableStats SparseTable::count_all() const {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   TableStats stats;
   stats.rows = body_->index.size();

@@ -76,6 +76,7 @@ class SparseTable final : public Table {
 
   SparseTable(std::string name, TableOptions options, TableContext& context);
 
+  TableStats count_all() const;
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   Status closed_status() const { return Status::closed("table '" + name_ + "' is closed"); }
   Status check_bags(const BagBatch& bags, const char* name, size_t values) const;
@@ -105,6 +106,10 @@ class SparseTable final : public Table {
   uint64_t pool_repeated(const BagBatch& bags, uint32_t parts, float* out);
 
   // batches.cc
+  /// Keeps scratch for the next call; drops it when the table is closed or memory is short.
+  template <class Scratch>
+  void keep_idle(std::vector<std::unique_ptr<Scratch>>& idle, std::unique_ptr<Scratch> scratch)
+      HOTROW_EXCLUDES(idle_mutex_);
   /// A kept batch index, the latest first, or a new one.
   std::unique_ptr<BatchIndex> take_batch() HOTROW_EXCLUDES(idle_mutex_);
   void return_batch(std::unique_ptr<BatchIndex> batch) HOTROW_EXCLUDES(idle_mutex_);
@@ -125,6 +130,8 @@ class SparseTable final : public Table {
   Status non_finite_status(const PushPlan& plan) const;
   Status run(std::unique_ptr<PushPlan> plan, Status collected);
   static Status run_all(TableContext& context, std::span<PushPlan* const> plans);
+  static Status push_together(std::span<const PushRequest> requests);
+  uint64_t erase_chunk(KeyBatch keys);
   bool reserve(PushPlan& plan, Certainty certainty);
   bool reserve_exactly(PushPlan& plan);
   void release(PushPlan& plan);
