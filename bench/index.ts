@@ -2,7 +2,7 @@
 //
 // Each contender lives in a process of its own that stays for the whole run, and they take turns:
 // in every round each measures the same job once, one at a time, and a ratio is the ratio of the
-// medians of the rounds. One process each, because types and garbage of one would slow another's
+// medians over the rounds. One process each, because types and garbage of one would slow another's
 // code; in turns, because a machine's speed drifts, and only what is measured side by side can be
 // divided. Latencies are of single calls, one at a time.
 //
@@ -78,7 +78,11 @@ async function measure(): Promise<Run> {
 }
 
 try {
-  process.stdout.write(`${machine()}; ${whole(rows)} rows, ${rounds} rounds\n\n`)
+  const [load = 0] = loadavg()
+  const busy = load > availableParallelism() / 4
+  process.stdout.write(`${machine()}; ${whole(rows)} rows, ${rounds} rounds\n`)
+  if (busy) process.stdout.write(`Other programs are at work (load ${load.toFixed(1)}): expect noise.\n`)
+  process.stdout.write('\n')
   const run = await measure()
   process.stdout.write(`${textReport(run)}\n`)
   if (jsonPath !== undefined) writeResults(jsonPath, results(run))

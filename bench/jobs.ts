@@ -68,12 +68,13 @@ function everything(): Job[] {
 
 /**
  * Everything at dim 64 with uniform keys, Zipf keys at batch 1,024, and the other dims at
- * batch 1,024. lmdb and Redis take part where their calls are short enough for a quick run.
+ * batch 1,024. Peers take part where their calls are short enough for a quick run.
  */
 function selection(): Job[] {
   const at = (work: Work, dim: number, batch: number, keys: KeyChoice): Job => {
-    const slow = batch > 4096 || dim !== 64
-    return { work, dim, batch, keys, contenders: slow ? ['hotrow', 'map'] : rivals(work) }
+    const many = dim === 64 && batch <= 4096
+    const few = work === 'lookup' ? (['hotrow', 'map'] as const) : (['hotrow'] as const)
+    return { work, dim, batch, keys, contenders: many ? rivals(work) : few }
   }
   const works = Object.keys(OPERATIONS) as Work[]
   return [

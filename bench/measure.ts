@@ -5,13 +5,16 @@ import { createHistogram, performance, type RecordableHistogram } from 'node:per
 import Benchmark from 'benchmark'
 import type { Way } from './contender.ts'
 
-// benchmark's own minimum of 50 ms a sample would make a round last 1.5 s. Its clock counts
-// nanoseconds, so that 2 ms are still exact to a thousandth.
-const SAMPLE_S = 0.002
+// A sample is one call of a loop that lasts about this long. benchmark's own way, to raise the
+// count of calls until a sample lasts 50 ms, drops the fast samples and keeps the slow ones where
+// other programs disturb; it also compiles code before each sample, which a loop outlasts.
+const SAMPLE_MS = 1
 const SAMPLES = 30
+// Seconds; so little that no sample is ever too short.
+const NO_MINIMUM = 1e-9
 
 const LATENCY_MS = 50
-const LATENCY_CALLS = { least: 20, most: 20_000 }
+const LATENCY_CALLS = { least: 10, most: 20_000 }
 
 export interface Latencies {
   readonly calls: number
@@ -20,16 +23,16 @@ export interface Latencies {
 }
 export const PERCENTILES = { p50: 50, p99: 99, 'p99.9': 99.9 } as const
 
-/** Nanoseconds a batch takes by `way`: the median of at least 30 samples. */
-export async function batchTime(way: Way): Promise<number> {
-  const samples = await sample(way, SAMPLES)
-  return (median(samples) * 1e9) / way.batches
-}
-
-/** As `batchTime`, roughly, to choose between ways. */
-export async function roughBatchTime(way: Way): Promise<number> {
-  const samples = await sample(way, 5)
-  return (median(samples) * 1e9) / way.batches
+/**
+ * Nanoseconds a batch takes by `way`: the lower quartile of `samples` samples, for every contender
+ * alike. What else runs on the machine only ever adds time, and on a busy one it adds to most.
+ */
+export async function batchTime(way: Way, samples = SAMPLES): Promise<number> {
+  const { calls, async } = await callsASample(way)
+  const seconds = await (async
+    ? asyncSamples(way, calls, samples)
+    : syncSamples(way, calls, samples))
+  return (quantile(seconds, 0.25) * 1e9) / (calls * way.batches)
 }
 
 /** Records the nanoseconds of single calls, for a while. */
@@ -58,42 +61,57 @@ export function latencies(histogram: RecordableHistogram): Latencies {
   return { calls: histogram.count, percentiles: Object.fromEntries(known) }
 }
 
-export function median(values: readonly number[]): number {
+/** Between the two nearest values where it falls between. */
+export function quantile(values: readonly number[], fraction: number): number {
   const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? Number.NaN
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2
+  const place = fraction * (sorted.length - 1)
+  const below = sorted[Math.floor(place)] ?? Number.NaN
+  const above = sorted[Math.ceil(place)] ?? Number.NaN
+  return below + (above - below) * (place % 1)
 }
 
-/** Seconds a run of each sample. */
-function sample(way: Way, minSamples: number): Promise<number[]> {
-  const { promise, resolve, reject } = deferredPromise<number[]>()
-  const options = { minSamples, minTime: SAMPLE_S, maxTime: 0, delay: 0, initCount: 1 }
-  const first = way.run()
-  const bench = new Benchmark({
-    ...options,
-    ...(first instanceof Promise
-      ? { defer: true, fn: deferredRun(way.run as () => Promise<void>, reject) }
-      : { fn: way.run }),
-    onError: () => reject(bench.error),
-    onComplete: () => resolve(bench.stats.sample as number[]),
-  })
-  Promise.resolve(first).then(() => bench.run({ async: first instanceof Promise }), reject)
-  return promise
-}
-
-function deferredRun(run: () => Promise<void>, reject: (error: unknown) => void) {
-  return (deferred: { resolve(): void }) => {
-    run().then(() => deferred.resolve(), reject)
+/** How many calls last about a sample, by a short run, and whether they are to be awaited. */
+async function callsASample({ run }: Way): Promise<{ calls: number; async: boolean }> {
+  const start = performance.now()
+  for (let calls = 1; ; calls++) {
+    const pending = run()
+    if (pending !== undefined) await pending
+    if (performance.now() - start >= SAMPLE_MS) return { calls, async: pending !== undefined }
   }
 }
 
-function deferredPromise<T>() {
-  let resolve!: (value: T) => void
-  let reject!: (error: unknown) => void
-  const promise = new Promise<T>((accept, refuse) => {
-    resolve = accept
-    reject = refuse
+/** Seconds of each sample. */
+function syncSamples({ run }: Way, calls: number, minSamples: number): Promise<number[]> {
+  return new Promise((resolve, reject) => {
+    const fn = () => {
+      for (let i = 0; i < calls; i++) void run()
+    }
+    start({ fn, minSamples }, resolve, reject)
   })
-  return { promise, resolve, reject }
+}
+
+function asyncSamples({ run }: Way, calls: number, minSamples: number): Promise<number[]> {
+  return new Promise((resolve, reject) => {
+    const loop = async () => {
+      for (let i = 0; i < calls; i++) await run()
+    }
+    const fn = (deferred: { resolve(): void }) => {
+      loop().then(() => deferred.resolve(), reject)
+    }
+    start({ fn, minSamples, defer: true }, resolve, reject)
+  })
+}
+
+function start(
+  options: Benchmark.Options,
+  resolve: (seconds: number[]) => void,
+  reject: (error: unknown) => void,
+): void {
+  const bench = new Benchmark({
+    ...options,
+    ...{ minTime: NO_MINIMUM, maxTime: 0, delay: 0, initCount: 1 },
+    onError: () => reject(bench.error),
+    onComplete: () => resolve(bench.stats.sample),
+  })
+  bench.run({ async: options.defer === true })
 }

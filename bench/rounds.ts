@@ -9,7 +9,7 @@ import {
   OPERATIONS,
   type PeerName,
 } from './jobs.ts'
-import { type Latencies, median } from './measure.ts'
+import { type Latencies, quantile } from './measure.ts'
 import type { Finish, Turn } from './serve.ts'
 import { type Opponent, Surroundings } from './surroundings.ts'
 
@@ -127,7 +127,7 @@ function figure(
   { operation, way, latencies }: Finish,
   times: readonly number[],
 ): Figure {
-  const batchNs = median(times)
+  const batchNs = quantile(times, 0.5)
   const spread = (Math.max(...times) - Math.min(...times)) / 2 / batchNs
   return { contender, operation, way, batchNs, spread, latencies }
 }

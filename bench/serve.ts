@@ -5,14 +5,7 @@ import { rmSync } from 'node:fs'
 import type { RecordableHistogram } from 'node:perf_hooks'
 import { type Contender, checkRows, type Load, type Way } from './contender.ts'
 import { type ContenderName, type Job, keysOf } from './jobs.ts'
-import {
-  batchTime,
-  type Latencies,
-  latencies,
-  newHistogram,
-  recordLatencies,
-  roughBatchTime,
-} from './measure.ts'
+import { batchTime, type Latencies, latencies, newHistogram, recordLatencies } from './measure.ts'
 
 export type Request =
   | { readonly type: 'load'; readonly load: Load }
@@ -36,6 +29,9 @@ export interface Finish {
 
 export type Reply = { readonly value: unknown } | { readonly error: string }
 
+// Enough to tell which way is faster.
+const TRIAL_SAMPLES = 5
+
 let contender: Contender
 let chosen: { way: Way; histogram: RecordableHistogram }[] = []
 
@@ -51,9 +47,9 @@ async function prepare(job: Job, rows: number): Promise<void> {
   const keys = keysOf(job, rows)
   const best = new Map<string, { way: Way; time: number }>()
   for (const way of await contender.ways(job, keys)) {
-    await roughBatchTime(way)
+    await batchTime(way, TRIAL_SAMPLES)
     checkRows(way, job, keys)
-    const time = await roughBatchTime(way)
+    const time = await batchTime(way, TRIAL_SAMPLES)
     if (time < (best.get(way.operation)?.time ?? Number.POSITIVE_INFINITY)) {
       best.set(way.operation, { way, time })
     }

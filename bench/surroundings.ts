@@ -59,6 +59,7 @@ export class Opponent {
   readonly name: ContenderName
   readonly ready: Promise<unknown>
   readonly #child: ChildProcess
+  #ended: Error | undefined
   #settle: { resolve: (value: unknown) => void; reject: (error: Error) => void } | undefined
 
   constructor(name: ContenderName, child: ChildProcess) {
@@ -69,7 +70,8 @@ export class Opponent {
       else this.#settle?.resolve(reply.value)
     })
     child.on('exit', (code, signal) => {
-      this.#settle?.reject(new Error(`${name}: its process ended (${signal ?? `code ${code}`})`))
+      this.#ended = new Error(`its process ended (${signal ?? `code ${code}`})`)
+      this.#settle?.reject(this.#ended)
     })
     child.on('error', (error) => this.#settle?.reject(error))
     this.ready = this.#reply()
@@ -77,6 +79,7 @@ export class Opponent {
 
   /** Sends a request and waits for its answer; one at a time. */
   ask(request: Request): Promise<unknown> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended)
     const reply = this.#reply()
     this.#child.send(request, (error) => {
       if (error !== null) this.#settle?.reject(error)

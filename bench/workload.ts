@@ -18,7 +18,7 @@ const KEYS_OF_ALL_SETS = 2 ** 19
 const MOST_SETS = 2 ** 17
 const FEWEST_SETS = 8
 
-/** The key of row number `row`: a permutation of the 31-bit integers, so that order says nothing. */
+/** The key of row number `row`: a permutation of the 31-bit integers, in no useful order. */
 export function keyOfRow(row: number): number {
   return Math.imul(row, 0x9e3779b1) & 0x7fffffff
 }

@@ -110,6 +110,7 @@ void Lane::deliver(Napi::Env env) {
     }
     // `keep` may be the last reference to this lane's owner: not before the loop is over.
   }
+  if (retired_ && pending_ == 0) stop();
 }
 
 void Lane::settle(Napi::Env env, Job& job) {

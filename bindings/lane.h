@@ -5,8 +5,8 @@
 // copies of its inputs, so nothing the caller does to its buffers can matter; it holds JavaScript
 // references only between submit and finish, both on the JavaScript thread. When the environment
 // ends (process.exit, a terminated worker) the lane finishes the job under way, drops the others,
-// and is joined before the environment goes. A closed store stops its lane, so that a thread never
-// waits for the garbage collector.
+// and is joined before the environment goes. A closed store retires its lane, so that no thread waits
+// for the garbage collector.
 #ifndef HOTROW_BINDINGS_LANE_H_
 #define HOTROW_BINDINGS_LANE_H_
 
@@ -49,13 +49,14 @@ class Lane {
   /// thread.
   std::shared_ptr<Buffers> take_buffers();
 
-  /// Ends the thread, dropping jobs that have not begun. A later submit() starts another.
-  void stop();
+  /// Ends the thread whenever no job is left, from now on; a later submit() starts another.
+  void retire() { retired_ = true; }
 
  private:
   struct Job;
 
   void start();
+  void stop();
   void loop();
   void deliver(Napi::Env env);
   static void settle(Napi::Env env, Job& job);
@@ -65,6 +66,7 @@ class Lane {
   Napi::Env env_;
   napi_threadsafe_function deliver_ = nullptr;
   std::thread thread_;
+  bool retired_ = false;
   size_t pending_ = 0;  // jobs submitted and not finished; the event loop stays alive for them
   std::shared_ptr<std::vector<std::unique_ptr<Buffers>>> idle_buffers_;
 

@@ -241,7 +241,7 @@ Napi::Value StoreObject::close(const Napi::CallbackInfo& info) {
         return {};
       },
       [lane = lane_](Napi::Env env) {
-        lane->stop();
+        lane->retire();
         return env.Undefined();
       });
 }

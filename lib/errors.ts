@@ -74,7 +74,8 @@ export function describe(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value)
   // A caller's object may answer anything here, or throw.
   try {
-    const name: unknown = value.constructor?.name
+    const type: unknown = value.constructor
+    const name: unknown = typeof type === 'function' ? type.name : undefined
     return typeof name === 'string' && name !== '' ? name : 'an object'
   } catch {
     return 'an object'

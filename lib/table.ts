@@ -22,6 +22,12 @@ export interface Owner {
 }
 
 const modes = ['sum', 'mean', 'sqrtn']
+
+function modeOf(options: PoolingOptions | undefined): number {
+  const mode = options?.mode
+  return mode === undefined ? 0 : checkChoice('mode', mode, modes)
+}
+
 const natives = new WeakMap<Table, NativeTable>()
 
 /** The native side of a table, for the calls over several tables in store.ts. */
@@ -103,7 +109,7 @@ export class Table {
     offsets: Uint32Array,
     options?: PoolingOptions & { out?: Float32Array },
   ): Promise<Float32Array> {
-    const mode = checkChoice('mode', options?.mode ?? 'sum', modes)
+    const mode = modeOf(options)
     return this.#call((native) =>
       native.lookupPooled(keys, offsets, options?.out, mode, options?.weights),
     )
@@ -134,7 +140,7 @@ export class Table {
     gradients: Float32Array,
     options?: PoolingOptions,
   ): Promise<void> {
-    const mode = checkChoice('mode', options?.mode ?? 'sum', modes)
+    const mode = modeOf(options)
     return this.#call((native) =>
       native.pushPooled(keys, offsets, gradients, mode, options?.weights),
     )

@@ -23,7 +23,9 @@ std::unique_ptr<BatchIndex> SparseTable::take_batch() {
 }
 
 void SparseTable::return_batch(std::unique_ptr<BatchIndex> batch) {
-  if (batch) keep_idle(idle_batches_, std::move(batch));
+  if (!batch) return;
+  const MutexLock lock(idle_mutex_);
+  keep_idle(idle_batches_, std::move(batch));
 }
 
 void SparseTable::note_repetition(const BatchIndex& batch) {

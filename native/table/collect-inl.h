@@ -10,7 +10,6 @@ template <class Scratch>
 void SparseTable::keep_idle(std::vector<std::unique_ptr<Scratch>>& idle,
                             std::unique_ptr<Scratch> scratch) {
   constexpr size_t kMostIdle = 4;
-  MutexLock lock(idle_mutex_);
   if (closed() || idle.size() >= kMostIdle) return;
   try {
     idle.push_back(std::move(scratch));

@@ -52,6 +52,7 @@ std::unique_ptr<PushPlan> SparseTable::take_plan() {
 
 void SparseTable::return_plan(std::unique_ptr<PushPlan> plan) {
   return_batch(std::move(plan->batch));
+  const MutexLock lock(idle_mutex_);
   keep_idle(idle_plans_, std::move(plan));
 }
 

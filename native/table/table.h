@@ -109,7 +109,7 @@ class SparseTable final : public Table {
   /// Keeps scratch for the next call; drops it when the table is closed or memory is short.
   template <class Scratch>
   void keep_idle(std::vector<std::unique_ptr<Scratch>>& idle, std::unique_ptr<Scratch> scratch)
-      HOTROW_EXCLUDES(idle_mutex_);
+      HOTROW_REQUIRES(idle_mutex_);
   /// A kept batch index, the latest first, or a new one.
   std::unique_ptr<BatchIndex> take_batch() HOTROW_EXCLUDES(idle_mutex_);
   void return_batch(std::unique_ptr<BatchIndex> batch) HOTROW_EXCLUDES(idle_mutex_);

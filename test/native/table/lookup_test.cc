@@ -51,7 +51,8 @@ TEST(Lookup, TheSeedComesFromTheName) {
   const auto b = must(store->table("b", {.dim = 4, .initializer = uniform(1)}));
   EXPECT_EQ(a->options().seed, seed_of_name("a"));
   EXPECT_NE(lookup(*a, {1}), lookup(*b, {1}));
-  const auto again = must(private_store()->table("a", {.dim = 4, .initializer = uniform(1)}));
+  const auto other = private_store();
+  const auto again = must(other->table("a", {.dim = 4, .initializer = uniform(1)}));
   EXPECT_TRUE(same_bits(lookup(*a, {1}), lookup(*again, {1}))) << "the same in another store";
 }
 
