@@ -9,6 +9,7 @@
 // Files: jobs.ts (what is measured), workload.ts (rows and keys), ours.ts and peers/ (the
 // contenders), measure.ts (the clock), rounds.ts (the turns), report.ts.
 
+import { availableParallelism, loadavg } from 'node:os'
 import {
   outputPath,
   positiveInteger,
@@ -37,7 +38,7 @@ const options = readOptions({
   command: 'npm run bench --',
   about: 'Times the operations of the store beside a JavaScript Map, lmdb and Redis.',
   options: {
-    full: { help: 'every batch size, dim, key choice and peer: an hour' },
+    full: { help: 'every batch size, dim, key choice and peer: hours' },
     rows: { value: 'N', help: `rows in the table (default ${whole(TARGET_ROWS)})` },
     rounds: { value: 'N', help: `rounds of every job (default and least ${FEWEST_ROUNDS})` },
     only: { value: 'TEXT', help: 'only jobs with TEXT in their name, as lookupSync/dim64' },
@@ -81,7 +82,8 @@ try {
   const [load = 0] = loadavg()
   const busy = load > availableParallelism() / 4
   process.stdout.write(`${machine()}; ${whole(rows)} rows, ${rounds} rounds\n`)
-  if (busy) process.stdout.write(`Other programs are at work (load ${load.toFixed(1)}): expect noise.\n`)
+  if (busy)
+    process.stdout.write(`Other programs are at work (load ${load.toFixed(1)}): expect noise.\n`)
   process.stdout.write('\n')
   const run = await measure()
   process.stdout.write(`${textReport(run)}\n`)

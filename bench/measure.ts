@@ -70,13 +70,21 @@ export function quantile(values: readonly number[], fraction: number): number {
   return below + (above - below) * (place % 1)
 }
 
-/** How many calls last about a sample, by a short run, and whether they are to be awaited. */
+/**
+ * How many calls last about a sample, and whether they are to be awaited. By the fastest of a short
+ * run: after one that was disturbed, samples would be too short to outlast the waking of threads.
+ */
 async function callsASample({ run }: Way): Promise<{ calls: number; async: boolean }> {
-  const start = performance.now()
-  for (let calls = 1; ; calls++) {
+  const end = performance.now() + SAMPLE_MS
+  let fastest = SAMPLE_MS
+  for (;;) {
+    const start = performance.now()
     const pending = run()
     if (pending !== undefined) await pending
-    if (performance.now() - start >= SAMPLE_MS) return { calls, async: pending !== undefined }
+    const stop = performance.now()
+    fastest = Math.min(fastest, stop - start)
+    if (stop < end) continue
+    return { calls: Math.ceil(SAMPLE_MS / fastest), async: pending !== undefined }
   }
 }
 

@@ -137,6 +137,23 @@ void expect_rows(Napi::Env env, const char* argument, size_t values, size_t keys
                 std::to_string(keys) + " keys x dim " + std::to_string(dim));
 }
 
+void expect_offsets(Napi::Env env, std::span<const uint32_t> offsets, size_t keys) {
+  const char* const name = "offsets";
+  if (offsets.empty())
+    throw_range(env, name, "bags + 1 values, from 0 to the number of keys", "none");
+  if (offsets.front() != 0) throw_range(env, name, "0 first", std::to_string(offsets.front()));
+  for (size_t i = 1; i < offsets.size(); ++i) {
+    if (offsets[i] >= offsets[i - 1]) continue;
+    throw_range(env, name, "rising values",
+                std::to_string(offsets[i]) + " after " + std::to_string(offsets[i - 1]) + " at " +
+                    std::to_string(i));
+  }
+  if (offsets.back() != keys) {
+    throw_range(env, name, "the number of keys, " + std::to_string(keys) + ", last",
+                std::to_string(offsets.back()));
+  }
+}
+
 std::string read_string(Napi::Value value, const char* argument) {
   if (!value.IsString()) throw_type(value.Env(), argument, "a string", describe(value));
   return value.As<Napi::String>().Utf8Value();

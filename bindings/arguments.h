@@ -32,6 +32,9 @@ void expect_length(Napi::Env env, const char* argument, size_t received, size_t 
 /// Throws unless `values` is one row of `dim` values a key.
 void expect_rows(Napi::Env env, const char* argument, size_t values, size_t keys, uint32_t dim);
 
+/// Throws unless the offsets rise from 0 to the number of keys.
+void expect_offsets(Napi::Env env, std::span<const uint32_t> offsets, size_t keys);
+
 std::string read_string(Napi::Value value, const char* argument);
 
 /// Throws a RangeError when options, or what else `validate()` said, are wrong.

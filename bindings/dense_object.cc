@@ -13,6 +13,7 @@ namespace {
 
 struct DenseParts {
   std::shared_ptr<Dense> dense;
+  std::shared_ptr<Store> store;
   std::shared_ptr<Lane> lane;
 };
 
@@ -26,8 +27,8 @@ Napi::Function DenseObject::define(Napi::Env env) {
 }
 
 Napi::Value DenseObject::make(Napi::Env env, std::shared_ptr<Dense> dense,
-                              std::shared_ptr<Lane> lane) {
-  DenseParts parts{std::move(dense), std::move(lane)};
+                              std::shared_ptr<Store> store, std::shared_ptr<Lane> lane) {
+  DenseParts parts{std::move(dense), std::move(store), std::move(lane)};
   return Environment::of(env).dense.New({Napi::External<DenseParts>::New(env, &parts)});
 }
 
@@ -35,17 +36,16 @@ DenseObject::DenseObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Dens
   if (!info[0].IsExternal()) throw_type(info.Env(), "dense", "store.dense()", "a constructor call");
   auto* const parts = info[0].As<Napi::External<DenseParts>>().Data();
   dense_ = std::move(parts->dense);
+  store_ = std::move(parts->store);
   lane_ = std::move(parts->lane);
 }
 
-// pull(out?)
+// pull(out, fresh)
 Napi::Value DenseObject::pull(const Napi::CallbackInfo& info) {
   const size_t size = dense_->size();
-  if (!info[0].IsUndefined()) {
-    expect_length(info.Env(), "out", read_floats(info[0], "out").size(), size,
-                  "the parameter's size");
-  }
-  auto result = std::make_shared<FloatResult>(info[0], size);
+  expect_length(info.Env(), "out", read_floats(info[0], "out").size(), size,
+                "the parameter's size");
+  auto result = std::make_shared<FloatResult>(info[0], size, info[1]);
   return lane_->submit(
       info.This().As<Napi::Object>(),
       [dense = dense_, result] { return dense->pull(result->values()); },

@@ -8,6 +8,15 @@
 
 namespace hotrow::bindings {
 
+namespace {
+
+// Buffers kept for the next calls, and how large one may be: a burst of huge batches must not hold
+// its memory for ever.
+constexpr size_t kMostIdle = 4;
+constexpr size_t kMostIdleBytes = 16 << 20;
+
+}  // namespace
+
 struct Lane::Job {
   Job(Napi::Env env, Napi::Object kept)
       : deferred(Napi::Promise::Deferred::New(env)), keep(Napi::Persistent(kept)) {}
@@ -75,6 +84,8 @@ void Lane::loop() {
     lock.unlock();
     try {
       job->status = job->work();
+    } catch (const std::bad_alloc&) {
+      job->status = Status::capacity("out of memory");
     } catch (const std::exception& error) {
       job->status = {StatusCode::kInternal, error.what()};
     }
@@ -103,10 +114,20 @@ void Lane::deliver(Napi::Env env) {
   if (pending_ == 0) napi_unref_threadsafe_function(env, deliver_);
   for (const std::unique_ptr<Job>& job : done) {
     const Napi::HandleScope scope(env);
+    // Concluded exactly once: resolving may run the caller's code (a `then` getter), which may
+    // throw, and the deferred is gone by then.
+    Napi::Value value;
+    bool resolved = job->status.ok();
     try {
-      settle(env, *job);
+      value = resolved ? job->finish(env) : store_error(env, job->status);
+    } catch (const Napi::Error& error) {
+      resolved = false;
+      value = error.Value();
+    }
+    try {
+      resolved ? job->deferred.Resolve(value) : job->deferred.Reject(value);
     } catch (const Napi::Error&) {
-      // A worker being terminated runs no JavaScript: nobody is left to hear of this job.
+      // The runtime has rejected the promise with it.
     }
     // `keep` may be the last reference to this lane's owner: not before the loop is over.
   }
@@ -143,7 +164,6 @@ Napi::Promise Lane::submit(Napi::Object keep, std::function<Status()> work,
 }
 
 std::shared_ptr<Buffers> Lane::take_buffers() {
-  constexpr size_t kMostIdle = 8;
   std::unique_ptr<Buffers> buffers;
   if (idle_buffers_->empty()) {
     buffers = std::make_unique<Buffers>();
@@ -153,7 +173,9 @@ std::shared_ptr<Buffers> Lane::take_buffers() {
   }
   return {buffers.release(), [idle = idle_buffers_](Buffers* returned) {
             std::unique_ptr<Buffers> owned(returned);
-            if (idle->size() < kMostIdle) idle->push_back(std::move(owned));
+            if (idle->size() < kMostIdle && owned->bytes() <= kMostIdleBytes) {
+              idle->push_back(std::move(owned));
+            }
           }};
 }
 

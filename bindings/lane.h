@@ -4,9 +4,9 @@
 // Everything but the worker's loop runs on the JavaScript thread of one environment. A job holds
 // copies of its inputs, so nothing the caller does to its buffers can matter; it holds JavaScript
 // references only between submit and finish, both on the JavaScript thread. When the environment
-// ends (process.exit, a terminated worker) the lane finishes the job under way, drops the others,
-// and is joined before the environment goes. A closed store retires its lane, so that no thread waits
-// for the garbage collector.
+// ends (a terminated worker, the natural end of the process) the lane finishes the job under way,
+// drops the others, and is joined before the environment goes. A closed store retires its lane, so
+// that no thread waits for the garbage collector.
 #ifndef HOTROW_BINDINGS_LANE_H_
 #define HOTROW_BINDINGS_LANE_H_
 
@@ -30,6 +30,11 @@ struct Buffers {
   std::vector<uint32_t> offsets;
   std::vector<float> weights;
   std::vector<float> values;
+
+  size_t bytes() const {
+    return keys.capacity() * sizeof(uint64_t) + offsets.capacity() * sizeof(uint32_t) +
+           (weights.capacity() + values.capacity()) * sizeof(float);
+  }
 };
 
 class Lane {

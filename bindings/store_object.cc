@@ -43,16 +43,17 @@ struct RequestArguments {
   std::span<const uint64_t> keys;
   Napi::Value floats;
   std::string floats_name;
+  Napi::Value fresh;
 };
 
 RequestArguments read_request(Napi::Array requests, uint32_t index, const char* floats_name) {
   const std::string name = "requests[" + std::to_string(index) + "]";
   const auto request = requests.Get(index).As<Napi::Array>();
   RequestArguments arguments;
-  // lib/store.ts passes tables it made itself, so unwrapping is safe.
-  arguments.table = TableObject::Unwrap(request.Get(uint32_t{0}).As<Napi::Object>());
+  arguments.table = TableObject::of(request.Get(uint32_t{0}), name.c_str());
   arguments.keys = read_keys(request.Get(uint32_t{1}), (name + " keys").c_str());
   arguments.floats = request.Get(uint32_t{2});
+  arguments.fresh = request.Get(uint32_t{3});
   arguments.floats_name = name + " " + floats_name;
   return arguments;
 }
@@ -111,7 +112,9 @@ Napi::Value StoreObject::table(const Napi::CallbackInfo& info) {
         *table = std::move(result).value();
         return {};
       },
-      [table, lane = lane_](Napi::Env env) { return TableObject::make(env, *table, lane); });
+      [table, opened = opened_, lane = lane_](Napi::Env env) {
+        return TableObject::make(env, *table, opened->store, lane);
+      });
 }
 
 Napi::Value StoreObject::dense(const Napi::CallbackInfo& info) {
@@ -126,7 +129,9 @@ Napi::Value StoreObject::dense(const Napi::CallbackInfo& info) {
         *dense = std::move(result).value();
         return {};
       },
-      [dense, lane = lane_](Napi::Env env) { return DenseObject::make(env, *dense, lane); });
+      [dense, opened = opened_, lane = lane_](Napi::Env env) {
+        return DenseObject::make(env, *dense, opened->store, lane);
+      });
 }
 
 Napi::Value StoreObject::list(const Napi::CallbackInfo& info) {
@@ -181,11 +186,12 @@ Napi::Value StoreObject::lookup_all(const Napi::CallbackInfo& info) {
   auto requests = std::make_shared<std::vector<Request>>();
   for (uint32_t i = 0; i < array.Length(); ++i) {
     const RequestArguments arguments = read_request(array, i, "out");
-    if (!arguments.floats.IsUndefined()) check_floats(info.Env(), arguments);
-    Request request{.table = arguments.table->table(),
-                    .buffers = lane_->take_buffers(),
-                    .result = std::make_shared<FloatResult>(
-                        arguments.floats, arguments.keys.size() * arguments.table->dim())};
+    check_floats(info.Env(), arguments);
+    Request request{
+        .table = arguments.table->table(),
+        .buffers = lane_->take_buffers(),
+        .result = std::make_shared<FloatResult>(
+            arguments.floats, arguments.keys.size() * arguments.table->dim(), arguments.fresh)};
     request.buffers->keys.assign(arguments.keys.begin(), arguments.keys.end());
     requests->push_back(std::move(request));
   }

@@ -43,8 +43,12 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
 class TableObject : public Napi::ObjectWrap<TableObject> {
  public:
   static Napi::Function define(Napi::Env env);
-  static Napi::Value make(Napi::Env env, std::shared_ptr<Table> table, std::shared_ptr<Lane> lane);
+  /// `store` stays open as long as the table's object or a call on it.
+  static Napi::Value make(Napi::Env env, std::shared_ptr<Table> table, std::shared_ptr<Store> store,
+                          std::shared_ptr<Lane> lane);
   explicit TableObject(const Napi::CallbackInfo& info);
+  /// The table behind a value that claims to be one; throws a TypeError for anything else.
+  static TableObject* of(Napi::Value value, const char* argument);
 
   const std::shared_ptr<Table>& table() const { return table_; }
   uint32_t dim() const { return dim_; }
@@ -66,6 +70,7 @@ class TableObject : public Napi::ObjectWrap<TableObject> {
                     Status (Table::*call)(KeyBatch, ConstRowBatch));
 
   std::shared_ptr<Table> table_;
+  std::shared_ptr<Store> store_;
   std::shared_ptr<Lane> lane_;
   uint32_t dim_ = 0;
 };
@@ -73,7 +78,8 @@ class TableObject : public Napi::ObjectWrap<TableObject> {
 class DenseObject : public Napi::ObjectWrap<DenseObject> {
  public:
   static Napi::Function define(Napi::Env env);
-  static Napi::Value make(Napi::Env env, std::shared_ptr<Dense> dense, std::shared_ptr<Lane> lane);
+  static Napi::Value make(Napi::Env env, std::shared_ptr<Dense> dense, std::shared_ptr<Store> store,
+                          std::shared_ptr<Lane> lane);
   explicit DenseObject(const Napi::CallbackInfo& info);
 
  private:
@@ -84,6 +90,7 @@ class DenseObject : public Napi::ObjectWrap<DenseObject> {
                     Status (Dense::*call)(std::span<const float>));
 
   std::shared_ptr<Dense> dense_;
+  std::shared_ptr<Store> store_;
   std::shared_ptr<Lane> lane_;
 };
 

@@ -13,8 +13,12 @@ namespace {
 
 struct TableParts {
   std::shared_ptr<Table> table;
+  std::shared_ptr<Store> store;
   std::shared_ptr<Lane> lane;
 };
+
+// Marks the objects made here: unwrapping anything else would read foreign memory.
+constexpr napi_type_tag kTableTag = {0x686f74726f77a001U, 0x9d3c5b7e21f04a66U};
 
 Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
 
@@ -33,8 +37,8 @@ Napi::Function TableObject::define(Napi::Env env) {
 }
 
 Napi::Value TableObject::make(Napi::Env env, std::shared_ptr<Table> table,
-                              std::shared_ptr<Lane> lane) {
-  TableParts parts{std::move(table), std::move(lane)};
+                              std::shared_ptr<Store> store, std::shared_ptr<Lane> lane) {
+  TableParts parts{std::move(table), std::move(store), std::move(lane)};
   return Environment::of(env).table.New({Napi::External<TableParts>::New(env, &parts)});
 }
 
@@ -42,20 +46,27 @@ TableObject::TableObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Tabl
   if (!info[0].IsExternal()) throw_type(info.Env(), "table", "store.table()", "a constructor call");
   auto* const parts = info[0].As<Napi::External<TableParts>>().Data();
   table_ = std::move(parts->table);
+  store_ = std::move(parts->store);
   lane_ = std::move(parts->lane);
   dim_ = table_->options().dim;
+  info.This().As<Napi::Object>().TypeTag(&kTableTag);
 }
 
-// lookup(keys, out?)
+TableObject* TableObject::of(Napi::Value value, const char* argument) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kTableTag)) {
+    throw_type(value.Env(), argument, "a table of this package", describe(value));
+  }
+  return Unwrap(value.As<Napi::Object>());
+}
+
+// lookup(keys, out, fresh)
 Napi::Value TableObject::lookup(const Napi::CallbackInfo& info) {
   const auto keys = read_keys(info[0], "keys");
   const size_t size = keys.size() * dim_;
-  if (!info[1].IsUndefined()) {
-    expect_rows(info.Env(), "out", read_floats(info[1], "out").size(), keys.size(), dim_);
-  }
+  expect_rows(info.Env(), "out", read_floats(info[1], "out").size(), keys.size(), dim_);
   auto buffers = lane_->take_buffers();
   buffers->keys.assign(keys.begin(), keys.end());
-  auto result = std::make_shared<FloatResult>(info[1], size);
+  auto result = std::make_shared<FloatResult>(info[1], size, info[2]);
   return lane_->submit(
       info.This().As<Napi::Object>(),
       [table = table_, buffers, result] { return table->lookup(buffers->keys, result->values()); },
@@ -72,7 +83,7 @@ Napi::Value TableObject::lookup_sync(const Napi::CallbackInfo& info) {
   return info[1];
 }
 
-// (keys, offsets, floats, pooling, weights?) of lookupPooled and pushPooled.
+// (keys, offsets, floats, pooling, weights?, fresh?) of lookupPooled and pushPooled.
 struct TableObject::BagArguments {
   std::shared_ptr<Buffers> buffers;
   size_t bags = 0;
@@ -85,9 +96,7 @@ TableObject::BagArguments TableObject::read_bags(const Napi::CallbackInfo& info)
   const auto keys = read_keys(info[0], "keys");
   const auto offsets = read_offsets(info[1], "offsets");
   const auto weights = read_optional_floats(info[4], "weights");
-  if (offsets.empty()) {
-    throw_range(info.Env(), "offsets", "bags + 1 values, from 0 to the number of keys", "none");
-  }
+  expect_offsets(info.Env(), offsets, keys.size());
   if (!info[4].IsUndefined()) {
     expect_length(info.Env(), "weights", weights.size(), keys.size(), "one a key");
   }
@@ -103,11 +112,9 @@ TableObject::BagArguments TableObject::read_bags(const Napi::CallbackInfo& info)
 Napi::Value TableObject::lookup_pooled(const Napi::CallbackInfo& info) {
   const BagArguments bags = read_bags(info);
   const size_t size = bags.bags * dim_;
-  if (!info[2].IsUndefined()) {
-    expect_length(info.Env(), "out", read_floats(info[2], "out").size(), size,
-                  std::to_string(bags.bags) + " bags x dim " + std::to_string(dim_));
-  }
-  auto result = std::make_shared<FloatResult>(info[2], size);
+  expect_length(info.Env(), "out", read_floats(info[2], "out").size(), size,
+                std::to_string(bags.bags) + " bags x dim " + std::to_string(dim_));
+  auto result = std::make_shared<FloatResult>(info[2], size, info[5]);
   return lane_->submit(
       info.This().As<Napi::Object>(),
       [table = table_, bags, result] {

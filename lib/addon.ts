@@ -81,15 +81,17 @@ export interface TableStats {
 type Floats = Float32Array
 
 export interface NativeTable {
-  lookup(keys: BigUint64Array, out?: Floats): Promise<Float32Array>
+  /** `fresh`: nobody else has `out`, so it may be filled before the promise resolves. */
+  lookup(keys: BigUint64Array, out: Floats, fresh: boolean): Promise<Float32Array>
   lookupSync(keys: BigUint64Array, out: Floats): Float32Array
-  /** `pooling` must be 0, 1 or 2. */
+  /** `pooling` must be 0, 1 or 2; `fresh` as for `lookup`. */
   lookupPooled(
     keys: BigUint64Array,
     offsets: Uint32Array,
-    out: Floats | undefined,
+    out: Floats,
     pooling: number,
-    weights?: Floats,
+    weights: Floats | undefined,
+    fresh: boolean,
   ): Promise<Float32Array>
   push(keys: BigUint64Array, gradients: Floats): Promise<void>
   /** `pooling` must be 0, 1 or 2. */
@@ -106,13 +108,14 @@ export interface NativeTable {
 }
 
 export interface NativeDense {
-  pull(out?: Floats): Promise<Float32Array>
+  /** `fresh` as for NativeTable.lookup. */
+  pull(out: Floats, fresh: boolean): Promise<Float32Array>
   push(gradient: Floats): Promise<void>
   update(values: Floats): Promise<void>
 }
 
-/** The first item must have come from `table()`. */
-export type NativeRequest = readonly [NativeTable, BigUint64Array, Floats | undefined]
+/** Table, keys, `out` or gradients; for lookups, whether `out` is fresh. */
+export type NativeRequest = readonly [NativeTable, BigUint64Array, Floats, boolean]
 
 export interface NativeStore {
   /** Must be called first; resolves with the store's canonical path. */

@@ -2,8 +2,9 @@
  * Options as the addon reads them: every field there, of the right type, enums as numbers.
  * Wrong types and unknown fields are found here; wrong values by `validate()` in the core.
  */
+import { types } from 'node:util'
 import type { NativeDenseOptions, NativeStoreOptions, NativeTableOptions } from './addon.ts'
-import { rangeError, typeError } from './errors.ts'
+import { rangeError, StoreError, typeError } from './errors.ts'
 import type {
   DenseOptions,
   InitializerOptions,
@@ -42,6 +43,44 @@ function checkObject(argument: string, value: unknown, known: readonly string[])
     if (!known.includes(field)) throw rangeError(argument, `only ${known.join(', ')}`, field)
   }
   return value as Fields
+}
+
+/** A new result array of `rows` rows; ERR_CAPACITY when the runtime has no memory for it. */
+export function newFloats(rows: number, dim: number): Float32Array {
+  try {
+    return new Float32Array(rows * dim)
+  } catch {
+    throw new StoreError(
+      'ERR_CAPACITY',
+      `no memory for a result of ${rows} rows of ${dim} values`,
+      {
+        scope: 'call',
+        outcome: 'none',
+        retryable: true,
+      },
+    )
+  }
+}
+
+/** A number of rows to expect: the array's length, once it is known to be such an array. */
+export function countOf(
+  argument: string,
+  array: BigUint64Array | Uint32Array,
+  type: 'BigUint64Array' | 'Uint32Array',
+): number {
+  const fits =
+    type === 'BigUint64Array' ? types.isBigUint64Array(array) : types.isUint32Array(array)
+  if (!fits) throw typeError(argument, type, array)
+  return array.length
+}
+
+/** Options of a call: absent, or an object with no fields but `known`. */
+export function checkCallOptions(options: unknown, known: readonly string[]): void {
+  if (options === undefined) return
+  if (ArrayBuffer.isView(options)) {
+    throw typeError('options', `an object with ${known.join(', ')}`, options)
+  }
+  checkObject('options', options, known)
 }
 
 /** An integer from `least` to `most`; the limits are written out in messages. */

@@ -1,6 +1,7 @@
 /** A dense parameter: f32 values of a fixed shape under a name. */
 import type { NativeDense } from './addon.ts'
-import { closedError } from './errors.ts'
+import { checkCallOptions, newFloats } from './complete.ts'
+import { closedError, rejecting } from './errors.ts'
 import type { DenseOptions } from './options.ts'
 import type { Owner } from './table.ts'
 
@@ -24,7 +25,7 @@ export class Dense {
   }
 
   #call<T>(work: (native: NativeDense) => Promise<T>): Promise<T> {
-    if (!this.#owner.closed) return work(this.#native)
+    if (!this.#owner.closed) return rejecting(() => work(this.#native))
     return Promise.reject(closedError(`the store of dense parameter '${this.name}'`))
   }
 
@@ -34,7 +35,12 @@ export class Dense {
    * @param options - `out`: a Float32Array of the parameter's size to fill instead of a new one
    */
   pull(options?: { out?: Float32Array }): Promise<Float32Array> {
-    return this.#call((native) => native.pull(options?.out))
+    checkCallOptions(options, ['out'])
+    const out = options?.out
+    return this.#call((native) => {
+      const size = this.shape.reduce((product, n) => product * n, 1)
+      return native.pull(out ?? newFloats(size, 1), out === undefined)
+    })
   }
 
   /** Runs the optimizer with a gradient of the parameter's size. */

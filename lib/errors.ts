@@ -49,7 +49,10 @@ export class StoreError extends Error {
 
   /** Whether `value` is a StoreError of any copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === 'object' && value !== null && brand in value
+    if (typeof value !== 'object' || value === null || !(brand in value)) return false
+    // A subclass knows its own kind only.
+    // biome-ignore lint/complexity/noThisInStatic: the class that is asked
+    return this === StoreError || Object.prototype.isPrototypeOf.call(this.prototype, value)
   }
 }
 
@@ -60,6 +63,16 @@ export function closedError(what: string): StoreError {
     outcome: 'none',
     retryable: false,
   })
+}
+
+/** work(), with a StoreError it throws turned into a rejection. */
+export function rejecting<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof StoreError) return Promise.reject(error)
+    throw error
+  }
 }
 
 function coded<E extends Error>(error: E): E {

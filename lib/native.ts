@@ -24,7 +24,7 @@ function load(): Addon {
     ? [['HOTROW_NATIVE_PATH', () => require(chosen)]]
     : [
         ['this package', () => require('node-gyp-build')(root)],
-        [`hotrow-${triple()}`, () => require(`hotrow-${triple()}`)],
+        ['the platform package', () => require(`hotrow-${triple()}`)],
       ]
   const failures: string[] = []
   for (const [where, attempt] of attempts) {
@@ -35,9 +35,9 @@ function load(): Addon {
     }
   }
   throw new Error(
-    `hotrow: no native binary for ${triple()} could be loaded.\n${failures.join('\n')}\n` +
-      'Delete node_modules and install again with `npm i --include=optional`, or build it from ' +
-      'source with `npm run build` in the package.',
+    `hotrow: no native binary could be loaded.\n${failures.join('\n')}\n` +
+      'In a clone of the repository `npm run build` makes one. In an installed package, delete ' +
+      'node_modules and install again with `npm i --include=optional`.',
   )
 }
 

@@ -5,9 +5,11 @@ import {
   completeDenseOptions,
   completeStoreOptions,
   completeTableOptions,
+  countOf,
+  newFloats,
 } from './complete.ts'
 import { Dense } from './dense.ts'
-import { closedError, rangeError, typeError } from './errors.ts'
+import { closedError, rangeError, rejecting, typeError } from './errors.ts'
 import { addon } from './native.ts'
 import type { DenseOptions, StoreOptions, TableOptions } from './options.ts'
 import { nativeOf, Table } from './table.ts'
@@ -61,7 +63,7 @@ export class Store {
   }
 
   #call<T>(work: (native: NativeStore) => Promise<T>): Promise<T> {
-    if (!this.closed) return work(this.#native)
+    if (!this.closed) return rejecting(() => work(this.#native))
     return Promise.reject(closedError(`the store '${this.path}'`))
   }
 
@@ -91,14 +93,12 @@ export class Store {
 
   /** Looks up several tables in one call. The results come in the order of the requests. */
   lookupAll(requests: readonly LookupRequest[]): Promise<Float32Array[]> {
-    const parts = nativeRequests(requests)
-    return this.#call((native) => native.lookupAll(parts))
+    return this.#call((native) => native.lookupAll(nativeRequests(requests, true)))
   }
 
   /** Pushes to several tables, each at most once in a call: all of it is applied or nothing. */
   pushAll(requests: readonly PushRequest[]): Promise<void> {
-    const parts = nativeRequests(requests)
-    return this.#call((native) => native.pushAll(parts))
+    return this.#call((native) => native.pushAll(nativeRequests(requests, false)))
   }
 
   /** Everything in the store, by name. */
@@ -136,12 +136,20 @@ export class Store {
 }
 
 /** The requests with native tables; arrays are checked by the addon. */
-function nativeRequests(requests: readonly (LookupRequest | PushRequest)[]): NativeRequest[] {
+function nativeRequests(
+  requests: readonly (LookupRequest | PushRequest)[],
+  makesResults: boolean,
+): NativeRequest[] {
   if (!Array.isArray(requests)) throw typeError('requests', 'an array', requests)
   // Array.from sees the holes that map skips, and calls no method of the caller's array.
   return Array.from({ length: requests.length }, (_, i): NativeRequest => {
     const request = requests[i]
     if (!Array.isArray(request)) throw typeError(`requests[${i}]`, 'an array', request)
-    return [nativeOf(`requests[${i}]`, request[0]), request[1], request[2]]
+    const [table, keys, floats] = request
+    const native = nativeOf(`requests[${i}]`, table)
+    const fresh = makesResults && floats === undefined
+    if (!fresh) return [native, keys, floats as Float32Array, false]
+    const count = countOf(`requests[${i}] keys`, keys, 'BigUint64Array')
+    return [native, keys, newFloats(count, table.dim), true]
   })
 }

@@ -1,8 +1,7 @@
 /** A sparse table: rows of f32 values under 64-bit keys. */
-import { types } from 'node:util'
 import type { NativeTable, TableStats } from './addon.ts'
-import { checkChoice } from './complete.ts'
-import { closedError, type StoreError, typeError } from './errors.ts'
+import { checkCallOptions, checkChoice, countOf, newFloats } from './complete.ts'
+import { closedError, rejecting, type StoreError, typeError } from './errors.ts'
 import type { TableOptions } from './options.ts'
 
 /** How the rows of a bag become one. */
@@ -23,7 +22,8 @@ export interface Owner {
 
 const modes = ['sum', 'mean', 'sqrtn']
 
-function modeOf(options: PoolingOptions | undefined): number {
+function modeOf(options: PoolingOptions | undefined, known: readonly string[]): number {
+  checkCallOptions(options, known)
   const mode = options?.mode
   return mode === undefined ? 0 : checkChoice('mode', mode, modes)
 }
@@ -69,7 +69,7 @@ export class Table {
   }
 
   #call<T>(work: (native: NativeTable) => Promise<T>): Promise<T> {
-    return this.#owner.closed ? Promise.reject(this.#closed()) : work(this.#native)
+    return this.#owner.closed ? Promise.reject(this.#closed()) : rejecting(() => work(this.#native))
   }
 
   /**
@@ -80,7 +80,12 @@ export class Table {
    * @returns [n * dim], one row a key in the order of the keys
    */
   lookup(keys: BigUint64Array, options?: { out?: Float32Array }): Promise<Float32Array> {
-    return this.#call((native) => native.lookup(keys, options?.out))
+    checkCallOptions(options, ['out'])
+    return this.#call((native) => {
+      const out = options?.out
+      const count = countOf('keys', keys, 'BigUint64Array')
+      return native.lookup(keys, out ?? newFloats(count, this.dim), out === undefined)
+    })
   }
 
   /**
@@ -92,8 +97,8 @@ export class Table {
   lookupSync(keys: BigUint64Array, out?: Float32Array): Float32Array {
     if (this.#owner.closed) throw this.#closed()
     if (out !== undefined) return this.#native.lookupSync(keys, out)
-    if (!types.isBigUint64Array(keys)) throw typeError('keys', 'BigUint64Array', keys)
-    return this.#native.lookupSync(keys, new Float32Array(keys.length * this.dim))
+    const count = countOf('keys', keys, 'BigUint64Array')
+    return this.#native.lookupSync(keys, newFloats(count, this.dim))
   }
 
   /**
@@ -109,10 +114,14 @@ export class Table {
     offsets: Uint32Array,
     options?: PoolingOptions & { out?: Float32Array },
   ): Promise<Float32Array> {
-    const mode = modeOf(options)
-    return this.#call((native) =>
-      native.lookupPooled(keys, offsets, options?.out, mode, options?.weights),
-    )
+    const mode = modeOf(options, ['mode', 'weights', 'out'])
+    return this.#call((native) => {
+      const out = options?.out
+      const bags = Math.max(countOf('offsets', offsets, 'Uint32Array') - 1, 0)
+      const target = out ?? newFloats(bags, this.dim)
+      const weights = options?.weights
+      return native.lookupPooled(keys, offsets, target, mode, weights, out === undefined)
+    })
   }
 
   /**
@@ -140,7 +149,7 @@ export class Table {
     gradients: Float32Array,
     options?: PoolingOptions,
   ): Promise<void> {
-    const mode = modeOf(options)
+    const mode = modeOf(options, ['mode', 'weights'])
     return this.#call((native) =>
       native.pushPooled(keys, offsets, gradients, mode, options?.weights),
     )

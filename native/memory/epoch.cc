@@ -52,6 +52,9 @@ void EpochDomain::pin() {
   // this call sees everything unlinked before it looked. An exchange is the cheapest full
   // barrier on x86, and ThreadSanitizer understands it.
   slot.pinned.exchange(epoch_.load(std::memory_order_acquire), std::memory_order_seq_cst);
+#if !defined(HOTROW_TSAN)
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
 }
 
 void EpochDomain::unpin() {
@@ -99,9 +102,13 @@ void EpochDomain::reclaim() {
 }
 
 void EpochDomain::synchronize() {
-  const uint64_t epoch = epoch_.fetch_add(1, std::memory_order_seq_cst);
-  Backoff backoff;
-  while (oldest_pinned() <= epoch) backoff.pause();
+  // Twice: a call awaited by the first round may have retired something at a later epoch, at which
+  // others are pinned by then; the second round waits for those.
+  for (int round = 0; round < 2; ++round) {
+    const uint64_t epoch = epoch_.fetch_add(1, std::memory_order_seq_cst);
+    Backoff backoff;
+    while (oldest_pinned() <= epoch) backoff.pause();
+  }
   reclaim();
 }
 

@@ -34,6 +34,9 @@ class EpochDomain {
   /// must not be pinned.
   void synchronize() HOTROW_EXCLUDES(mutex_);
 
+  /// Runs the deleters that no pinned call holds up any more.
+  void reclaim() HOTROW_EXCLUDES(reclaiming_, mutex_);
+
  private:
   struct Slot;
   struct Retired {
@@ -44,8 +47,6 @@ class EpochDomain {
   Slot& own_slot();
   /// The oldest epoch pinned by anyone, or the current one.
   uint64_t oldest_pinned() HOTROW_EXCLUDES(mutex_);
-  void reclaim() HOTROW_EXCLUDES(reclaiming_, mutex_);
-
   std::atomic<uint64_t> epoch_{1};
   // Slots are added at the front and never removed; a thread that ends leaves its slot to the
   // next. Published by release, read by acquire.

@@ -18,9 +18,9 @@ LineArena::~LineArena() { budget_.release(memory_bytes()); }
 
 Status LineArena::open() {
   MutexLock lock(mutex_);
-  // Room beyond the ceiling, because a shard that must grow in the middle of a push may pass it
-  // by the size of one shard.
-  const uint64_t most = std::min(budget_.limit() * 2, kMaxLines * kLineBytes);
+  // Room beyond the ceiling, because a shard that must grow in the middle of a push may pass it.
+  constexpr uint64_t kBeyond = uint64_t{1} << 30;
+  const uint64_t most = std::min(budget_.limit() + kBeyond, kMaxLines * kLineBytes);
   if (!pages_.reserve(most)) {
     return Status::capacity("no address space for " + std::to_string(most) + " bytes of index");
   }

@@ -43,15 +43,25 @@ bool PageRange::grow(size_t bytes) {
 
 namespace {
 
+uint64_t limit_in(const std::string& path) {
+  std::ifstream file(path);
+  uint64_t bytes = 0;
+  // "max" does not parse as a number, and then there is no limit.
+  return file >> bytes && bytes > 0 ? bytes : UINT64_MAX;
+}
+
+/// The lowest limit of the process's control group and those above it.
 uint64_t control_group_limit() {
-  for (const char* path :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    std::ifstream file(path);
-    uint64_t bytes = 0;
-    // "max" does not parse as a number, and then there is no limit.
-    if (file >> bytes && bytes > 0) return bytes;
+  uint64_t lowest = limit_in("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+  std::ifstream file("/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("0::")) continue;
+    for (std::string group = line.substr(3);; group.resize(group.rfind('/'))) {
+      lowest = std::min(lowest, limit_in("/sys/fs/cgroup" + group + "/memory.max"));
+      if (group.rfind('/') == std::string::npos) break;
+    }
   }
-  return UINT64_MAX;
+  return lowest;
 }
 
 }  // namespace

@@ -7,8 +7,8 @@ namespace hotrow {
 
 namespace {
 
-// Handles are 32 bits wide.
-constexpr uint64_t kMaxRows = uint64_t{1} << 32;
+// Handles are 32 bits wide, and one of them means that there is no row.
+constexpr uint64_t kMaxRows = UINT32_MAX;
 // Growth is a sixteenth of what is there, within these bounds: few system calls for a large
 // table, little unused memory for a small one.
 constexpr uint64_t kMaxGrowthBytes = 64 * kHugePageBytes;
@@ -30,32 +30,45 @@ Status SlabPool::open() {
   return {};
 }
 
-bool SlabPool::grow(uint64_t rows) {
-  const uint64_t backed = pages_.backed();
+// Backs room for `rows` rows, and some more, so that small steps need few system calls. Rows that
+// are never handed out cost address space only; the budget is asked for promised rows alone.
+bool SlabPool::back(uint64_t rows) {
   const uint64_t needed = round_up(rows * stride_, kHugePageBytes);
-  const uint64_t growth =
-      round_up(std::clamp<uint64_t>(backed / 16, kHugePageBytes, kMaxGrowthBytes), kHugePageBytes);
-  const uint64_t wished = std::min<uint64_t>(std::max(needed, backed + growth), pages_.reserved());
-  for (const uint64_t target : {wished, needed}) {
-    if (target < needed || !budget_.try_charge(target - backed)) continue;
-    if (pages_.grow(target)) return true;
-    budget_.release(target - backed);
-  }
-  return false;
+  const uint64_t backed = pages_.backed();
+  if (needed <= backed) return true;
+  const uint64_t step = std::clamp<uint64_t>(backed / 16, kHugePageBytes, kMaxGrowthBytes);
+  const uint64_t wished = std::min<uint64_t>(std::max(needed, backed + step), pages_.reserved());
+  return pages_.grow(wished) || pages_.grow(needed);
+}
+
+uint64_t SlabPool::bytes_for(uint64_t promised) const {
+  return round_up(std::max(touched_, promised) * stride_, kHugePageBytes);
 }
 
 bool SlabPool::reserve(uint64_t rows) {
   MutexLock lock(mutex_);
-  const uint64_t total = reserved_ + rows;
-  if (total > kMaxRows) return false;
-  if (total > capacity() && !grow(total)) return false;
-  reserved_ = total;
+  const uint64_t promised = promised_ + rows;
+  if (promised > kMaxRows) return false;
+  const uint64_t bytes = bytes_for(promised);
+  const uint64_t more = bytes > charged_ ? bytes - charged_ : 0;
+  if (more > 0 && !budget_.try_charge(more)) return false;
+  if (!back(std::max(touched_, promised))) {
+    budget_.release(more);
+    return false;
+  }
+  charged_ += more;
+  promised_ = promised;
   return true;
 }
 
 void SlabPool::unreserve(uint64_t rows) {
   MutexLock lock(mutex_);
-  reserved_ -= rows;
+  promised_ -= rows;
+  const uint64_t bytes = bytes_for(promised_);
+  if (bytes < charged_) {
+    budget_.release(charged_ - bytes);
+    charged_ = bytes;
+  }
 }
 
 void SlabPool::allocate(std::span<uint32_t> handles) {
@@ -83,7 +96,7 @@ void SlabPool::free(std::span<const uint32_t> handles) {
 
 uint64_t SlabPool::memory_bytes() const {
   MutexLock lock(mutex_);
-  return pages_.backed();
+  return charged_;
 }
 
 }  // namespace hotrow

@@ -57,8 +57,9 @@ class SlabPool {
   // Ends the list of free rows; never followed, free_count_ says when it ends.
   static constexpr uint32_t kNone = UINT32_MAX;
 
-  bool grow(uint64_t rows) HOTROW_REQUIRES(mutex_);
-  uint64_t capacity() const HOTROW_REQUIRES(mutex_) { return pages_.backed() / stride_; }
+  bool back(uint64_t rows) HOTROW_REQUIRES(mutex_);
+  /// Memory to account for when that many rows are promised.
+  uint64_t bytes_for(uint64_t promised) const HOTROW_REQUIRES(mutex_);
 
   const uint64_t stride_;
   MemoryBudget& budget_;
@@ -69,7 +70,8 @@ class SlabPool {
   uint32_t free_head_ HOTROW_GUARDED_BY(mutex_) = kNone;
   uint64_t free_count_ HOTROW_GUARDED_BY(mutex_) = 0;
   uint64_t touched_ HOTROW_GUARDED_BY(mutex_) = 0;   // rows ever handed out
-  uint64_t reserved_ HOTROW_GUARDED_BY(mutex_) = 0;  // rows promised, allocated ones included
+  uint64_t promised_ HOTROW_GUARDED_BY(mutex_) = 0;  // rows promised, allocated ones included
+  uint64_t charged_ HOTROW_GUARDED_BY(mutex_) = 0;   // bytes the budget was asked for
 };
 
 /// Hands out rows of a pool one by one, taking them in blocks; gives back what it did not use.

@@ -115,8 +115,9 @@ Status DenseParameter::update(std::span<const float> values) {
 void DenseParameter::close() {
   const ExclusiveLock lock(mutex_);
   closed_ = true;
-  values_ = {};
-  state_ = {};
+  // Assigning {} would keep the capacity.
+  std::vector<float>().swap(values_);
+  std::vector<float>().swap(state_);
   memory_.reset();
 }
 

@@ -28,6 +28,8 @@ class LocalStore final : public Store {
 
   const std::string& path() const override { return path_; }
   const StoreOptions& options() const { return options_; }
+  /// Openers that have not closed; guarded by the registry's mutex.
+  uint64_t openers = 0;
 
   Result<std::shared_ptr<Table>> table(std::string_view name, const TableOptions& options) override
       HOTROW_EXCLUDES(mutex_);

@@ -85,6 +85,10 @@ Status DenseOptions::validate() const {
 
 Status StoreOptions::validate() const {
   constexpr uint64_t kLeast = uint64_t{16} << 20;
+  constexpr uint64_t kMost = uint64_t{1} << 46;
+  HOTROW_RETURN_IF_ERROR(expect(memory_bytes <= kMost, "memoryBytes",
+                                "at most 70368744177664 (64 TiB)",
+                                static_cast<double>(memory_bytes)));
   HOTROW_RETURN_IF_ERROR(expect(memory_bytes == 0 || memory_bytes >= kLeast, "memoryBytes",
                                 "at least 16777216 (16 MiB)", static_cast<double>(memory_bytes)));
   return expect(threads <= kMaxThreads, "threads", "an integer from 1 to 256", threads);

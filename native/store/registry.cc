@@ -20,13 +20,24 @@ namespace {
 
 struct Registry {
   Mutex mutex;
-  std::map<std::string, std::weak_ptr<LocalStore>, std::less<>> stores HOTROW_GUARDED_BY(mutex);
+  std::map<std::string, std::shared_ptr<LocalStore>, std::less<>> stores HOTROW_GUARDED_BY(mutex);
 };
 
 // Never destroyed: threads may run past the end of main.
 Registry& registry() {
   static Registry* const instance = new Registry;
   return *instance;
+}
+
+/// Ends one opener's use; true when it was the last, and the store must be closed. Its path then
+/// names no store any more.
+bool leave(LocalStore& store) {
+  Registry& all = registry();
+  const MutexLock lock(all.mutex);
+  if (--store.openers > 0) return false;
+  const auto known = all.stores.find(store.path());
+  if (known != all.stores.end() && known->second.get() == &store) all.stores.erase(known);
+  return true;
 }
 
 /// One opener's use of a store. Closing it leaves other openers alone.
@@ -64,10 +75,9 @@ class StoreHandle final : public Store {
     std::shared_ptr<LocalStore> store;
     {
       const MutexLock lock(mutex_);
-      store = std::move(store_);
-      store_ = nullptr;
+      store.swap(store_);
     }
-    // The last handle's store closes here, in ~LocalStore, outside every lock.
+    if (store && leave(*store)) store->close();
   }
 
  private:
@@ -126,7 +136,8 @@ Result<std::string> canonical(std::string_view path) {
   }
   if (path.starts_with(kMemory)) return std::string(path);
   std::error_code error;
-  const auto absolute = std::filesystem::weakly_canonical(std::filesystem::path(path), error);
+  const auto absolute =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
   if (error) {
     return Status::invalid_argument("path: '" + std::string(path) + "': " + error.message());
   }
@@ -135,27 +146,34 @@ Result<std::string> canonical(std::string_view path) {
   return text;
 }
 
+/// A handle that counts as an opener. The registry's mutex must be held.
+std::shared_ptr<Store> handle_of(std::shared_ptr<LocalStore> store) {
+  LocalStore& opened = *store;
+  auto handle = std::make_shared<StoreHandle>(std::move(store));
+  ++opened.openers;
+  return handle;
+}
+
 Result<std::shared_ptr<Store>> open_store(std::string_view path, const StoreOptions& options) {
   HOTROW_RETURN_IF_ERROR(options.validate());
   const Result<std::string> name = canonical(path);
   if (!name.ok()) return name.status();
-  const auto create = [&] { return std::make_shared<LocalStore>(name.value(), complete(options)); };
-  const auto handle_of = [](std::shared_ptr<LocalStore> store) {
-    return std::shared_ptr<Store>(std::make_shared<StoreHandle>(std::move(store)));
-  };
-  if (name.value() == kMemory) return handle_of(create());
   Registry& all = registry();
   const MutexLock lock(all.mutex);
-  std::erase_if(all.stores, [](const auto& entry) { return entry.second.expired(); });
-  std::weak_ptr<LocalStore>& known = all.stores[name.value()];
-  std::shared_ptr<LocalStore> store = known.lock();
-  if (store) {
-    HOTROW_RETURN_IF_ERROR(check_same(*store, options));
-  } else {
-    store = create();
-    known = store;
+  const auto known = all.stores.find(name.value());
+  if (known != all.stores.end()) {
+    HOTROW_RETURN_IF_ERROR(check_same(*known->second, options));
+    return handle_of(known->second);
   }
-  return handle_of(std::move(store));
+  auto store = std::make_shared<LocalStore>(name.value(), complete(options));
+  if (name.value() == kMemory) return handle_of(std::move(store));
+  const auto entry = all.stores.emplace(name.value(), store).first;
+  try {
+    return handle_of(std::move(store));
+  } catch (const std::bad_alloc&) {
+    all.stores.erase(entry);
+    throw;
+  }
 }
 
 }  // namespace

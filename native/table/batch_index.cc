@@ -26,7 +26,7 @@ void BatchIndex::assign(KeyBatch keys, uint32_t parts, ThreadPool& pool) {
   if (parts_.size() < parts) parts_.resize(parts);
   used_ = parts;
   pool.run(parts, [&](uint32_t number) {
-    select(keys, number);
+    select(number);
     number_keys(number);
   });
 }
@@ -38,14 +38,14 @@ uint64_t BatchIndex::distinct() const {
 }
 
 // Finds the part's positions without a branch: whose key it is is as good as random.
-void BatchIndex::select(KeyBatch keys, uint32_t number) {
+void BatchIndex::select(uint32_t number) {
   Part& part = parts_[number];
-  const size_t n = keys.size();
+  const size_t n = keys_.size();
   part.positions.resize(n);
   part.own.resize(n);
   size_t count = 0;
   for (size_t i = 0; i < n; ++i) {
-    const uint64_t hash = mix64(keys[i]);
+    const uint64_t hash = mix64(keys_[i]);
     part.positions[count] = static_cast<uint32_t>(i);
     part.own[count] = hash;
     count += part_of(hash, used_) == number ? 1 : 0;

@@ -54,7 +54,7 @@ class BatchIndex {
   const std::vector<uint32_t>& places() const { return places_; }
 
  private:
-  void select(KeyBatch keys, uint32_t number);
+  void select(uint32_t number);
   void number_keys(uint32_t number);
   static void enlarge(Part& part);
 

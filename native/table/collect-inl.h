@@ -33,17 +33,21 @@ Status SparseTable::collect(PushPlan& plan, KeyBatch keys, PushKind kind, const 
     const BatchIndex::Part& batch = plan.batch->part(number);
     PushPart& part = plan.parts[number];
     part.reset(batch.size(), layout_.dim, kind);
-    if (skip) part.dropped.assign(batch.size(), 1);
+    if (skip) part.added.assign(batch.size(), 0);
     const auto all_finite = row_kernels().all_finite;
     auto read = source();
     for (size_t i = 0; i < batch.positions.size(); ++i) {
       const auto [row, scale] = read(batch.positions[i]);
-      if (skip) {
+      // Of assigned rows only the last is looked at afterwards; gradients are, once summed.
+      if (skip || kind == PushKind::kAssign) {
         if (!all_finite(row, layout_.dim)) {
-          ++part.skipped;
-          continue;
+          if (skip) {
+            ++part.skipped;
+            continue;
+          }
+          clean.store(false, std::memory_order_relaxed);
         }
-        part.dropped[batch.ids[i]] = 0;
+        if (skip) ++part.added[batch.ids[i]];
       }
       part.add(batch.ids[i], row, scale);
     }

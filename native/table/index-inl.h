@@ -126,6 +126,7 @@ bool BasicIndex<Atom>::insert(Hold& hold, uint64_t key, uint32_t handle) {
 template <template <class> class Atom>
 void BasicIndex<Atom>::erase(Hold& hold) {
   shards_[hold.shard].size.fetch_sub(1, std::memory_order_relaxed);
+  shards_[hold.shard].erased.fetch_add(1, std::memory_order_relaxed);
   if (hold.holder == hold.home) {
     hold.word = hold.word.without_place(hold.place);
   } else {
@@ -164,15 +165,24 @@ uint32_t BasicIndex<Atom>::next_homes(uint32_t homes) {
 }
 
 template <template <class> class Atom>
+uint32_t BasicIndex<Atom>::homes_after(uint32_t shard, uint32_t homes, uint64_t more) const {
+  const uint64_t wanted = shards_[shard].size.load(std::memory_order_relaxed) + more;
+  if (wanted <= capacity(shard, homes)) return homes;
+  return std::max(next_homes(homes), homes_for(shard, wanted));
+}
+
+template <template <class> class Atom>
 bool BasicIndex<Atom>::grow(uint32_t shard, uint64_t more, bool force, Growth growth) {
   MutexLock lock(shards_[shard].growing);
   const auto at = ShardLocation::unpack(locations_[shard].load(std::memory_order_acquire));
-  const uint64_t wanted = shards_[shard].size.load(std::memory_order_relaxed) + more;
-  uint32_t homes = at.homes;
-  if (wanted > capacity(shard, homes) || force) {
-    homes = std::max(next_homes(homes), homes_for(shard, wanted));
-  }
-  return homes == at.homes || rebuild(shard, at, homes, growth);
+  uint32_t homes = homes_after(shard, at.homes, more);
+  if (force && homes == at.homes) homes = next_homes(homes);
+  const bool worn = shards_[shard].erased.load(std::memory_order_relaxed) >=
+                    shards_[shard].grow_at.load(std::memory_order_relaxed);
+  if (homes != at.homes) return rebuild(shard, at, homes, growth);
+  // Tidying up can wait for better times.
+  if (worn) (void)rebuild(shard, at, homes, growth);
+  return true;
 }
 
 template <template <class> class Atom>
@@ -239,6 +249,7 @@ bool BasicIndex<Atom>::rebuild(uint32_t shard, ShardLocation from, uint32_t home
 template <template <class> class Atom>
 void BasicIndex<Atom>::publish(uint32_t shard, ShardLocation from, ShardLocation to) {
   shards_[shard].grow_at.store(capacity(shard, to.homes), std::memory_order_relaxed);
+  shards_[shard].erased.store(0, std::memory_order_relaxed);
   buckets_.fetch_add(to.buckets() - from.buckets(), std::memory_order_relaxed);
   // Moved first: a reader still on the old array must not find its word unchanged once a writer
   // can reach the new one.
@@ -250,11 +261,17 @@ void BasicIndex<Atom>::publish(uint32_t shard, ShardLocation from, ShardLocation
 }
 
 template <template <class> class Atom>
-uint64_t BasicIndex<Atom>::growth_bytes(uint64_t more) const {
-  // Twice the lines at the emptiest load for the new keys, and every shard rebuilt once beside
-  // its old array.
-  const uint64_t new_lines = more + 4 * uint64_t{kShards};
-  return (new_lines + 2 * buckets()) * kLineBytes;
+uint64_t BasicIndex<Atom>::growth_bytes(const Counts& more) const {
+  uint64_t lines = 0;
+  for (uint32_t shard = 0; shard < kShards; ++shard) {
+    if (more[shard] == 0) continue;
+    ShardLocation at = ShardLocation::unpack(locations_[shard].load(std::memory_order_relaxed));
+    const uint32_t homes = homes_after(shard, at.homes, more[shard]);
+    if (homes == at.homes) continue;
+    at.homes = homes;
+    lines += at.buckets();
+  }
+  return lines == 0 ? 0 : lines * kLineBytes + kHugePageBytes;
 }
 
 template <template <class> class Atom>

@@ -10,6 +10,7 @@
 #ifndef HOTROW_TABLE_INDEX_H_
 #define HOTROW_TABLE_INDEX_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -96,20 +97,23 @@ class BasicIndex {
   void erase(Hold& hold);
   void unlock(Hold& hold) { hold.home->store(hold.word.unlocked()); }
 
-  /// Is the shard of `hash` so full that one more key should make it grow first?
-  bool wants_growth(uint64_t hash) const {
-    const uint32_t shard = shard_of(hash);
-    return shards_[shard].size.load(std::memory_order_relaxed) >=
-           shards_[shard].grow_at.load(std::memory_order_relaxed);
+  /// Should the shard be rebuilt before one more key comes: because it is full, or because so many
+  /// keys have gone that overflow bits they left make every chain long?
+  bool wants_growth(uint32_t shard) const {
+    const uint64_t grow_at = shards_[shard].grow_at.load(std::memory_order_relaxed);
+    return shards_[shard].size.load(std::memory_order_relaxed) >= grow_at ||
+           shards_[shard].erased.load(std::memory_order_relaxed) >= grow_at;
   }
 
   enum class Growth : uint8_t { kWithinBudget, kAlways };
-  /// Rebuilds the shard so that `more` further keys fit below its growth threshold; at least one
-  /// step larger when `force`. False when memory is refused; nothing has changed then.
+  /// Rebuilds the shard, if it must be, so that `more` further keys fit below its growth threshold;
+  /// at least one step larger when `force`. False when memory is refused; nothing has changed then.
   bool grow(uint32_t shard, uint64_t more, bool force, Growth growth);
 
-  /// Bytes that growing every shard to take `more` keys could need at most.
-  uint64_t growth_bytes(uint64_t more) const;
+  /// Keys by shard.
+  using Counts = std::array<uint32_t, kShards>;
+  /// Memory that taking `more[shard]` further keys needs beside what is there.
+  uint64_t growth_bytes(const Counts& more) const;
 
   uint64_t size() const;
   uint64_t buckets() const { return buckets_.load(std::memory_order_relaxed); }
@@ -121,7 +125,8 @@ class BasicIndex {
     // Counts; publish nothing.
     Atom<uint64_t> size{0};
     Atom<uint64_t> grow_at{0};
-    Mutex growing;  // one rebuild at a time
+    Atom<uint64_t> erased{0};  // since the last rebuild
+    Mutex growing;             // one rebuild at a time
   };
   struct Place {
     BucketType* home;
@@ -141,6 +146,8 @@ class BasicIndex {
   static uint64_t capacity(uint32_t shard, uint32_t homes);
   static uint32_t homes_for(uint32_t shard, uint64_t keys);
   static uint32_t next_homes(uint32_t homes);
+  /// Homes the shard needs for its keys and `more`; the same number when they fit.
+  uint32_t homes_after(uint32_t shard, uint32_t homes, uint64_t more) const;
   void freeze_all(ShardLocation at);
   bool copy_all(ShardLocation from, ShardLocation to);
   bool rebuild(uint32_t shard, ShardLocation from, uint32_t homes, Growth growth);

@@ -36,16 +36,27 @@ void SparseTable::fill_missing(uint64_t key, float* out) const {
 }
 
 bool SparseTable::gather_one(uint64_t key, uint64_t hash, float* out) {
-  for (;;) {
+  // Where writers never rest, the reader takes its turn as one.
+  constexpr int kTries = 8;
+  const auto copy = [&](uint32_t handle) {
+    const float* const row = layout_.values(body_->rows.row(handle)).data();
+    row_kernels().gather(&row, 1, layout_.dim, out);
+  };
+  for (int i = 0; i < kTries; ++i) {
     const Index::Sight sight = body_->index.probe(key, hash);
     if (sight.handle == Index::kNoHandle) {
       fill_missing(key, out);
       return false;
     }
-    const float* const row = layout_.values(body_->rows.row(sight.handle)).data();
-    row_kernels().gather(&row, 1, layout_.dim, out);
+    copy(sight.handle);
     if (Index::still(sight)) return true;
   }
+  Index::Hold hold = body_->index.lock(key, hash);
+  const bool found = hold.found();
+  if (found) copy(hold.handle());
+  body_->index.unlock(hold);
+  if (!found) fill_missing(key, out);
+  return found;
 }
 
 uint64_t SparseTable::gather_window(const Gather& request, const Index::Sight* sights, size_t first,

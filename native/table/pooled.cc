@@ -60,6 +60,7 @@ class BagGradients {
 
 Status SparseTable::check_bags(const BagBatch& bags, const char* name, size_t values) const {
   const auto wrong = [](std::string text) { return Status::invalid_argument(std::move(text)); };
+  HOTROW_RETURN_IF_ERROR(check_keys(bags.keys));
   const std::string n = std::to_string(bags.keys.size());
   if (bags.offsets.empty()) return wrong("offsets: expected bags + 1 values, received none");
   if (bags.offsets.front() != 0) {

@@ -66,8 +66,8 @@ bool SparseTable::check_finite(PushPart& part, size_t keys) const {
     const float* const row = part.row(id);
     if (row == nullptr || all_finite(row, layout_.dim)) continue;
     if (!skip) return false;
-    part.dropped[id] = 1;
-    ++part.skipped;
+    part.skipped += part.added[id];
+    part.added[id] = 0;
   }
   return true;
 }
@@ -90,38 +90,42 @@ Status SparseTable::non_finite_status(const PushPlan& plan) const {
 
 bool SparseTable::reserve(PushPlan& plan, Certainty certainty) {
   if (certainty == Certainty::kExact) return reserve_exactly(plan);
-  const uint64_t entries = plan.batch->distinct();
-  if (!plan.index_bytes.take(context_.budget, body_->index.growth_bytes(entries))) return false;
-  if (!body_->rows.reserve(entries)) {
+  plan.keys_in.fill(0);
+  for (uint32_t i = 0; i < plan.batch->parts(); ++i) {
+    for (const uint64_t hash : plan.batch->part(i).hashes) ++plan.keys_in[Index::shard_of(hash)];
+    plan.parts[i].rows_left = plan.batch->part(i).size();
+  }
+  const uint64_t index_bytes = body_->index.growth_bytes(plan.keys_in);
+  if (!plan.index_bytes.take(context_.budget, index_bytes)) return false;
+  const uint64_t rows = plan.batch->distinct();
+  if (!body_->rows.reserve(rows)) {
     plan.index_bytes.reset();
     return false;
   }
-  plan.reserved_rows = entries;
-  for (uint32_t i = 0; i < plan.batch->parts(); ++i) {
-    plan.parts[i].rows_left = plan.batch->part(i).size();
-  }
+  plan.reserved_rows = rows;
   return true;
 }
 
 bool SparseTable::reserve_exactly(PushPlan& plan) {
-  std::array<uint32_t, Index::kShards> missing_in = {};
+  plan.keys_in.fill(0);
   uint64_t missing = 0;
   for (uint32_t i = 0; i < plan.batch->parts(); ++i) {
     const BatchIndex::Part& batch = plan.batch->part(i);
     PushPart& part = plan.parts[i];
     part.rows_left = 0;
     for (size_t id = 0; id < batch.size(); ++id) {
+      if (!part.applies(id)) continue;
       if (body_->index.probe(batch.keys[id], batch.hashes[id]).handle != Index::kNoHandle) continue;
       ++part.rows_left;
-      ++missing_in[Index::shard_of(batch.hashes[id])];
+      ++plan.keys_in[Index::shard_of(batch.hashes[id])];
     }
     missing += part.rows_left;
   }
   if (!body_->rows.reserve(missing)) return false;
   plan.reserved_rows = missing;
   for (uint32_t shard = 0; shard < Index::kShards; ++shard) {
-    if (missing_in[shard] == 0) continue;
-    if (!body_->index.grow(shard, missing_in[shard], false, Index::Growth::kWithinBudget)) {
+    if (plan.keys_in[shard] == 0) continue;
+    if (!body_->index.grow(shard, plan.keys_in[shard], false, Index::Growth::kWithinBudget)) {
       release(plan);
       return false;
     }
@@ -164,10 +168,11 @@ bool SparseTable::apply_one(PushPart& part, RowAllocator& allocator, const KeyCh
     return true;
   }
   const uint32_t shard = hold.shard;
-  if (index.wants_growth(change.hash)) {
+  if (index.wants_growth(shard)) {
     index.unlock(hold);
-    // Refused memory is no failure yet: the shard still has a few empty places.
-    (void)index.grow(shard, 1, false, Index::Growth::kAlways);
+    // At once for all the batch may bring, so that no shard is rebuilt twice in a push. Refused
+    // memory is no failure yet: the shard still has a few empty places.
+    (void)index.grow(shard, change.keys_in_shard, false, Index::Growth::kAlways);
     hold = index.lock(change.key, change.hash);
   }
   while (!hold.found()) {
@@ -190,8 +195,9 @@ bool SparseTable::apply_one(PushPart& part, RowAllocator& allocator, const KeyCh
   return true;
 }
 
-void SparseTable::apply_part(const BatchIndex::Part& batch, PushPart& part, PushKind kind,
+void SparseTable::apply_part(const PushPlan& plan, uint32_t number, PushPart& part,
                              const UpdateStep& step) {
+  const BatchIndex::Part& batch = plan.batch->part(number);
   const size_t n = batch.size();
   RowAllocator allocator(body_->rows);
   for (size_t i = 0; i < std::min(n, kBucketAhead); ++i) {
@@ -203,8 +209,10 @@ void SparseTable::apply_part(const BatchIndex::Part& batch, PushPart& part, Push
     const size_t near = i + kRowAhead;
     if (far < n) body_->index.prefetch_home(batch.hashes[far]);
     if (near < n) prefetch_row(batch.keys[near], batch.hashes[near]);
-    if (!part.dropped.empty() && part.dropped[i] != 0) continue;
-    if (!apply_one(part, allocator, {batch.keys[i], batch.hashes[i], part.row(i), kind, step})) {
+    if (!part.applies(i)) continue;
+    const uint32_t in_shard = plan.keys_in[Index::shard_of(batch.hashes[i])];
+    if (!apply_one(part, allocator,
+                   {batch.keys[i], batch.hashes[i], part.row(i), plan.kind, step, in_shard})) {
       part.failed = true;
       return;
     }
@@ -212,13 +220,13 @@ void SparseTable::apply_part(const BatchIndex::Part& batch, PushPart& part, Push
 }
 
 Status SparseTable::apply(PushPlan& plan) {
-  const uint64_t t =
-      plan.kind == PushKind::kGradient ? steps_.fetch_add(1, std::memory_order_relaxed) + 1 : 1;
+  // A push of nothing is no step.
+  const bool steps = plan.kind == PushKind::kGradient && plan.applies();
+  const uint64_t t = steps ? steps_.fetch_add(1, std::memory_order_relaxed) + 1 : 1;
   const UpdateStep step = optimizer_.step(t);
   const uint32_t parts = plan.batch->parts();
-  context_.pool.run(parts, [&](uint32_t number) {
-    apply_part(plan.batch->part(number), plan.parts[number], plan.kind, step);
-  });
+  context_.pool.run(parts,
+                    [&](uint32_t number) { apply_part(plan, number, plan.parts[number], step); });
   bool failed = false;
   uint64_t skipped = 0;
   uint64_t created = 0;
@@ -258,6 +266,7 @@ Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> pl
     const SharedLock gate(context.capacity_gate);
     if (reserve_all(Certainty::kGenerous) == nullptr) return apply_all();
   }
+  EpochDomain::instance().reclaim();
   const ExclusiveLock gate(context.capacity_gate);
   const PushPlan* const refused = reserve_all(Certainty::kExact);
   if (refused == nullptr) return apply_all();

@@ -12,6 +12,7 @@
 #include "memory/budget.h"
 #include "simd/kernels.h"
 #include "table/batch_index.h"
+#include "table/index.h"
 
 namespace hotrow {
 
@@ -33,7 +34,7 @@ class PushPart {
     sums_.assign(summed_ ? keys * dim : 0, -0.0F);
     borrowed_.assign(summed_ ? 0 : keys, nullptr);
     owned_.assign(summed_ ? 0 : keys, kBorrowed);
-    dropped.clear();
+    added.clear();
     rows_left = created = skipped = 0;
     failed = false;
     kernels_ = &row_kernels();
@@ -52,19 +53,21 @@ class PushPart {
     }
   }
 
+  /// Is there anything to apply to the key?
+  bool applies(size_t id) const { return added.empty() || added[id] > 0; }
   /// The row of a key; null when none was added.
   const float* row(size_t id) const {
     if (summed_) return sums_.data() + id * dim_;
     return owned_[id] == kBorrowed ? borrowed_[id] : sums_.data() + size_t{owned_[id]} * dim_;
   }
-  bool is_sum(size_t id) const { return summed_ || owned_[id] != kBorrowed; }
   /// All rows in one piece, where they lie so; else empty.
   std::span<const float> contiguous() const {
     return summed_ ? std::span<const float>(sums_) : std::span<const float>();
   }
 
-  std::vector<uint8_t> dropped;  // by id, NonFinite::kSkip only: nothing is left to apply
-  uint64_t rows_left = 0;        // rows this part may still create
+  // By id, NonFinite::kSkip only: positions that were added. None, and nothing is applied.
+  std::vector<uint32_t> added;
+  uint64_t rows_left = 0;  // rows this part may still create
   uint64_t created = 0;
   uint64_t skipped = 0;
   bool failed = false;
@@ -107,8 +110,19 @@ struct PushPlan {
   PushKind kind = PushKind::kGradient;
   std::unique_ptr<BatchIndex> batch;
   std::vector<PushPart> parts;  // at least as many as the batch has
+  Index::Counts keys_in = {};   // distinct keys by shard
   uint64_t reserved_rows = 0;
   Reservation index_bytes;
+
+  /// Is there anything to apply at all?
+  bool applies() const {
+    for (uint32_t i = 0; i < batch->parts(); ++i) {
+      for (size_t id = 0; id < batch->part(i).size(); ++id) {
+        if (parts[i].applies(id)) return true;
+      }
+    }
+    return false;
+  }
 };
 
 }  // namespace hotrow

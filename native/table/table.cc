@@ -43,11 +43,14 @@ void SparseTable::close() {
   idle_batches_.clear();
 }
 
+Status SparseTable::check_keys(KeyBatch keys) {
+  if (keys.size() <= BatchIndex::kMaxKeys) return {};
+  return Status::invalid_argument("keys: expected at most 2^28 keys in one call, received " +
+                                  std::to_string(keys.size()));
+}
+
 Status SparseTable::check_rows(const char* name, KeyBatch keys, size_t values) const {
-  if (keys.size() > BatchIndex::kMaxKeys) {
-    return Status::invalid_argument("keys: expected at most 2^28 keys in one call, received " +
-                                    std::to_string(keys.size()));
-  }
+  HOTROW_RETURN_IF_ERROR(check_keys(keys));
   if (values != keys.size() * options_.dim) {
     return Status::invalid_argument(
         std::string(name) + ": expected " + std::to_string(keys.size() * options_.dim) +

@@ -79,6 +79,7 @@ class SparseTable final : public Table {
   TableStats count_all() const;
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   Status closed_status() const { return Status::closed("table '" + name_ + "' is closed"); }
+  static Status check_keys(KeyBatch keys);
   Status check_bags(const BagBatch& bags, const char* name, size_t values) const;
 
   /// Keys to look up and where their rows go.
@@ -136,8 +137,7 @@ class SparseTable final : public Table {
   bool reserve_exactly(PushPlan& plan);
   void release(PushPlan& plan);
   Status apply(PushPlan& plan);
-  void apply_part(const BatchIndex::Part& batch, PushPart& part, PushKind kind,
-                  const UpdateStep& step);
+  void apply_part(const PushPlan& plan, uint32_t number, PushPart& part, const UpdateStep& step);
   /// What a push does to one key.
   struct KeyChange {
     uint64_t key;
@@ -145,6 +145,7 @@ class SparseTable final : public Table {
     const float* row;
     PushKind kind;
     const UpdateStep& step;
+    uint32_t keys_in_shard;  // keys of the whole batch in the key's shard
   };
   bool apply_one(PushPart& part, RowAllocator& allocator, const KeyChange& change);
   void prefetch_row(uint64_t key, uint64_t hash) const;

@@ -29,7 +29,11 @@ export function rounded(...values: number[]): number[] {
 }
 
 /** Equal element by element; zeros of both signs are equal. */
-export function same(actual: ArrayLike<number>, expected: ArrayLike<number>, what = 'values'): void {
+export function same(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  what = 'values',
+): void {
   assert.equal(
     Array.from(actual, (x) => x + 0),
     Array.from(expected, (x) => x + 0),
@@ -66,4 +70,17 @@ export function randomNumbers(seed: number): () => number {
 export function randomFloats(count: number, seed: number): Float32Array {
   const next = randomNumbers(seed)
   return Float32Array.from({ length: count }, () => next() * 2 - 1)
+}
+
+/** An ArrayBuffer of ES2024, which the library that this project compiles against does not know. */
+export interface ResizableBuffer extends ArrayBuffer {
+  resize(byteLength: number): void
+}
+
+export function resizableBuffer(byteLength: number, maxByteLength: number): ResizableBuffer {
+  const type = ArrayBuffer as unknown as new (
+    byteLength: number,
+    options: { maxByteLength: number },
+  ) => ResizableBuffer
+  return new type(byteLength, { maxByteLength })
 }

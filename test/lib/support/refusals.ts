@@ -21,7 +21,10 @@ export async function openFixture(): Promise<Fixture> {
   const store = await open(':memory:')
   const initializer = uniform(0.5)
   const table = await store.table('table', { dim: kDim, optimizer: sum(), initializer })
-  await table.push(kHeld, Float32Array.from({ length: kHeld.length * kDim }, (_, i) => i))
+  await table.push(
+    kHeld,
+    Float32Array.from({ length: kHeld.length * kDim }, (_, i) => i),
+  )
   const dense = await store.dense('dense', { shape: [2, 3], optimizer: sum(), initializer })
   await dense.push(Float32Array.of(1, 2, 3, 4, 5, 6))
   return { store, table, dense }

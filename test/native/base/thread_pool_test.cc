@@ -30,9 +30,7 @@ TEST(ThreadPool, CallsEachPartOnce) {
 TEST(ThreadPool, OneThreadWorksInOrderOnTheCaller) {
   ThreadPool pool(1);
   std::vector<uint32_t> order;
-  pool.run(5, [&](uint32_t part) {
-    order.push_back(part);
-  });
+  pool.run(5, [&](uint32_t part) { order.push_back(part); });
   EXPECT_EQ(order, (std::vector<uint32_t>{0, 1, 2, 3, 4}));
 }
 

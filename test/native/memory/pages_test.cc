@@ -29,8 +29,8 @@ TEST(PageRange, GrowsInHugePagesThatReadAsZero) {
   ASSERT_TRUE(range.grow(3 * kHugePageBytes));
   EXPECT_EQ(range.data(), data) << "pages never move";
   EXPECT_EQ(data[7], std::byte{9});
-  EXPECT_TRUE(std::all_of(data + 8, data + range.backed(),
-                          [](std::byte b) { return b == std::byte{0}; }));
+  EXPECT_TRUE(
+      std::all_of(data + 8, data + range.backed(), [](std::byte b) { return b == std::byte{0}; }));
 }
 
 TEST(PageRange, NeverShrinksNorPassesItsReservation) {

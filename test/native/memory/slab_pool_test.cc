@@ -27,9 +27,8 @@ std::vector<uint32_t> allocate(SlabPool& pool, size_t n) {
 
 TEST(SlabPool, StridePacksSmallRowsAndAlignsLargeOnes) {
   const std::pair<uint64_t, uint64_t> expected[] = {
-      {4, 8},   {8, 8},    {12, 16},   {16, 16},   {20, 32},         {32, 32},
-      {36, 64}, {64, 64},  {68, 128},  {128, 128}, {132, 192},       {256, 256},
-      {260, 320}, {8192 * 12, 8192 * 12}};
+      {4, 8},   {8, 8},    {12, 16},   {16, 16},   {20, 32},   {32, 32},   {36, 64},
+      {64, 64}, {68, 128}, {128, 128}, {132, 192}, {256, 256}, {260, 320}, {8192 * 12, 8192 * 12}};
   for (const auto& [bytes, stride] : expected) {
     EXPECT_EQ(slab_stride(bytes), stride) << bytes;
     EXPECT_EQ(SlabPool(bytes, *std::make_unique<MemoryBudget>(0)).stride(), stride);
@@ -63,9 +62,8 @@ TEST(SlabPool, RowsDoNotOverlap) {
   for (const uint32_t handle : handles) std::memset(pool.row(handle), handle & 0xff, 40);
   for (const uint32_t handle : handles) {
     const std::byte* const row = pool.row(handle);
-    ASSERT_TRUE(std::all_of(row, row + 40, [&](std::byte b) {
-      return b == static_cast<std::byte>(handle & 0xff);
-    }));
+    ASSERT_TRUE(std::all_of(
+        row, row + 40, [&](std::byte b) { return b == static_cast<std::byte>(handle & 0xff); }));
   }
   EXPECT_EQ(std::set<uint32_t>(handles.begin(), handles.end()).size(), handles.size());
 }

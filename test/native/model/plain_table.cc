@@ -71,7 +71,7 @@ bool PlainTable::push_scaled(const std::vector<std::pair<uint64_t, float>>& keys
       sum->second[j] = is_new ? scaled : sum->second[j] + scaled;
     }
   }
-  ++steps_;
+  if (!sums.empty()) ++steps_;  // a push of nothing is no step
   for (const auto& [key, sum] : sums) optimizer_.step(row_or_new(key), sum, steps_);
   stats_.pushes += keys.size() - skipped;
   stats_.skipped_gradients += skipped;

@@ -27,7 +27,8 @@ struct Bags {
 
 class Twin {
  public:
-  explicit Twin(std::shared_ptr<Table> table) : table_(std::move(table)), plain_(table_->options()) {}
+  explicit Twin(std::shared_ptr<Table> table)
+      : table_(std::move(table)), plain_(table_->options()) {}
   Twin(Store& store, const TableOptions& options, std::string_view name = "t")
       : Twin(must(store.table(name, options))) {}
 

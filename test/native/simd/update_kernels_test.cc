@@ -96,8 +96,8 @@ TEST(UpdateKernels, ComeCloseToFloat64) {
   for (const UpdateKernels* kernels : all_update_kernels()) {
     for (const OptimizerOptions& options : every_optimizer()) {
       for (const size_t dim : dims()) {
-        SCOPED_TRACE(testing::Message() << kernels->target << " " << name_of(options.kind)
-                                        << " dim " << dim);
+        SCOPED_TRACE(testing::Message()
+                     << kernels->target << " " << name_of(options.kind) << " dim " << dim);
         Random random(dim);
         const std::vector<float> initial = random.reals(dim);
         GuardedRow row(options, initial);

@@ -14,8 +14,7 @@ namespace hotrow::test {
 inline testing::AssertionResult same_bits(std::span<const float> got,
                                           std::span<const float> expected) {
   if (got.size() != expected.size()) {
-    return testing::AssertionFailure()
-           << got.size() << " values, expected " << expected.size();
+    return testing::AssertionFailure() << got.size() << " values, expected " << expected.size();
   }
   if (got.empty() || std::memcmp(got.data(), expected.data(), got.size_bytes()) == 0) {
     return testing::AssertionSuccess();

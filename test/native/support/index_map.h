@@ -23,14 +23,14 @@ class IndexMap {
   // What was retired refers to the index.
   ~IndexMap() { EpochDomain::instance().synchronize(); }
 
-  /// False when the key was there.
-  bool insert(uint64_t key, uint32_t handle) {
+  /// False when the key was there. A shard that is full grows for `more` keys at once.
+  bool insert(uint64_t key, uint32_t handle, uint64_t more = 1) {
     const EpochGuard guard;
     const uint64_t hash = mix64(key);
     auto hold = index.lock(key, hash);
-    if (!hold.found() && index.wants_growth(hash)) {
+    if (!hold.found() && index.wants_growth(hold.shard)) {
       index.unlock(hold);
-      EXPECT_TRUE(index.grow(hold.shard, 1, false, Index_::Growth::kAlways));
+      EXPECT_TRUE(index.grow(hold.shard, more, false, Index_::Growth::kAlways));
       hold = index.lock(key, hash);
     }
     while (!hold.found()) {

@@ -32,9 +32,8 @@ inline testing::AssertionResult fails(const Status& status, StatusCode code,
   if (status.code() == code && status.message().find(part) != std::string::npos) {
     return testing::AssertionSuccess();
   }
-  return testing::AssertionFailure()
-         << "got " << describe(status) << ", expected " << status_traits(code).name << " with '"
-         << part << "'";
+  return testing::AssertionFailure() << "got " << describe(status) << ", expected "
+                                     << status_traits(code).name << " with '" << part << "'";
 }
 template <class T>
 testing::AssertionResult fails(const Result<T>& result, StatusCode code,

@@ -31,9 +31,9 @@ inline InitializerOptions uniform(float limit) {
 /// Every rule, with constants that are not the defaults.
 inline std::vector<OptimizerOptions> every_optimizer() {
   std::vector<OptimizerOptions> all;
-  for (const auto kind : {OptimizerKind::kSgd, OptimizerKind::kAdagrad,
-                          OptimizerKind::kRowwiseAdagrad, OptimizerKind::kAdam,
-                          OptimizerKind::kFtrl, OptimizerKind::kSum}) {
+  for (const auto kind :
+       {OptimizerKind::kSgd, OptimizerKind::kAdagrad, OptimizerKind::kRowwiseAdagrad,
+        OptimizerKind::kAdam, OptimizerKind::kFtrl, OptimizerKind::kSum}) {
     OptimizerOptions options = optimizer(kind, 0.07F);
     options.initial_accumulator = 0.2F;
     options.epsilon = 1e-6F;

@@ -19,8 +19,8 @@ namespace {
 using Expected = std::unordered_map<uint64_t, uint32_t>;
 
 TEST(ShardLocation, PacksAndUnpacks) {
-  for (const ShardLocation at : {ShardLocation{0, 1}, ShardLocation{UINT32_MAX, UINT32_MAX},
-                                 ShardLocation{12345, 678}}) {
+  for (const ShardLocation at :
+       {ShardLocation{0, 1}, ShardLocation{UINT32_MAX, UINT32_MAX}, ShardLocation{12345, 678}}) {
     const ShardLocation back = ShardLocation::unpack(at.pack());
     EXPECT_EQ(back.first_line, at.first_line);
     EXPECT_EQ(back.homes, at.homes);
@@ -213,7 +213,7 @@ TEST(Index, GrowMakesRoomForWhatIsPromised) {
   EXPECT_EQ(grown, 1U);
   const std::vector<uint64_t> keys = keys_of_shard(3, 5000);
   for (uint32_t i = 0; i < keys.size(); ++i) {
-    ASSERT_FALSE(map.index.wants_growth(mix64(keys[i]))) << i;
+    ASSERT_FALSE(map.index.wants_growth(3)) << i;
     map.insert(keys[i], i);
   }
   EXPECT_EQ(map.index.grown(), grown);
@@ -246,15 +246,42 @@ TEST(Index, RefusedMemoryChangesNothing) {
 // What a call reserves for its index must cover what its keys then take, though none of the old
 // arrays can be freed before the call ends.
 TEST(Index, GrowthBytesCoverOneCallOfManyNewKeys) {
-  if (kSlowdown > 1) GTEST_SKIP() << "too large for a sanitizer build";
   // The worst sizes: just above a step of growth, where the arrays left behind weigh most.
-  for (const uint64_t n : {uint64_t{1} << 17, uint64_t{1} << 20, uint64_t{7} << 18}) {
+  for (const uint64_t n : {scaled(1 << 15), scaled(1 << 17), scaled(1 << 20)}) {
     IndexMap<> map;
-    const EpochGuard whole_call;
-    const uint64_t promised = map.index.memory_bytes() + map.index.growth_bytes(n);
-    for (uint64_t i = 0; i < n; ++i) map.insert(i, static_cast<uint32_t>(i));
-    EXPECT_LE(map.index.memory_bytes(), promised + kHugePageBytes) << n << " keys";
+    for (uint64_t call = 0; call < 4; ++call) {
+      const EpochGuard whole_call;
+      Index::Counts counts = {};
+      for (uint64_t i = 0; i < n; ++i) ++counts[Index::shard_of(mix64(call * n + i))];
+      const uint64_t promised = map.index.memory_bytes() + map.index.growth_bytes(counts);
+      for (uint64_t i = 0; i < n; ++i) {
+        const uint64_t key = call * n + i;
+        map.insert(key, static_cast<uint32_t>(i), counts[Index::shard_of(mix64(key))]);
+      }
+      EXPECT_LE(map.index.memory_bytes(), promised) << n << " keys, call " << call;
+    }
+    EXPECT_EQ(map.index.size(), 4 * n);
   }
+}
+
+TEST(Index, ChainsStayShortHoweverManyKeysComeAndGo) {
+  IndexMap<> map;
+  constexpr uint64_t kKeys = 4000;
+  for (uint64_t i = 0; i < kKeys; ++i) map.insert(i, 1);
+  const uint64_t rounds = 30;
+  for (uint64_t i = 0; i < rounds * kKeys; ++i) {
+    ASSERT_TRUE(map.erase(i));
+    ASSERT_TRUE(map.insert(i + kKeys, 1));
+  }
+  const EpochGuard guard;
+  uint64_t buckets = 0;
+  constexpr uint64_t kMisses = 4000;
+  for (uint64_t i = 0; i < kMisses; ++i) {
+    const uint64_t key = uint64_t{1} << 40 | i;
+    const auto* bucket = map.index.home_of(mix64(key));
+    for (++buckets; bucket->load().overflow(); ++bucket) ++buckets;
+  }
+  EXPECT_LT(static_cast<double>(buckets) / kMisses, 2.5) << "buckets per missing key";
 }
 
 }  // namespace

@@ -169,14 +169,13 @@ TEST(Initializer, NeighbouringKeysAreUncorrelated) {
 }
 
 TEST(NormalQuantile, KnownValues) {
-  const std::pair<double, double> known[] = {
-      {0.5, 0.0},
-      {0.75, 0.6744897501960817},
-      {0.975, 1.959963984540054},
-      {0.001, -3.090232306167813},
-      {1e-10, -6.361340902404056},
-      {1e-20, -9.262340089798408},
-      {1e-300, -37.0470962993612}};
+  const std::pair<double, double> known[] = {{0.5, 0.0},
+                                             {0.75, 0.6744897501960817},
+                                             {0.975, 1.959963984540054},
+                                             {0.001, -3.090232306167813},
+                                             {1e-10, -6.361340902404056},
+                                             {1e-20, -9.262340089798408},
+                                             {1e-300, -37.0470962993612}};
   for (const auto& [p, x] : known) {
     EXPECT_NEAR(normal_quantile(p), x, 1e-14 * std::max(1.0, std::fabs(x))) << p;
   }

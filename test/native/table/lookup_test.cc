@@ -37,8 +37,8 @@ TEST(Lookup, MissingKeysGiveTheInitialRowAndWriteNothing) {
 
 TEST(Lookup, MissingKeysMayGiveZeros) {
   const auto store = private_store();
-  const auto table = must(store->table(
-      "t", {.dim = 3, .initializer = uniform(1.0F), .missing = Missing::kZeros}));
+  const auto table =
+      must(store->table("t", {.dim = 3, .initializer = uniform(1.0F), .missing = Missing::kZeros}));
   EXPECT_EQ(lookup(*table, {5, 6}), std::vector<float>(6, 0.0F));
   must(table->push(std::vector<uint64_t>{5}, std::vector<float>{0, 0, 0}));
   EXPECT_NE(lookup(*table, {5}), std::vector<float>(3, 0.0F)) << "a row starts as it should";
@@ -113,8 +113,8 @@ TEST(Lookup, RepeatedAndChangingBatches) {
 TEST(Lookup, CollidingKeysAreToldApart) {
   const auto store = private_store();
   Twin twin(*store, {.dim = 1, .initializer = uniform(1)});
-  for (const auto& keys : {keys_of_first_home(11, 200), keys_of_last_home(11, 60),
-                           keys_of_shard(12, 800)}) {
+  for (const auto& keys :
+       {keys_of_first_home(11, 200), keys_of_last_home(11, 60), keys_of_shard(12, 800)}) {
     twin.push(keys, Random(keys.size()).reals(keys.size()));
   }
   std::vector<uint64_t> missing = keys_of_first_home(11, 230);
@@ -127,8 +127,9 @@ TEST(Lookup, RowsOfEveryDimension) {
   const auto store = private_store();
   for (const uint32_t dim : {1U, 2U, 3U, 4U, 7U, 8U, 15U, 16U, 17U, 31U, 40U, 130U, 8192U}) {
     SCOPED_TRACE(testing::Message() << "dim " << dim);
-    Twin twin(*store, {.dim = dim, .optimizer = optimizer(OptimizerKind::kAdagrad),
-                       .initializer = uniform(1)});
+    Twin twin(
+        *store,
+        {.dim = dim, .optimizer = optimizer(OptimizerKind::kAdagrad), .initializer = uniform(1)});
     Random random(dim);
     const std::vector<uint64_t> keys = random.keys(50, 40);
     twin.push(keys, random.reals(50 * dim));

@@ -46,9 +46,9 @@ TEST(NonFiniteReject, AnUpdateChangesNothing) {
   const auto store = private_store();
   Twin twin(*store, options_of(NonFinite::kReject));
   twin.push({1, 2}, {1, 2, 3, 4, 5, 6});
-  EXPECT_TRUE(fails(twin.table().update(std::vector<uint64_t>{1, 9},
-                                        std::vector<float>{7, 7, 7, 7, kNan, 7}),
-                    StatusCode::kInvalidArgument, "rows: expected finite"));
+  EXPECT_TRUE(fails(
+      twin.table().update(std::vector<uint64_t>{1, 9}, std::vector<float>{7, 7, 7, 7, kNan, 7}),
+      StatusCode::kInvalidArgument, "rows: expected finite"));
   twin.compare_state({9});
 }
 
@@ -105,9 +105,8 @@ TEST(NonFiniteSkip, RowsAreLeftOutAndCounted) {
 
 TEST(NonFiniteSkip, AKeyKeepsItsFiniteGradients) {
   const auto store = private_store();
-  const TableOptions options{.dim = 1,
-                             .optimizer = optimizer(OptimizerKind::kSum),
-                             .non_finite = NonFinite::kSkip};
+  const TableOptions options{
+      .dim = 1, .optimizer = optimizer(OptimizerKind::kSum), .non_finite = NonFinite::kSkip};
   const auto table = must(store->table("t", options));
   must(table->push(std::vector<uint64_t>{1, 1, 1}, std::vector<float>{2, kNan, 5}));
   EXPECT_EQ(lookup(*table, {1}), std::vector<float>{7});
@@ -125,9 +124,9 @@ TEST(NonFiniteSkip, UpdatesFallBackToTheLastFiniteRow) {
 // Both gradients are left out, so both count: pushes + skipped is what came.
 TEST(NonFiniteSkip, ASumThatOverflowsCountsEveryGradientInIt) {
   const auto store = private_store();
-  const auto table = must(store->table("t", {.dim = 1,
-                                             .optimizer = optimizer(OptimizerKind::kSum),
-                                             .non_finite = NonFinite::kSkip}));
+  const auto table = must(store->table(
+      "t",
+      {.dim = 1, .optimizer = optimizer(OptimizerKind::kSum), .non_finite = NonFinite::kSkip}));
   must(table->push(std::vector<uint64_t>{1, 2, 1}, std::vector<float>{kMax, 1, kMax}));
   EXPECT_EQ(lookup(*table, {1, 2}), (std::vector<float>{0, 1}));
   EXPECT_EQ(stats_of(*table).rows, 1U);

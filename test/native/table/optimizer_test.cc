@@ -13,9 +13,12 @@ namespace {
 
 TEST(Optimizer, StateLiesBehindTheRow) {
   const std::pair<OptimizerKind, std::pair<uint64_t, uint64_t>> sizes[] = {
-      {OptimizerKind::kSgd, {0, 0}},           {OptimizerKind::kSum, {0, 0}},
-      {OptimizerKind::kRowwiseAdagrad, {1, 1}}, {OptimizerKind::kAdagrad, {1, 64}},
-      {OptimizerKind::kAdam, {2, 128}},        {OptimizerKind::kFtrl, {2, 128}}};
+      {OptimizerKind::kSgd, {0, 0}},
+      {OptimizerKind::kSum, {0, 0}},
+      {OptimizerKind::kRowwiseAdagrad, {1, 1}},
+      {OptimizerKind::kAdagrad, {1, 64}},
+      {OptimizerKind::kAdam, {2, 128}},
+      {OptimizerKind::kFtrl, {2, 128}}};
   for (const auto& [kind, values] : sizes) {
     EXPECT_EQ(Optimizer({.kind = kind}).state_values(1), values.first) << name_of(kind);
     EXPECT_EQ(Optimizer({.kind = kind}).state_values(64), values.second) << name_of(kind);

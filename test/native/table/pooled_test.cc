@@ -56,8 +56,8 @@ std::vector<double> reference(Table& table, const Bags& bags) {
 TEST(Pooled, EqualsTheFormulas) {
   const auto store = private_store();
   for (const uint32_t dim : {1U, 2U, 8U, 33U}) {
-    const auto table = must(store->table("t" + std::to_string(dim),
-                                         {.dim = dim, .initializer = uniform(1)}));
+    const auto table =
+        must(store->table("t" + std::to_string(dim), {.dim = dim, .initializer = uniform(1)}));
     Random random(dim);
     must(table->push(range(0, 50), random.reals(50 * dim)));
     for (const Pooling pooling : kPoolings) {
@@ -102,8 +102,7 @@ TEST(Pooled, EmptyBagsAndZeroDivisorsGiveZeros) {
   for (const Pooling pooling : kPoolings) {
     EXPECT_EQ(pooled(*table, {{}, {0, 0, 0}, {}, pooling}), std::vector<float>(4, 0.0F));
     EXPECT_EQ(pooled(*table, {{}, {0}, {}, pooling}), std::vector<float>());
-    EXPECT_EQ(pooled(*table, {{1, 2}, {0, 2}, {0.0F, 0.0F}, pooling}),
-              std::vector<float>(2, 0.0F));
+    EXPECT_EQ(pooled(*table, {{1, 2}, {0, 2}, {0.0F, 0.0F}, pooling}), std::vector<float>(2, 0.0F));
   }
   EXPECT_EQ(pooled(*table, {{1, 2}, {0, 2}, {1.0F, -1.0F}, Pooling::kMean}),
             std::vector<float>(2, 0.0F));
@@ -128,7 +127,8 @@ TEST(PushPooled, IsTheGradientOfTheLookup) {
   // d(pooled . g) / d(row) by central differences of the pooled lookup itself.
   const auto store = private_store();
   for (const Pooling pooling : kPoolings) {
-    const auto table = must(store->table("t", {.dim = 1, .optimizer = optimizer(OptimizerKind::kSum)}));
+    const auto table =
+        must(store->table("t", {.dim = 1, .optimizer = optimizer(OptimizerKind::kSum)}));
     const Bags bags{{1, 2, 1, 3, 4}, {0, 3, 3, 5}, {0.5F, 2.0F, 1.0F, 1.5F, 0.25F}, pooling};
     const std::vector<float> g = {0.7F, 5.0F, -1.3F};
     const auto value = [&] {

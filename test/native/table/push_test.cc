@@ -17,9 +17,9 @@ namespace {
 
 TEST(Push, TheFirstPushCreatesTheRowFromItsInitialValues) {
   const auto store = private_store();
-  const auto table = must(store->table("t", {.dim = 2,
-                                             .optimizer = optimizer(OptimizerKind::kSgd, 0.5F),
-                                             .initializer = uniform(1)}));
+  const auto table = must(store->table(
+      "t",
+      {.dim = 2, .optimizer = optimizer(OptimizerKind::kSgd, 0.5F), .initializer = uniform(1)}));
   const std::vector<float> initial = lookup(*table, {9});
   must(table->push(std::vector<uint64_t>{9}, std::vector<float>{1, -2}));
   EXPECT_EQ(lookup(*table, {9}), (std::vector<float>{initial[0] - 0.5F, initial[1] + 1.0F}));
@@ -125,7 +125,8 @@ TEST(Push, LargeBatchesGiveTheSameBitsForAnyNumberOfThreads) {
     const auto store = private_store(threads);
     Twin twin(*store, {.dim = 4, .optimizer = every_optimizer()[3], .initializer = uniform(1)});
     for (int step = 0; step < 3; ++step) twin.push(keys, gradients);
-    twin.update({keys.begin(), keys.begin() + 50000}, {gradients.begin(), gradients.begin() + 200000});
+    twin.update({keys.begin(), keys.begin() + 50000},
+                {gradients.begin(), gradients.begin() + 200000});
     twin.compare_state();
   }
 }

@@ -1,0 +1,143 @@
+// Uses that must compile, and the types that calls must have. Never run.
+
+import {
+  adagrad,
+  adam,
+  constant,
+  type Dense,
+  type DenseOptions,
+  ftrl,
+  hashKey,
+  type InitializerOptions,
+  type KeyLike,
+  keysOf,
+  type LookupRequest,
+  normal,
+  type OptimizerOptions,
+  open,
+  type ParameterInfo,
+  type PoolingOptions,
+  type PushRequest,
+  rowwiseAdagrad,
+  type Store,
+  StoreError,
+  type StoreErrorCode,
+  type StoreErrorOutcome,
+  type StoreErrorScope,
+  type StoreOptions,
+  type StoreStats,
+  setSlotKey,
+  sgd,
+  slotKey,
+  slotKeys,
+  sum,
+  type Table,
+  type TableOptions,
+  type TableStats,
+  truncatedNormal,
+  uniform,
+  zeros,
+} from 'hotrow'
+
+/** Compiles when the value has exactly the type. */
+function is<Expected>() {
+  return <Given>(_value: Given & (Exactly<Given, Expected> extends true ? unknown : never)) => {}
+}
+type Exactly<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+
+declare const keys: BigUint64Array
+declare const floats: Float32Array
+declare const offsets: Uint32Array
+
+export async function stores(): Promise<void> {
+  const options: StoreOptions = { memoryBytes: 2 ** 30, threads: 2 }
+  await using store = await open('./model', options)
+  is<Store>()(store)
+  is<string>()(store.path)
+  is<boolean>()(store.closed)
+  is<Promise<ParameterInfo[]>>()(store.tables())
+  is<Promise<StoreStats>>()(store.stats())
+  is<Promise<void>>()(store.drop('t'))
+  is<Promise<void>>()(store.close())
+  is<Promise<Store>>()(open(':memory:'))
+}
+
+export async function tables(store: Store): Promise<void> {
+  const options: TableOptions = {
+    dim: 64,
+    optimizer: adagrad({ learningRate: 0.05 }),
+    initializer: uniform(0.01),
+    missing: 'zeros',
+    nonFinite: 'skip',
+    seed: 7n,
+  }
+  const table = await store.table('user', options)
+  is<Table>()(table)
+  is<number>()(table.dim)
+  is<Promise<Float32Array>>()(table.lookup(keys))
+  is<Promise<Float32Array>>()(table.lookup(keys, { out: floats }))
+  is<Float32Array>()(table.lookupSync(keys, floats))
+  const pooling: PoolingOptions = { mode: 'mean', weights: floats }
+  is<Promise<Float32Array>>()(table.lookupPooled(keys, offsets, { ...pooling, out: floats }))
+  is<Promise<void>>()(table.push(keys, floats))
+  is<Promise<void>>()(table.pushPooled(keys, offsets, floats, pooling))
+  is<Promise<void>>()(table.update(keys, floats))
+  is<Promise<number>>()(table.erase(keys))
+  is<Promise<TableStats>>()(table.stats())
+  const lookups: LookupRequest[] = [
+    [table, keys],
+    [table, keys, floats],
+  ]
+  is<Promise<Float32Array[]>>()(store.lookupAll(lookups))
+  const pushes: PushRequest[] = [[table, keys, floats]]
+  is<Promise<void>>()(store.pushAll(pushes))
+}
+
+export async function denseParameters(store: Store): Promise<void> {
+  const options: DenseOptions = { shape: [256, 64] as const, optimizer: adam(), seed: 3 }
+  const dense = await store.dense('w', options)
+  is<Dense>()(dense)
+  is<readonly number[]>()(dense.shape)
+  is<Promise<Float32Array>>()(dense.pull({ out: floats }))
+  is<Promise<void>>()(dense.push(floats))
+  is<Promise<void>>()(dense.update(floats))
+}
+
+export const optimizers: OptimizerOptions[] = [
+  sgd(),
+  sgd({ learningRate: 1 }),
+  adagrad({ epsilon: 1 }),
+  rowwiseAdagrad({ initialAccumulator: 1 }),
+  adam({ beta1: 0.5, beta2: 0.5 }),
+  ftrl({ beta: 1, l1: 1, l2: 1 }),
+  sum(),
+]
+
+export const initializers: InitializerOptions[] = [
+  zeros(),
+  constant(1),
+  uniform(1),
+  uniform(0, 1),
+  normal(1),
+  normal(1, 2),
+  truncatedNormal(1, 2),
+]
+
+export function keyHelpers(value: KeyLike): void {
+  is<bigint>()(hashKey(value))
+  is<bigint>()(hashKey(new Uint8Array(1)))
+  is<BigUint64Array>()(keysOf(['a', 1, 2n] as const))
+  is<bigint>()(slotKey(1, value))
+  is<BigUint64Array>()(slotKeys(1, ['a']))
+  is<void>()(setSlotKey(new Uint32Array(2), 0, 1, 2))
+}
+
+export function errors(error: unknown): void {
+  if (!(error instanceof StoreError)) return
+  is<StoreErrorCode>()(error.code)
+  is<StoreErrorScope>()(error.scope)
+  is<StoreErrorOutcome>()(error.outcome)
+  is<boolean>()(error.retryable)
+  if (error.code === 'ERR_CAPACITY') throw error
+}

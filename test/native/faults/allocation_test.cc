@@ -1,0 +1,132 @@
+// The Nth allocation of a call fails: the call reports it, throws nothing, and has changed nothing;
+// afterwards everything works (guarantees E1 and E9).
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <new>
+#include <vector>
+
+#include "model/twin.h"
+#include "support/failing_new.h"
+#include "support/random.h"
+#include "support/stores.h"
+
+namespace hotrow::test {
+namespace {
+
+/// One store with a table and its twin, and rows in both.
+struct World {
+  World() : store(private_store()), twin(*store, options(), "t") {
+    twin.push(range(0, 200), Random(1).reals(200 * 5));
+  }
+  static TableOptions options() {
+    return {.dim = 5, .optimizer = every_optimizer()[3], .initializer = uniform(1)};
+  }
+
+  std::shared_ptr<Store> store;
+  Twin twin;
+};
+
+/// What the core gets to do, and what its twin does when that succeeded.
+struct Operation {
+  std::function<Status(World&)> core;
+  std::function<void(World&)> plain;
+};
+
+/// Fails every allocation of the operation, one run each.
+void fail_each_allocation(const Operation& operation) {
+  for (uint64_t nth = 0;; ++nth) {
+    ASSERT_LT(nth, 5000U) << "the call never ends to allocate";
+    World world;
+    Status status;
+    bool threw = false;
+    bool fired = false;
+    {
+      const FailingAllocation failing(nth);
+      try {
+        status = operation.core(world);
+      } catch (const std::bad_alloc&) {
+        threw = true;
+      }
+      fired = FailingAllocation::fired();
+    }
+    ASSERT_FALSE(threw) << "allocation " << nth << " throws across the API";
+    if (status.ok()) {
+      operation.plain(world);
+    } else {
+      ASSERT_TRUE(fails(status, StatusCode::kCapacity)) << "allocation " << nth;
+    }
+    world.twin.compare_state(range(190, 400));
+    ASSERT_FALSE(testing::Test::HasFailure()) << "allocation " << nth;
+    if (!fired) return;
+  }
+}
+
+const std::vector<uint64_t>& keys() {
+  static const std::vector<uint64_t> some = Random(2).keys(300, 500);
+  return some;
+}
+const std::vector<float>& rows() {
+  static const std::vector<float> some = Random(3).reals(300 * 5);
+  return some;
+}
+const Bags& bags() {
+  static const Bags some{keys(), {0, 10, 10, 300}, Random(4).reals(300), Pooling::kMean};
+  return some;
+}
+
+TEST(FailedAllocation, Push) {
+  fail_each_allocation(
+      {[](World& world) { return world.twin.table().push(keys(), rows()); },
+       [](World& world) { EXPECT_TRUE(world.twin.plain().push(keys(), rows())); }});
+}
+
+TEST(FailedAllocation, PushPooled) {
+  static const std::vector<float> gradients = Random(5).reals(15);
+  fail_each_allocation(
+      {[](World& world) { return world.twin.table().push_pooled(bags().batch(), gradients); },
+       [](World& world) {
+         EXPECT_TRUE(world.twin.plain().push_pooled(bags().batch(), gradients));
+       }});
+}
+
+TEST(FailedAllocation, Update) {
+  fail_each_allocation(
+      {[](World& world) { return world.twin.table().update(keys(), rows()); },
+       [](World& world) { EXPECT_TRUE(world.twin.plain().update(keys(), rows())); }});
+}
+
+TEST(FailedAllocation, Erase) {
+  fail_each_allocation({[](World& world) { return world.twin.table().erase(keys()).status(); },
+                        [](World& world) { world.twin.plain().erase(keys()); }});
+}
+
+TEST(FailedAllocation, Lookup) {
+  std::vector<float> out(300 * 5);
+  fail_each_allocation({[&](World& world) { return world.twin.table().lookup(keys(), out); },
+                        [](World& world) { (void)world.twin.plain().lookup(keys()); }});
+}
+
+TEST(FailedAllocation, LookupPooled) {
+  std::vector<float> out(3 * 5);
+  fail_each_allocation(
+      {[&](World& world) { return world.twin.table().lookup_pooled(bags().batch(), out); },
+       [](World& world) { (void)world.twin.plain().lookup_pooled(bags().batch()); }});
+}
+
+TEST(FailedAllocation, OpeningTablesAndParameters) {
+  const auto nothing = [](World&) {};
+  fail_each_allocation(
+      {[](World& world) { return world.store->table("another", {.dim = 3}).status(); }, nothing});
+  fail_each_allocation(
+      {[](World& world) { return world.store->dense("another", {.shape = {30, 30}}).status(); },
+       nothing});
+}
+
+TEST(FailedAllocation, OpeningAStore) {
+  fail_each_allocation(
+      {[](World&) { return Store::open(":memory:other", {}).status(); }, [](World&) {}});
+}
+
+}  // namespace
+}  // namespace hotrow::test

@@ -1,0 +1,59 @@
+#include "support/failing_new.h"
+
+#include <cstdlib>
+#include <new>
+
+namespace hotrow::test {
+
+namespace {
+
+constexpr int64_t kNever = -1;
+thread_local int64_t allowed = kNever;
+thread_local bool failed = false;
+
+void* allocate(size_t bytes, size_t alignment) {
+  if (allowed != kNever && allowed-- == 0) {
+    allowed = kNever;
+    failed = true;
+    return nullptr;
+  }
+  const size_t size = bytes == 0 ? 1 : bytes;
+  if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return std::malloc(size);
+  return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+
+void* allocate_or_throw(size_t bytes, size_t alignment) {
+  void* const memory = allocate(bytes, alignment);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+FailingAllocation::FailingAllocation(uint64_t nth) {
+  failed = false;
+  allowed = static_cast<int64_t>(nth);
+}
+FailingAllocation::~FailingAllocation() { allowed = kNever; }
+bool FailingAllocation::fired() { return failed; }
+
+}  // namespace hotrow::test
+
+using hotrow::test::allocate;
+using hotrow::test::allocate_or_throw;
+
+// The other forms of new call these.
+void* operator new(size_t bytes) { return allocate_or_throw(bytes, 1); }
+void* operator new(size_t bytes, std::align_val_t alignment) {
+  return allocate_or_throw(bytes, static_cast<size_t>(alignment));
+}
+void* operator new(size_t bytes, const std::nothrow_t& /*tag*/) noexcept {
+  return allocate(bytes, 1);
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t /*bytes*/) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t /*alignment*/) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t /*bytes*/, std::align_val_t /*alignment*/) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, const std::nothrow_t& /*tag*/) noexcept { std::free(memory); }

@@ -1,0 +1,24 @@
+// Makes the Nth allocation of a thread fail.
+#ifndef HOTROW_TEST_SUPPORT_FAILING_NEW_H_
+#define HOTROW_TEST_SUPPORT_FAILING_NEW_H_
+
+#include <cstdint>
+
+namespace hotrow::test {
+
+/// While it lives, the allocation of this thread that has `nth` others before it throws
+/// std::bad_alloc; those before and after succeed.
+class FailingAllocation {
+ public:
+  explicit FailingAllocation(uint64_t nth);
+  ~FailingAllocation();
+  FailingAllocation(const FailingAllocation&) = delete;
+  FailingAllocation& operator=(const FailingAllocation&) = delete;
+
+  /// Has it failed?
+  static bool fired();
+};
+
+}  // namespace hotrow::test
+
+#endif  // HOTROW_TEST_SUPPORT_FAILING_NEW_H_
