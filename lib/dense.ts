@@ -39,7 +39,7 @@ export class Dense {
     const out = options?.out
     return this.#call((native) => {
       const size = this.shape.reduce((product, n) => product * n, 1)
-      return native.pull(out ?? newFloats(size, 1), out === undefined)
+      return native.pull(out === undefined ? newFloats(size, 1) : out, out === undefined)
     })
   }
 

@@ -93,12 +93,16 @@ export class Store {
 
   /** Looks up several tables in one call. The results come in the order of the requests. */
   lookupAll(requests: readonly LookupRequest[]): Promise<Float32Array[]> {
-    return this.#call((native) => native.lookupAll(nativeRequests(requests, true)))
+    return rejecting(() => {
+      const parts = nativeRequests(requests, true)
+      return this.#call((native) => native.lookupAll(parts))
+    })
   }
 
   /** Pushes to several tables, each at most once in a call: all of it is applied or nothing. */
   pushAll(requests: readonly PushRequest[]): Promise<void> {
-    return this.#call((native) => native.pushAll(nativeRequests(requests, false)))
+    const parts = nativeRequests(requests, false)
+    return this.#call((native) => native.pushAll(parts))
   }
 
   /** Everything in the store, by name. */

@@ -84,7 +84,11 @@ export class Table {
     return this.#call((native) => {
       const out = options?.out
       const count = countOf('keys', keys, 'BigUint64Array')
-      return native.lookup(keys, out ?? newFloats(count, this.dim), out === undefined)
+      return native.lookup(
+        keys,
+        out === undefined ? newFloats(count, this.dim) : out,
+        out === undefined,
+      )
     })
   }
 
@@ -118,7 +122,7 @@ export class Table {
     return this.#call((native) => {
       const out = options?.out
       const bags = Math.max(countOf('offsets', offsets, 'Uint32Array') - 1, 0)
-      const target = out ?? newFloats(bags, this.dim)
+      const target = out === undefined ? newFloats(bags, this.dim) : out
       const weights = options?.weights
       return native.lookupPooled(keys, offsets, target, mode, weights, out === undefined)
     })

@@ -1,9 +1,10 @@
-// Lookup: a pipeline over windows of the batch.
+// Lookup: a pipeline over the batch, one key at a time.
 //
-// While the rows of one window are copied, the buckets of the next are probed and its rows are on
-// their way from memory, and the buckets of the one after that are being fetched. A row is copied
-// first and believed afterwards: when its home bucket changed meanwhile, the key is looked up
-// again alone.
+// A key's bucket is fetched, sixteen keys later looked into and its row fetched, eight keys later
+// its row copied; so at any moment some two dozen lines are on their way from memory. A row is
+// copied first and believed afterwards: when its home bucket changed meanwhile, the key is looked
+// up again alone. Keys that are not in their home bucket are set aside and finished together,
+// because waiting for a second bucket would stop the others.
 #include <array>
 
 #include "base/guarded.h"
@@ -14,8 +15,12 @@ namespace hotrow {
 
 namespace {
 
-// Keys per window. 8 to 32 measured alike; more spill the copy's rows from the first cache.
-constexpr size_t kWindow = 16;
+// Keys between the stages. 8 to 24 and 6 to 12 measured alike.
+constexpr size_t kProbeLag = 16;
+constexpr size_t kCopyLag = 8;
+constexpr size_t kRing = 32;  // at least the sum of the lags
+// Keys set aside before they are finished.
+constexpr size_t kAside = 32;
 // Lines of a row that are fetched ahead; the processor's own prefetcher takes over after that.
 constexpr size_t kPrefetchLines = 8;
 
@@ -59,70 +64,76 @@ bool SparseTable::gather_one(uint64_t key, uint64_t hash, float* out) {
   return found;
 }
 
-uint64_t SparseTable::gather_window(const Gather& request, const Index::Sight* sights, size_t first,
-                                    size_t count) {
-  std::array<const float*, kWindow> rows;
-  const size_t dim = layout_.dim;
-  float* const out = request.rows + first * dim;
-  for (size_t i = 0; i < count; ++i) {
-    // A missing key's own output stands in for its row, so that the copy needs no branch.
-    rows[i] = sights[i].handle != Index::kNoHandle
-                  ? layout_.values(body_->rows.row(sights[i].handle)).data()
-                  : out + i * dim;
+// Copies the row of the key at `position` and believes it, or looks the key up again.
+uint64_t SparseTable::gather_sighted(const Gather& request, size_t position,
+                                     const Index::Sight& sight) {
+  const uint64_t key = request.keys[position];
+  float* const out = request.rows + position * layout_.dim;
+  bool found = sight.handle != Index::kNoHandle;
+  if (!found) {
+    fill_missing(key, out);
+  } else {
+    const float* const row = layout_.values(body_->rows.row(sight.handle)).data();
+    request.copy(&row, 1, layout_.dim, out);
+    if (!Index::still(sight)) found = gather_one(key, mix64(key), out);
   }
-  row_kernels().gather(rows.data(), count, dim, out);
+  if (request.found != nullptr) request.found[position] = found ? 1 : 0;
+  return found ? 1 : 0;
+}
+
+uint64_t SparseTable::gather_aside(const Gather& request, std::span<const uint32_t> positions) {
+  std::array<Index::Sight, kAside> sights;
+  for (size_t i = 0; i < positions.size(); ++i) {
+    const uint64_t key = request.keys[positions[i]];
+    sights[i] = body_->index.probe(key, mix64(key));
+    if (sights[i].handle == Index::kNoHandle) continue;
+    prefetch_lines(body_->rows.row(sights[i].handle), layout_.dim * sizeof(float));
+  }
   uint64_t hits = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const uint64_t key = request.keys[first + i];
-    bool found = true;
-    if (sights[i].handle == Index::kNoHandle) {
-      fill_missing(key, out + i * dim);
-      found = false;
-    } else if (!Index::still(sights[i])) {
-      found = gather_one(key, mix64(key), out + i * dim);
-    }
-    hits += found ? 1 : 0;
-    if (request.found != nullptr) request.found[first + i] = found ? 1 : 0;
+  for (size_t i = 0; i < positions.size(); ++i) {
+    hits += gather_sighted(request, positions[i], sights[i]);
   }
   return hits;
 }
 
-uint64_t SparseTable::gather(const Gather& request) {
+uint64_t SparseTable::gather(Gather request) {
   const Index& index = body_->index;
   const SlabPool& slab = body_->rows;
-  const KeyBatch keys = request.keys;
-  const size_t n = keys.size();
+  const size_t n = request.keys.size();
   const size_t row_bytes = layout_.dim * sizeof(float);
-  // Hashes run two windows ahead of the copy, probes one.
-  std::array<std::array<uint64_t, kWindow>, 2> hashes;
-  std::array<std::array<Index::Sight, kWindow>, 2> sights;
-  const auto count_at = [n](size_t first) { return std::min(kWindow, n - first); };
-  const auto fetch = [&](size_t first) {
-    auto& window = hashes[first / kWindow % 2];
-    for (size_t i = 0, count = count_at(first); i < count; ++i) {
-      window[i] = request.hashes != nullptr ? request.hashes[first + i] : mix64(keys[first + i]);
-      index.prefetch_home(window[i]);
-    }
-  };
-  const auto probe = [&](size_t first) {
-    const size_t parity = first / kWindow % 2;
-    for (size_t i = 0, count = count_at(first); i < count; ++i) {
-      Index::Sight& sight = sights[parity][i];
-      sight = index.probe(keys[first + i], hashes[parity][i]);
-      if (sight.handle != Index::kNoHandle) prefetch_lines(slab.row(sight.handle), row_bytes);
-    }
-  };
-  if (n == 0) return 0;
+  request.copy = row_kernels().gather;
+  std::array<const Index::BucketType*, kRing> homes;
+  std::array<Index::Sight, kRing> sights;
+  std::array<uint32_t, kAside> aside;
+  size_t set_aside = 0;
   uint64_t hits = 0;
-  fetch(0);
-  if (n > kWindow) fetch(kWindow);
-  probe(0);
-  for (size_t first = 0; first < n; first += kWindow) {
-    if (first + kWindow < n) probe(first + kWindow);
-    if (first + 2 * kWindow < n) fetch(first + 2 * kWindow);
-    hits += gather_window(request, sights[first / kWindow % 2].data(), first, count_at(first));
+  const auto look = [&](size_t at) {
+    Index::Sight& sight = sights[at % kRing];
+    sight = Index::glance(homes[at % kRing], request.keys[at]);
+    if (sight.handle < Index::kNoHandle) prefetch_lines(slab.row(sight.handle), row_bytes);
+    if (sight.home == nullptr) __builtin_prefetch(homes[at % kRing] + 1, 0, 3);
+  };
+  const auto finish = [&](size_t at) {
+    const Index::Sight& sight = sights[at % kRing];
+    if (sight.home != nullptr) {
+      hits += gather_sighted(request, at, sight);
+      return;
+    }
+    aside[set_aside++] = static_cast<uint32_t>(at);
+    if (set_aside < kAside) return;
+    hits += gather_aside(request, aside);
+    set_aside = 0;
+  };
+  for (size_t i = 0; i < n + kProbeLag + kCopyLag; ++i) {
+    if (i < n) {
+      const uint64_t hash = request.hashes != nullptr ? request.hashes[i] : mix64(request.keys[i]);
+      homes[i % kRing] = index.home_of(hash);
+      __builtin_prefetch(homes[i % kRing], 0, 3);
+    }
+    if (i >= kProbeLag && i - kProbeLag < n) look(i - kProbeLag);
+    if (i >= kProbeLag + kCopyLag) finish(i - kProbeLag - kCopyLag);
   }
-  return hits;
+  return hits + gather_aside(request, {aside.data(), set_aside});
 }
 
 uint64_t SparseTable::gather_parallel(KeyBatch keys, float* out) {
@@ -132,7 +143,7 @@ uint64_t SparseTable::gather_parallel(KeyBatch keys, float* out) {
     const size_t first = keys.size() * part / parts;
     const size_t last = keys.size() * (part + 1) / parts;
     const uint64_t found =
-        gather({keys.subspan(first, last - first), nullptr, out + first * layout_.dim, nullptr});
+        gather({keys.subspan(first, last - first), nullptr, out + first * layout_.dim});
     hits.fetch_add(found, std::memory_order_relaxed);
   });
   return hits.load(std::memory_order_relaxed);

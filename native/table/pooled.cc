@@ -124,7 +124,7 @@ uint64_t SparseTable::pool_directly(const BagBatch& bags, size_t first, size_t l
     if (i == next) {
       loaded = i;
       next = std::min(i + kChunk, end);
-      hits += gather({bags.keys.subspan(i, next - i), nullptr, rows.data(), nullptr});
+      hits += gather({bags.keys.subspan(i, next - i), nullptr, rows.data()});
     }
     return rows.data() + (i - loaded) * dim;
   };

@@ -85,15 +85,16 @@ class SparseTable final : public Table {
   /// Keys to look up and where their rows go.
   struct Gather {
     KeyBatch keys;
-    const uint64_t* hashes;  // [n], or null
-    float* rows;             // [n, dim]
-    uint8_t* found;          // [n] 1 when there was a row, or null
+    const uint64_t* hashes;    // [n], or null
+    float* rows;               // [n, dim]
+    uint8_t* found = nullptr;  // [n] 1 when there was a row, or null
+    decltype(RowKernels::gather) copy = nullptr;
   };
   // lookup.cc
   /// Returns how many keys had a row.
-  uint64_t gather(const Gather& request);
-  uint64_t gather_window(const Gather& request, const Index::Sight* sights, size_t first,
-                         size_t count);
+  uint64_t gather(Gather request);
+  uint64_t gather_sighted(const Gather& request, size_t position, const Index::Sight& sight);
+  uint64_t gather_aside(const Gather& request, std::span<const uint32_t> positions);
   bool gather_one(uint64_t key, uint64_t hash, float* out);
   uint64_t gather_parallel(KeyBatch keys, float* out);
   void fill_missing(uint64_t key, float* out) const;

@@ -62,56 +62,46 @@ void fail_each_allocation(const Operation& operation) {
   }
 }
 
-const std::vector<uint64_t>& keys() {
-  static const std::vector<uint64_t> some = Random(2).keys(300, 500);
-  return some;
-}
-const std::vector<float>& rows() {
-  static const std::vector<float> some = Random(3).reals(300 * 5);
-  return some;
-}
-const Bags& bags() {
-  static const Bags some{keys(), {0, 10, 10, 300}, Random(4).reals(300), Pooling::kMean};
-  return some;
-}
+// Made before anything fails.
+const std::vector<uint64_t> kKeys = Random(2).keys(3000, 5000);
+const std::vector<float> kRows = Random(3).reals(3000 * 5);
+const Bags kBags{kKeys, {0, 10, 10, 3000}, Random(4).reals(3000), Pooling::kMean};
+const std::vector<float> kBagRows = Random(5).reals(15);
+const DenseOptions kDense{.shape = {30, 30}};
 
 TEST(FailedAllocation, Push) {
-  fail_each_allocation(
-      {[](World& world) { return world.twin.table().push(keys(), rows()); },
-       [](World& world) { EXPECT_TRUE(world.twin.plain().push(keys(), rows())); }});
+  fail_each_allocation({[](World& world) { return world.twin.table().push(kKeys, kRows); },
+                        [](World& world) { EXPECT_TRUE(world.twin.plain().push(kKeys, kRows)); }});
 }
 
 TEST(FailedAllocation, PushPooled) {
-  static const std::vector<float> gradients = Random(5).reals(15);
   fail_each_allocation(
-      {[](World& world) { return world.twin.table().push_pooled(bags().batch(), gradients); },
-       [](World& world) {
-         EXPECT_TRUE(world.twin.plain().push_pooled(bags().batch(), gradients));
-       }});
+      {[](World& world) { return world.twin.table().push_pooled(kBags.batch(), kBagRows); },
+       [](World& world) { EXPECT_TRUE(world.twin.plain().push_pooled(kBags.batch(), kBagRows)); }});
 }
 
 TEST(FailedAllocation, Update) {
   fail_each_allocation(
-      {[](World& world) { return world.twin.table().update(keys(), rows()); },
-       [](World& world) { EXPECT_TRUE(world.twin.plain().update(keys(), rows())); }});
+      {[](World& world) { return world.twin.table().update(kKeys, kRows); },
+       [](World& world) { EXPECT_TRUE(world.twin.plain().update(kKeys, kRows)); }});
 }
 
 TEST(FailedAllocation, Erase) {
-  fail_each_allocation({[](World& world) { return world.twin.table().erase(keys()).status(); },
-                        [](World& world) { world.twin.plain().erase(keys()); }});
+  fail_each_allocation({[](World& world) { return world.twin.table().erase(kKeys).status(); },
+                        [](World& world) { world.twin.plain().erase(kKeys); }});
 }
 
 TEST(FailedAllocation, Lookup) {
-  std::vector<float> out(300 * 5);
-  fail_each_allocation({[&](World& world) { return world.twin.table().lookup(keys(), out); },
-                        [](World& world) { (void)world.twin.plain().lookup(keys()); }});
+  std::vector<float> out(3000 * 5);
+  fail_each_allocation({[&](World& world) { return world.twin.table().lookup(kKeys, out); },
+                        [](World& world) { (void)world.twin.plain().lookup(kKeys); }});
 }
 
 TEST(FailedAllocation, LookupPooled) {
   std::vector<float> out(3 * 5);
   fail_each_allocation(
-      {[&](World& world) { return world.twin.table().lookup_pooled(bags().batch(), out); },
-       [](World& world) { (void)world.twin.plain().lookup_pooled(bags().batch()); }});
+      {[&](World& world) { return world.twin.table().lookup_pooled(kBags.batch(), out); },
+       [](World& world) { (void)world.twin.plain().lookup_pooled(kBags.batch()); }});
 }
 
 TEST(FailedAllocation, OpeningTablesAndParameters) {
@@ -119,8 +109,7 @@ TEST(FailedAllocation, OpeningTablesAndParameters) {
   fail_each_allocation(
       {[](World& world) { return world.store->table("another", {.dim = 3}).status(); }, nothing});
   fail_each_allocation(
-      {[](World& world) { return world.store->dense("another", {.shape = {30, 30}}).status(); },
-       nothing});
+      {[](World& world) { return world.store->dense("another", kDense).status(); }, nothing});
 }
 
 TEST(FailedAllocation, OpeningAStore) {
