@@ -9,15 +9,11 @@
 
 namespace hotrow::bindings {
 
-namespace {
-
 struct DenseParts {
   std::shared_ptr<Dense> dense;
   std::shared_ptr<Store> store;
   std::shared_ptr<Lane> lane;
 };
-
-}  // namespace
 
 Napi::Function DenseObject::define(Napi::Env env) {
   return DefineClass(
@@ -29,12 +25,19 @@ Napi::Function DenseObject::define(Napi::Env env) {
 Napi::Value DenseObject::make(Napi::Env env, std::shared_ptr<Dense> dense,
                               std::shared_ptr<Store> store, std::shared_ptr<Lane> lane) {
   DenseParts parts{std::move(dense), std::move(store), std::move(lane)};
-  return Environment::of(env).dense.New({Napi::External<DenseParts>::New(env, &parts)});
+  Environment& environment = Environment::of(env);
+  environment.dense_parts = &parts;
+  try {
+    return environment.dense.New({});
+  } catch (const Napi::Error&) {
+    environment.dense_parts = nullptr;
+    throw;
+  }
 }
 
 DenseObject::DenseObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DenseObject>(info) {
-  if (!info[0].IsExternal()) throw_type(info.Env(), "dense", "store.dense()", "a constructor call");
-  auto* const parts = info[0].As<Napi::External<DenseParts>>().Data();
+  auto* const parts = std::exchange(Environment::of(info.Env()).dense_parts, nullptr);
+  if (parts == nullptr) throw_type(info.Env(), "dense", "store.dense()", "a constructor call");
   dense_ = std::move(parts->dense);
   store_ = std::move(parts->store);
   lane_ = std::move(parts->lane);

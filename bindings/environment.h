@@ -7,10 +7,18 @@
 
 namespace hotrow::bindings {
 
+struct TableParts;
+struct DenseParts;
+
 struct Environment {
   Napi::FunctionReference table;
   Napi::FunctionReference dense;
   Napi::FunctionReference store_error;  // the class StoreError of lib/errors.ts
+
+  // What make() hands to the constructor that it calls; null when anybody else calls it. Not an
+  // External: the runtime forgets to free those that are left when an environment ends.
+  TableParts* table_parts = nullptr;
+  DenseParts* dense_parts = nullptr;
 
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };

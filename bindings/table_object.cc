@@ -9,13 +9,13 @@
 
 namespace hotrow::bindings {
 
-namespace {
-
 struct TableParts {
   std::shared_ptr<Table> table;
   std::shared_ptr<Store> store;
   std::shared_ptr<Lane> lane;
 };
+
+namespace {
 
 // Marks the objects made here: unwrapping anything else would read foreign memory.
 constexpr napi_type_tag kTableTag = {0x686f74726f77a001U, 0x9d3c5b7e21f04a66U};
@@ -39,12 +39,19 @@ Napi::Function TableObject::define(Napi::Env env) {
 Napi::Value TableObject::make(Napi::Env env, std::shared_ptr<Table> table,
                               std::shared_ptr<Store> store, std::shared_ptr<Lane> lane) {
   TableParts parts{std::move(table), std::move(store), std::move(lane)};
-  return Environment::of(env).table.New({Napi::External<TableParts>::New(env, &parts)});
+  Environment& environment = Environment::of(env);
+  environment.table_parts = &parts;
+  try {
+    return environment.table.New({});
+  } catch (const Napi::Error&) {
+    environment.table_parts = nullptr;
+    throw;
+  }
 }
 
 TableObject::TableObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TableObject>(info) {
-  if (!info[0].IsExternal()) throw_type(info.Env(), "table", "store.table()", "a constructor call");
-  auto* const parts = info[0].As<Napi::External<TableParts>>().Data();
+  auto* const parts = std::exchange(Environment::of(info.Env()).table_parts, nullptr);
+  if (parts == nullptr) throw_type(info.Env(), "table", "store.table()", "a constructor call");
   table_ = std::move(parts->table);
   store_ = std::move(parts->store);
   lane_ = std::move(parts->lane);

@@ -51,7 +51,12 @@ async function learn(people: People): Promise<number> {
     const end = Math.min(start + BATCH_SIZE, people.count)
     const chances = (await model.predict(people, start, end)).map(sigmoid)
     for (const [i, chance] of chances.entries()) running.add(chance, people.labels[start + i]!)
-    await model.learn(people, start, end, chances.map((p, i) => p - people.labels[start + i]!))
+    await model.learn(
+      people,
+      start,
+      end,
+      chances.map((p, i) => p - people.labels[start + i]!),
+    )
     const speed = `${whole((end / (performance.now() - started)) * 1000)} rows/s`
     bar.update(end, `${speed}  AUC ${decimals(running.value(), 4)}`)
   }

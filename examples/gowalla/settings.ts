@@ -1,5 +1,5 @@
 // What the model is and how it learns. The figures were found by trying: what matters most is the
-// pull towards zero (L2) and that the steps die away; twice the negatives or the epochs adds little.
+// pull towards zero (L2) and that the steps die away; more negatives or epochs add little.
 
 /** Values per user and per item; that of the published models. */
 export const DIM = 64

@@ -2,7 +2,7 @@
 //
 // A call pins the current epoch for its length (EpochGuard). What is unlinked meanwhile is
 // retired, and its deleter runs once every call that was pinned at that moment has ended.
-// `synchronize` waits for exactly those calls, which is how close() and drop() wait.
+// `synchronize` waits for them, which is how close() and drop() wait.
 // Cost of a pin: a store and a fence. Fraser 2004, "Practical lock-freedom", section 5.2.3.
 #ifndef HOTROW_MEMORY_EPOCH_H_
 #define HOTROW_MEMORY_EPOCH_H_
@@ -30,8 +30,9 @@ class EpochDomain {
   /// it is dropped, and what it would have freed is lost.
   void retire(std::function<void()> deleter) HOTROW_EXCLUDES(mutex_);
 
-  /// Waits until every call pinned at this moment has ended and runs what that frees. The caller
-  /// must not be pinned.
+  /// Waits until every call pinned at this moment has ended, and everything they retired has been
+  /// freed; for that also until calls that began while it waited have ended. The caller must not be
+  /// pinned.
   void synchronize() HOTROW_EXCLUDES(mutex_);
 
   /// Runs the deleters that no pinned call holds up any more.

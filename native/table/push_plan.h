@@ -46,7 +46,8 @@ class PushPart {
       sums_[id] += scale * row[0];
     } else if (summed_) {
       accumulate(sums_.data() + size_t{id} * dim_, row, scale);
-    } else if (kind_ == PushKind::kAssign || (borrowed_[id] == nullptr && scale == 1.0F)) {
+    } else if (kind_ == PushKind::kAssign ||
+               (borrowed_[id] == nullptr && owned_[id] == kBorrowed && scale == 1.0F)) {
       borrowed_[id] = row;
     } else {
       accumulate(own(id), row, scale);

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { decompressZstd } from 'hyparquet-compressors'
 import { kRoot } from '../lib/support/children.ts'
 
-const kData = join(kRoot, '../shared/data')
+export const kData = join(kRoot, '../shared/data')
 
 /** Why there is no data, or undefined when there is. Prints the reason. */
 export function whyNoData(path: string): string | undefined {

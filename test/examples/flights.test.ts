@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { assertEnded, type Ended, runNode } from '../lib/support/children.ts'
+import { assertEnded } from '../lib/support/children.ts'
+import { checkHelp, checkWrong, readResults, runExample, valuesOf } from './examples.ts'
 
 const test = suite<{ folder: string }>('flights')
 
@@ -15,90 +16,50 @@ test.before((context) => {
 })
 test.after((context) => rmSync(context.folder, { recursive: true }))
 
-const run = (...options: string[]): Promise<Ended> =>
-  runNode(['--import', 'tsx', 'examples/flights/main.ts', ...options], { timeoutMs: 60_000 })
-
-interface Result {
-  name: string
-  params: Record<string, unknown>
-  value: number | null
-  reason?: string
-  unit: string
-  ratios: Record<string, number>
-}
-
 test('on 60,000 flights it learns, and prints and writes how well', async ({ folder }) => {
   const [json, report] = [join(folder, 'out.json'), join(folder, 'page.html')]
-  const ended = await run('--rows', '60000', '--json', json, '--report', report)
+  const options = ['--rows', '60000', '--json', json, '--report', report]
+  const ended = await runExample('flights', ...options)
   assertEnded(ended, 0)
   assert.match(ended.output, /AUC/)
   assert.match(ended.output, /rows\/s/)
   assert.ok(ended.output.includes(report), 'says where the page is')
   assert.match(readFileSync(report, 'utf8'), /<svg/)
-
-  const written = JSON.parse(readFileSync(json, 'utf8'))
-  assert.equal(Object.keys(written).sort(), ['commit', 'machine', 'results'])
-  const results = written.results as Result[]
-  for (const { name, params, value, reason, unit, ratios } of results) {
-    assert.type(name, 'string')
-    assert.type(unit, 'string')
-    assert.type(params, 'object')
-    if (value === null) assert.type(reason, 'string', name)
-    else assert.ok(Number.isFinite(value), name)
-    assert.ok(Object.values(ratios).every(Number.isFinite), name)
-  }
-  const aucs = results.filter(({ name, value }) => /auc/i.test(name) && value !== null)
+  const aucs = valuesOf(readResults(json), /auc/i)
   assert.ok(aucs.length >= 2, 'an AUC of each model')
-  for (const { name, value } of aucs) {
-    assert.ok(value !== null && value > 0.55 && value < 1, `${name}: ${value}`)
-  }
+  assert.ok(
+    aucs.every((auc) => auc > 0.55 && auc < 1),
+    String(aucs),
+  )
 })
 
 test('through the store a model learns what it learns over flat arrays', async ({ folder }) => {
-  const json = join(folder, 'lr.json')
-  const report = join(folder, 'lr.html')
+  const [json, report] = [join(folder, 'lr.json'), join(folder, 'lr.html')]
   const options = ['--rows', '20000', '--models', 'lr', '--json', json, '--report', report]
-  assertEnded(await run(...options), 0)
-  const { results } = JSON.parse(readFileSync(json, 'utf8')) as { results: Result[] }
-  const values = results
-    .filter(({ name, value }) => /auc/i.test(name) && value !== null)
-    .map(({ value }) => value as number)
-  assert.ok(values.length >= 2, JSON.stringify(results))
-  const apart = Math.max(...values) - Math.min(...values)
-  assert.ok(apart < 0.002, `AUC ${apart} apart: ${values}`)
+  assertEnded(await runExample('flights', ...options), 0)
+  const aucs = valuesOf(readResults(json), /auc/i)
+  assert.ok(aucs.length >= 2, String(aucs))
+  assert.ok(Math.max(...aucs) - Math.min(...aucs) < 0.002, String(aucs))
 })
 
-test('--help says what the options are', async () => {
-  const ended = await run('--help')
-  assertEnded(ended, 0)
-  for (const option of ['--rows', '--models', '--data', '--report', '--json']) {
-    assert.ok(ended.output.includes(option), option)
-  }
-})
+test('--help says what the options are', () =>
+  checkHelp('flights', ['--rows', '--models', '--data', '--report', '--json']))
 
 test('wrong options end with 2 and one line that names them', async ({ folder }) => {
-  const wrong: [string[], RegExp][] = [
+  await checkWrong('flights', 2, [
     [['--row', '5'], /--row/],
     [['--rows', '0'], /--rows: expected a whole number above 0, received '0'/],
-    [['--rows', 'many'], /--rows: .* received 'many'/],
-    [['--rows'], /--rows/],
     [['--models', 'gpt'], /--models: .* received 'gpt'/],
     [['--json', join(folder, 'no', 'such', 'x.json')], /--json: no such folder/],
     [['surprise'], /surprise/],
-  ]
-  for (const [options, message] of wrong) {
-    const ended = await run(...options)
-    assertEnded(ended, 2)
-    assert.match(ended.output, message)
-    assert.is(ended.output.trim().split('\n').length, 1, ended.output)
-  }
+  ])
 })
 
 test('data that is not there ends with 1 and one line', async ({ folder }) => {
   const missing = join(folder, 'none.parquet')
-  const ended = await run('--data', missing)
-  assertEnded(ended, 1)
-  assert.match(ended.output.trim(), /^flights: no such file: .*none\.parquet$/)
+  await checkWrong('flights', 1, [
+    [['--data', missing], /^flights: no such file: .*none\.parquet$/m],
+  ])
   assert.not.ok(existsSync(missing))
 })
 

@@ -2,7 +2,8 @@
 //
 // Threads: every method of every handle may be called from any thread at any time, close()
 // included. Handles are shared_ptr because JavaScript and several openers share their lifetime;
-// the handle of a dropped table, or of one whose store its last opener has closed, answers ERR_CLOSED.
+// a handle whose table was dropped, or whose store was closed by its last opener, answers
+// ERR_CLOSED.
 // Errors: a call that fails with outcome "none" (status_codes.def) has changed nothing.
 #ifndef HOTROW_STORE_H_
 #define HOTROW_STORE_H_

@@ -196,6 +196,21 @@ test('requests that are no requests are refused', async (fixture) => {
   }
 })
 
+test('bytes at odd addresses are refused, and fine once copied into arrays', async (fixture) => {
+  const { table } = fixture
+  const odd = Buffer.alloc(40).subarray(3, 19)
+  const refusal = { kind: 'TypeError', message: /^keys: .* received Buffer$/ } as const
+  await refuses(fixture, () => table.lookup(odd as never), refusal)
+  assert.throws(() => new BigUint64Array(odd.buffer, odd.byteOffset, 1), RangeError)
+  const { deserialize, serialize } = await import('node:v8')
+  const received = Buffer.concat([
+    Buffer.alloc(1),
+    serialize([two, floats(1, 2, 3, 4, 5, 6, 7, 8)]),
+  ])
+  const [copied, values] = deserialize(received.subarray(1)) as [BigUint64Array, Float32Array]
+  assert.equal(await table.lookup(copied, { out: values }), table.lookupSync(two))
+})
+
 test('arrays of other realms and subclasses are arrays', async ({ table }) => {
   class OwnKeys extends BigUint64Array {}
   class OwnFloats extends Float32Array {}

@@ -27,7 +27,7 @@ struct GoldenScript {
 };
 constexpr GoldenScript kScripts[] = {{1001, 0x8764edb124eda7e7U},
                                      {1002, 0x43638bae3804c473U},
-                                     {1003, 0xd3194c55cc7236beU},
+                                     {1003, 0x18f706a66b5b6796U},
                                      {1004, 0xb5165dca1ffd5784U}};
 
 TEST(Golden, ScriptsEndInTheSameState) {

@@ -119,12 +119,12 @@ TEST(Store, DropFreesTheMemoryAndTheName) {
 TEST(Store, ManyTables) {
   const auto store = private_store(1, 4096 * kMiB);
   std::vector<std::shared_ptr<Table>> tables;
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 80; ++i) {
     tables.push_back(must(store->table("t" + std::to_string(i), sum_table(1))));
     must(tables.back()->push(std::vector<uint64_t>{7}, std::vector<float>{float(i)}));
   }
-  for (int i = 0; i < 300; ++i) EXPECT_EQ(lookup(*tables[i], {7})[0], float(i));
-  EXPECT_EQ(stats_of(*store).rows, 300U);
+  for (int i = 0; i < 80; ++i) EXPECT_EQ(lookup(*tables[i], {7})[0], float(i));
+  EXPECT_EQ(stats_of(*store).rows, 80U);
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ TEST(Lifetime, TablesAreDroppedInTheMiddleOfCalls) {
   in_threads(4, [&](uint32_t thread) {
     Random random(thread);
     if (thread == 0) {
-      for (uint64_t round = 0; round < scaled(300); ++round) {
+      for (uint64_t round = 0; round < scaled(150); ++round) {
         const uint64_t before = calls;
         while (calls < before + 5) std::this_thread::yield();
         must(store->drop("t"));
@@ -99,7 +99,7 @@ TEST(Lifetime, ATableThatGrowsIsDroppedBesideLongCalls) {
       return;
     }
     const std::string name = "t" + std::to_string(thread);
-    for (uint64_t round = 0; round < scaled(100); ++round) {
+    for (uint64_t round = 0; round < scaled(50); ++round) {
       const auto table = must(store->table(name, sum_table(1)));
       std::thread pusher([&] {
         Random keys(round);

@@ -238,7 +238,7 @@ TEST(Index, RefusedMemoryChangesNothing) {
   EXPECT_TRUE(map.erase(keys[0])) << "no bucket stays locked";
   EXPECT_TRUE(map.insert(keys[0], 0));
   // Nothing stays frozen either when memory ends in the middle of a rebuild.
-  EXPECT_FALSE(map.index.grow(12, 1000000, false, Index::Growth::kAlways));
+  EXPECT_FALSE(map.index.grow(12, 200000000, false, Index::Growth::kAlways));
   EXPECT_TRUE(same_keys(map, expected));
   EXPECT_TRUE(map.erase(keys[1]));
 }

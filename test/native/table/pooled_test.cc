@@ -173,6 +173,19 @@ TEST(PushPooled, EqualsThePlainTwinBitForBit) {
   }
 }
 
+// A key that comes scaled first and unscaled later keeps both gradients, whatever its row's length.
+TEST(PushPooled, ScaledThenUnscaledGradientsOfOneKey) {
+  const auto store = private_store();
+  for (const uint32_t dim : {1U, 16U, 17U, 64U}) {
+    Twin twin(*store, sum_table(dim));
+    twin.push_pooled({{9, 9, 9}, {0, 3}, {2.0F, 1.0F, 3.0F}}, std::vector<float>(dim, 1.0F));
+    EXPECT_EQ(lookup(twin.table(), {9}), std::vector<float>(dim, 6.0F)) << "dim " << dim;
+    twin.push_pooled({{9, 9}, {0, 2}, {1.0F, 2.0F}}, std::vector<float>(dim, 1.0F));
+    EXPECT_EQ(lookup(twin.table(), {9}), std::vector<float>(dim, 9.0F)) << "dim " << dim;
+    must(store->drop("t"));
+  }
+}
+
 TEST(PushPooled, NoBagsAndEmptyBags) {
   const auto store = private_store();
   Twin twin(*store, {.dim = 3});
