@@ -114,37 +114,31 @@ void Lane::deliver(Napi::Env env) {
   if (pending_ == 0) napi_unref_threadsafe_function(env, deliver_);
   for (const std::unique_ptr<Job>& job : done) {
     const Napi::HandleScope scope(env);
-    // Concluded exactly once: resolving may run the caller's code (a `then` getter), which may
-    // throw, and the deferred is gone by then.
-    Napi::Value value;
-    bool resolved = job->status.ok();
-    try {
-      value = resolved ? job->finish(env) : store_error(env, job->status);
-    } catch (const Napi::Error& error) {
-      resolved = false;
-      value = error.Value();
-    }
-    try {
-      resolved ? job->deferred.Resolve(value) : job->deferred.Reject(value);
-    } catch (const Napi::Error&) {
-      // The runtime has rejected the promise with it.
-    }
+    settle(env, *job);
     // `keep` may be the last reference to this lane's owner: not before the loop is over.
   }
   if (retired_ && pending_ == 0) stop();
 }
 
+// Concludes the promise exactly once: resolving may run the caller's code (a `then` getter), which
+// may throw, and the deferred is gone by then.
 void Lane::settle(Napi::Env env, Job& job) {
-  Napi::Value error;
+  Napi::Value value;
+  bool resolved = job.status.ok();
   try {
-    if (job.status.ok()) return job.deferred.Resolve(job.finish(env));
-    error = store_error(env, job.status);
-  } catch (const Napi::Error& thrown) {
-    error = thrown.Value();
-  } catch (const std::exception& thrown) {
-    error = store_error(env, {StatusCode::kInternal, thrown.what()});
+    value = resolved ? job.finish(env) : store_error(env, job.status);
+  } catch (const Napi::Error& error) {
+    resolved = false;
+    value = error.Value();
+  } catch (const std::exception& error) {
+    resolved = false;
+    value = store_error(env, {StatusCode::kInternal, error.what()});
   }
-  job.deferred.Reject(error);
+  try {
+    resolved ? job.deferred.Resolve(value) : job.deferred.Reject(value);
+  } catch (const Napi::Error&) {
+    // The runtime has rejected the promise with it.
+  }
 }
 
 Napi::Promise Lane::submit(Napi::Object keep, std::function<Status()> work,

@@ -18,8 +18,8 @@ export class Layer {
   readonly #weights: Float32Array
   readonly #gradient: Float32Array
   // Of the last forward pass.
-  #input = new Float32Array(0)
-  #output = new Float32Array(0)
+  #input: Float32Array = new Float32Array(0)
+  #output: Float32Array = new Float32Array(0)
 
   private constructor(shape: LayerShape, parameter: Dense) {
     this.#shape = shape

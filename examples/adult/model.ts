@@ -50,7 +50,7 @@ export class Model {
   /** Learns from the people predicted last. errors [end - start]: probability - label. */
   async learn(people: People, start: number, end: number, errors: Float32Array): Promise<void> {
     // The loss is the mean over the batch.
-    let slopes = errors.map((error) => error / errors.length)
+    let slopes: Float32Array = errors.map((error) => error / errors.length)
     for (const layer of this.#layers.toReversed()) slopes = layer.backward(slopes)
     await Promise.all([
       this.#categories.push(categoriesOf(people, start, end), embedded(slopes)),

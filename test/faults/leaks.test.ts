@@ -68,6 +68,15 @@ test('a named store that others hold open, opened 2,000 times', async () => {
   await checkGrowth(2000 * kScale, loop, 8)
 })
 
+test('opening that is refused, 500 times', async () => {
+  await using _held = await open(':memory:refusing', { threads: 2 })
+  const loop = async () => {
+    const refused = await open(':memory:refusing', { threads: 1 }).catch((error) => error.code)
+    assert.is(refused, 'ERR_CONFLICT')
+  }
+  await checkGrowth(500 * kScale, loop, 8)
+})
+
 test('tables and dense parameters made and dropped 1,000 times', async () => {
   await using store = await open(':memory:')
   const loop = async () => {

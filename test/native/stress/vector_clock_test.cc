@@ -71,12 +71,19 @@ class Round {
     tick[c] = 1.0F;
     const std::vector<uint32_t> one_bag = {0, kGroup};
     const std::vector<float> ones(kGroup * kUniformDim, 1.0F);
+    // The group ten times over, each key counted once: large enough to be treated as repetition.
+    std::vector<uint64_t> repeated;
+    for (int i = 0; i < 10; ++i) repeated.insert(repeated.end(), group_.begin(), group_.end());
+    std::vector<float> repeated_ticks = ticks;
+    repeated_ticks.resize(repeated.size() * kClients, 0.0F);
     for (uint64_t i = 0; !stop_; ++i) {
       ++started_[c];
-      if (i % 3 == 0) {
+      if (i % 4 == 0) {
         must(clocks_->push_pooled({.keys = group_, .offsets = one_bag}, tick));
         must(uniform_->push(group_, ones));
-      } else if (i % 3 == 1) {
+      } else if (i % 4 == 1) {
+        must(clocks_->push(repeated, repeated_ticks));
+      } else if (i % 4 == 2) {
         const TablePush pushes[] = {{clocks_.get(), group_, ticks}, {uniform_.get(), group_, ones}};
         must(store_.push_all(pushes));
       } else {
@@ -133,14 +140,16 @@ class Round {
   void read_clocks(Random& random, std::vector<float>& seen) {
     std::array<uint64_t, kClients> at_least;
     for (uint32_t c = 0; c < kClients; ++c) at_least[c] = completed_[c];
-    const bool single = random.one_in(3);
-    const size_t first = single ? random.below(kGroup) : 0;
-    const size_t n = single ? 1 : kGroup;
-    const auto begin = group_.begin() + static_cast<int64_t>(first);
-    const std::vector<float> rows = lookup(*clocks_, {begin, begin + static_cast<int64_t>(n)});
+    // One key, the group, or the group so often that each row is read once for all of them.
+    const uint64_t kind = random.below(3);
+    const size_t first = kind == 0 ? random.below(kGroup) : 0;
+    const size_t n = kind == 0 ? 1 : kind == 1 ? kGroup : kGroup * 20;
+    std::vector<uint64_t> keys(n);
+    for (size_t i = 0; i < n; ++i) keys[i] = group_[(first + i) % kGroup];
+    const std::vector<float> rows = lookup(*clocks_, keys);
     for (size_t i = 0; i < rows.size(); ++i) {
       const uint32_t c = i % kClients;
-      float& before = seen[first * kClients + i];
+      float& before = seen[(first * kClients + i) % seen.size()];
       ASSERT_GE(rows[i], before) << "back in time";
       ASSERT_GE(rows[i], static_cast<float>(at_least[c])) << "an acknowledged push is missing";
       ASSERT_LE(rows[i], static_cast<float>(started_[c])) << "a push that was never made";
@@ -157,6 +166,35 @@ class Round {
   std::array<std::atomic<uint64_t>, kClients> started_ = {};
   std::array<std::atomic<uint64_t>, kClients> completed_ = {};
 };
+
+// One long row that writers hardly ever leave alone: readers get through, and see it whole.
+TEST(Stress, OneHotRow) {
+  constexpr uint32_t kDim = 2048;
+  const auto store = private_store(1);
+  const auto table = must(store->table("t", sum_table(kDim)));
+  const std::vector<uint64_t> key = {42};
+  const uint64_t pushes = scaled(20000);
+  std::atomic<uint32_t> writing{2};
+  std::atomic<uint64_t> reads{0};
+  in_threads(4, [&](uint32_t thread) {
+    if (thread < 2) {
+      const std::vector<float> ones(kDim, 1.0F);
+      for (uint64_t i = 0; i < pushes; ++i) must(table->push(key, ones));
+      --writing;
+      return;
+    }
+    float before = 0;
+    while (writing > 0) {
+      const std::vector<float> row = lookup(*table, key);
+      ASSERT_TRUE(std::all_of(row.begin(), row.end(), [&](float x) { return x == row[0]; }));
+      ASSERT_GE(row[0], before);
+      before = row[0];
+      ++reads;
+    }
+  });
+  EXPECT_GT(reads, 0U);
+  EXPECT_EQ(lookup(*table, key)[0], static_cast<float>(2 * pushes));
+}
 
 TEST(Stress, VectorClocks) {
   const auto store = private_store(2, 2048 * kMiB);
