@@ -78,12 +78,16 @@ function sigmoid(logit: number): number {
 
 function report(testAuc: number, testLogLoss: number, time: number): void {
   const speed = train.count / time
-  const rows = [
-    ['AUC, test', decimals(testAuc, 4), `at least ${REQUIRED_AUC}; PERSIA asserts ${PERSIA_AUC}`],
-    ['logloss, test', decimals(testLogLoss, 4), ''],
-    ['rows/s', whole(speed), `${whole(train.count)} rows in ${decimals(time, 2)} s, one pass`],
-  ]
-  process.stdout.write(`${textTable(['', 'reached', ''], rows)}\n`)
+  const table = textTable(
+    ['test rows', 'AUC', 'logloss'],
+    [
+      ['required', decimals(REQUIRED_AUC, 4), ''],
+      ['asserted by PERSIA', decimals(PERSIA_AUC, 4), ''],
+      ['through the store', decimals(testAuc, 4), decimals(testLogLoss, 4)],
+    ],
+  )
+  const pass = `one pass over ${whole(train.count)} rows in ${decimals(time, 1)} s`
+  process.stdout.write(`${table}\n\n${pass}, ${whole(speed)} rows/s\n`)
   if (json === undefined) return
   const params = { passes: 1, batchSize: BATCH_SIZE }
   writeResults(json, [
