@@ -22,8 +22,13 @@ export function readData(folder: string, name: string): Uint8Array {
   const path = fileIn(folder, name)
   if (path === undefined) throw new Error(`no such file: ${join(folder, name)}`)
   const bytes = readFileSync(path)
-  // Node 20 has no zstd of its own.
-  return path.endsWith('.zst') ? decompressZstd(bytes) : bytes
+  if (!path.endsWith('.zst')) return bytes
+  try {
+    // Node 20 has no zstd of its own.
+    return decompressZstd(bytes)
+  } catch (error) {
+    throw new Error(`${path} is not a whole zstd file: ${(error as Error).message}`)
+  }
 }
 
 function fileIn(folder: string, name: string): string | undefined {

@@ -48,7 +48,7 @@ uint64_t SparseTable::gather_distinct(BatchIndex& batch, KeyBatch keys) {
     part.found.resize(part.size());
     gather({part.keys, part.hashes.data(), part.rows.data(), part.found.data()});
     uint64_t found = 0;
-    for (size_t id = 0; id < part.size(); ++id) found += part.found[id] * part.counts[id];
+    for (size_t id = 0; id < part.size(); ++id) found += uint64_t{part.found[id]} * part.counts[id];
     hits.fetch_add(found, std::memory_order_relaxed);
   });
   return hits.load(std::memory_order_relaxed);

@@ -9,6 +9,7 @@
 #include "model/twin.h"
 #include "support/failing_new.h"
 #include "support/random.h"
+#include "support/scale.h"
 #include "support/stores.h"
 
 namespace hotrow::test {
@@ -62,10 +63,11 @@ void fail_each_allocation(const Operation& operation) {
   }
 }
 
-// Made before anything fails.
-const std::vector<uint64_t> kKeys = Random(2).keys(3000, 5000);
-const std::vector<float> kRows = Random(3).reals(3000 * 5);
-const Bags kBags{kKeys, {0, 10, 10, 3000}, Random(4).reals(3000), Pooling::kMean};
+// Enough keys for shards to grow. All made before anything fails.
+constexpr uint32_t kCount = kSlowdown > 1 ? 600 : 3000;
+const std::vector<uint64_t> kKeys = Random(2).keys(kCount, kCount * 2);
+const std::vector<float> kRows = Random(3).reals(kCount * 5);
+const Bags kBags{kKeys, {0, 10, 10, kCount}, Random(4).reals(kCount), Pooling::kMean};
 const std::vector<float> kBagRows = Random(5).reals(15);
 const DenseOptions kDense{.shape = {30, 30}};
 
@@ -92,7 +94,7 @@ TEST(FailedAllocation, Erase) {
 }
 
 TEST(FailedAllocation, Lookup) {
-  std::vector<float> out(3000 * 5);
+  std::vector<float> out(kCount * 5);
   fail_each_allocation({[&](World& world) { return world.twin.table().lookup(kKeys, out); },
                         [](World& world) { (void)world.twin.plain().lookup(kKeys); }});
 }

@@ -134,7 +134,7 @@ TEST(StoreOptions, MemoryAndThreads) {
 // A ceiling beyond what the machine has is a wish, not an error: everything works below it.
 TEST(StoreOptions, AnEnormousCeilingWorks) {
   // Sanitizers leave less address space to reserve.
-  for (const uint64_t bytes : {uint64_t{1} << 40, uint64_t{1} << (kSlowdown > 1 ? 41 : 46)}) {
+  for (const uint64_t bytes : {uint64_t{1} << 40, uint64_t{1} << (kSlowdown > 1 ? 39 : 46)}) {
     SCOPED_TRACE(bytes);
     const auto store = private_store(1, bytes);
     auto table = store->table("t", sum_table(1));

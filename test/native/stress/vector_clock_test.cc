@@ -147,14 +147,17 @@ class Round {
     std::vector<uint64_t> keys(n);
     for (size_t i = 0; i < n; ++i) keys[i] = group_[(first + i) % kGroup];
     const std::vector<float> rows = lookup(*clocks_, keys);
+    // The keys of one batch are read in any order, so each is compared with the batches before.
+    std::vector<float> now = seen;
     for (size_t i = 0; i < rows.size(); ++i) {
       const uint32_t c = i % kClients;
-      float& before = seen[(first * kClients + i) % seen.size()];
-      ASSERT_GE(rows[i], before) << "back in time";
+      const size_t lane = (first * kClients + i) % seen.size();
+      ASSERT_GE(rows[i], seen[lane]) << "back in time";
       ASSERT_GE(rows[i], static_cast<float>(at_least[c])) << "an acknowledged push is missing";
       ASSERT_LE(rows[i], static_cast<float>(started_[c])) << "a push that was never made";
-      before = rows[i];
+      now[lane] = std::max(now[lane], rows[i]);
     }
+    seen = std::move(now);
   }
 
   Store& store_;

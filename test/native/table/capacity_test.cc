@@ -124,7 +124,7 @@ TEST(Capacity, KeysThatCollideOnPurposeLoseNothing) {
   const auto store = private_store(1, kCeiling);
   Twin twin(*store, sum_table(1));
   // All keys have the last home of one shard: chains run into its tail, a thirtieth of it.
-  const std::vector<uint64_t> keys = keys_of_last_home(77, 30000);
+  const std::vector<uint64_t> keys = keys_of_last_home(77, kSlowdown > 1 ? 9000 : 30000);
   constexpr size_t kBatch = 1000;
   for (size_t first = 0; first + kBatch <= keys.size(); first += kBatch) {
     const std::vector<uint64_t> some(keys.begin() + first, keys.begin() + first + kBatch);
