@@ -151,8 +151,8 @@ TEST(Lifetime, ClosingAtOnceFromManyThreads) {
       if (thread % 2 == 0) {
         store->close();
       } else {
-        ASSERT_TRUE(ok_or_closed(store->drop("t")) ||
-                    store->drop("t").code() == StatusCode::kNotFound);
+        const Status dropped = store->drop("t");
+        ASSERT_TRUE(ok_or_closed(dropped) || dropped.code() == StatusCode::kNotFound);
       }
     });
     EXPECT_TRUE(fails(table->stats(), StatusCode::kClosed));
