@@ -1,7 +1,7 @@
 // Reads UCI Adult: people of the 1994 census of the USA, and whether they earn above 50,000 a year.
 
 import { slotKeys } from 'hotrow'
-import { dataFolder, readData } from '../gowalla/files.ts'
+import { dataFolder, readData } from '../common/files.ts'
 
 /** Columns of the files. */
 const CATEGORIES = [1, 3, 5, 6, 7, 8, 9, 13]

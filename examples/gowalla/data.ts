@@ -1,6 +1,6 @@
 // Reads Gowalla as NGCF and LightGCN split it: a line per user, "user item item ...".
 
-import { dataFolder, readData } from './files.ts'
+import { dataFolder, readData } from '../common/files.ts'
 
 /** The items of each user, end to end: those of user u from offsets[u] up to offsets[u + 1]. */
 export interface Interactions {
