@@ -5,6 +5,7 @@
 #define HOTROW_BASE_SYNC_H_
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <shared_mutex>
@@ -137,15 +138,35 @@ inline void sequence_write_fence() {
 #endif
 }
 
+inline void cpu_pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/// Waits up to some 50 microseconds for `condition()` without sleeping, where what is waited for is
+/// mostly that near: waking a sleeping thread costs both sides more. True when the condition came.
+template <class Condition>
+bool spin_briefly(const Condition& condition) {
+  constexpr std::chrono::microseconds kLongest{50};
+  constexpr int kPausesBetweenLooksAtTheClock = 32;
+  const auto end = std::chrono::steady_clock::now() + kLongest;
+  do {
+    for (int i = 0; i < kPausesBetweenLooksAtTheClock; ++i) {
+      if (condition()) return true;
+      cpu_pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
 /// One step of a wait for another thread: a pause while it is likely running, then the processor
 /// is given away, because on few cores the other thread may be waiting for it.
 class Backoff {
  public:
   void pause() {
     if (++rounds_ < kSpins) {
-#if defined(__x86_64__)
-      __builtin_ia32_pause();
-#endif
+      cpu_pause();
     } else {
       std::this_thread::yield();
     }

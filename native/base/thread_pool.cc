@@ -28,6 +28,7 @@ struct ThreadPool::Job {
   }
 
   void wait() {
+    (void)spin_briefly([this] { return left.load(std::memory_order_acquire) == 0; });
     MutexLock lock(mutex);
     while (!finished) done.wait(mutex);
     if (failure) std::rethrow_exception(failure);
@@ -73,6 +74,7 @@ void ThreadPool::invite(const std::shared_ptr<Job>& job, uint32_t count) {
     }
     for (uint32_t i = 0; i < count; ++i) {
       jobs_.push_back(job);
+      waiting_.store(jobs_.size(), std::memory_order_relaxed);
       wake_.notify_one();
     }
   } catch (const std::exception&) {
@@ -83,12 +85,15 @@ void ThreadPool::invite(const std::shared_ptr<Job>& job, uint32_t count) {
 void ThreadPool::helper_loop() {
   for (;;) {
     std::shared_ptr<Job> job;
+    // A call that splits its work mostly does so again at once.
+    (void)spin_briefly([this] { return waiting_.load(std::memory_order_relaxed) > 0; });
     {
       MutexLock lock(mutex_);
       while (jobs_.empty() && !stopping_) wake_.wait(mutex_);
       if (stopping_) return;
       job = jobs_.front();
       jobs_.pop_front();
+      waiting_.store(jobs_.size(), std::memory_order_relaxed);
     }
     job->help();
   }

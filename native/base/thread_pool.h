@@ -56,6 +56,7 @@ class ThreadPool {
   Mutex mutex_;
   CondVar wake_;
   std::deque<std::shared_ptr<Job>> jobs_ HOTROW_GUARDED_BY(mutex_);
+  std::atomic<size_t> waiting_{0};  // jobs_.size() as a hint for idle helpers; publishes nothing
   bool stopping_ HOTROW_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> helpers_ HOTROW_GUARDED_BY(mutex_);
 };

@@ -1,6 +1,7 @@
 #include "table/batch_index.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "base/hash.h"
@@ -24,11 +25,20 @@ void BatchIndex::assign(KeyBatch keys, uint32_t parts, ThreadPool& pool) {
   keys_.assign(keys.begin(), keys.end());
   places_.resize(keys.size());
   if (parts_.size() < parts) parts_.resize(parts);
+  if (parts > 1) {
+    for (uint32_t i = 0; i < parts; ++i) {
+      Part& part = parts_[i];
+      if (part.slices.size() < parts) part.slices.resize(parts);
+    }
+  }
   used_ = parts;
-  pool.run(parts, [&](uint32_t number) {
-    select(number);
-    number_keys(number);
-  });
+  try {
+    if (parts > 1) pool.run(parts, [&](uint32_t slice) { split_slice(slice); });
+    pool.run(parts, [&](uint32_t number) { number_keys(number); });
+  } catch (...) {
+    used_ = 0;  // of no batch: the next call starts anew
+    throw;
+  }
 }
 
 uint64_t BatchIndex::distinct() const {
@@ -37,57 +47,63 @@ uint64_t BatchIndex::distinct() const {
   return sum;
 }
 
-// Finds the part's positions without a branch: whose key it is is as good as random.
-void BatchIndex::select(uint32_t number) {
-  Part& part = parts_[number];
-  const size_t n = keys_.size();
-  part.positions.resize(n);
-  part.own.resize(n);
-  size_t count = 0;
-  for (size_t i = 0; i < n; ++i) {
-    const uint64_t hash = mix64(keys_[i]);
-    part.positions[count] = static_cast<uint32_t>(i);
-    part.own[count] = hash;
-    count += part_of(hash, used_) == number ? 1 : 0;
+// Deals a slice's positions out to the parts without a branch: whose key it is is as good as
+// random.
+void BatchIndex::split_slice(uint32_t slice) {
+  const size_t first = keys_.size() * slice / used_;
+  const size_t last = keys_.size() * (slice + 1) / used_;
+  std::array<uint32_t*, kMaxParts> ends = {};
+  for (uint32_t i = 0; i < used_; ++i) {
+    parts_[i].slices[slice].resize(last - first);
+    ends[i] = parts_[i].slices[slice].data();
   }
-  part.positions.resize(count);
+  for (size_t i = first; i < last; ++i) {
+    *ends[part_of(mix64(keys_[i]), used_)]++ = static_cast<uint32_t>(i);
+  }
+  for (uint32_t i = 0; i < used_; ++i) {
+    std::vector<uint32_t>& list = parts_[i].slices[slice];
+    list.resize(static_cast<size_t>(ends[i] - list.data()));
+  }
+}
+
+void BatchIndex::reset(Part& part) {
+  // As many slots as the last batch needed: mostly the next one needs as many.
+  part.slots.assign(std::max(kFewestSlots, std::bit_ceil(part.keys.size() * 2)), 0);
+  part.keys.clear();
+  part.hashes.clear();
 }
 
 void BatchIndex::number_keys(uint32_t number) {
   Part& part = parts_[number];
-  // As many slots as the last batch needed: mostly the next one needs as many.
-  const size_t slots = std::max(kFewestSlots, std::bit_ceil(part.keys.size() * 2));
-  part.slots.assign(slots, 0);
-  part.keys.clear();
-  part.hashes.clear();
-  part.counts.clear();
-  part.ids.resize(part.positions.size());
+  reset(part);
   const uint32_t tag = number << kIdBits;
-  size_t mask = slots - 1;
-  for (size_t i = 0; i < part.positions.size(); ++i) {
-    const uint64_t key = keys_[part.positions[i]];
-    const uint64_t hash = part.own[i];
+  const uint64_t* const batch = keys_.data();
+  uint32_t* const places = places_.data();
+  const uint64_t* keys = part.keys.data();
+  uint32_t* slots = part.slots.data();
+  size_t mask = part.slots.size() - 1;
+  each_position(number, [&](uint32_t position) {
+    const uint64_t key = batch[position];
+    const uint64_t hash = mix64(key);
     size_t slot = hash & mask;
-    uint32_t id = part.slots[slot];
-    while (id != 0 && part.keys[id - 1] != key) {
-      slot = (slot + 1) & mask;
-      id = part.slots[slot];
-    }
-    if (id == 0) {
-      part.keys.push_back(key);
-      part.hashes.push_back(hash);
-      part.counts.push_back(0);
-      id = static_cast<uint32_t>(part.keys.size());
-      part.slots[slot] = id;
-      if (part.keys.size() * 4 > part.slots.size() * 3) {
-        enlarge(part);
-        mask = part.slots.size() - 1;
+    while (slots[slot] != 0) {
+      const uint32_t id = slots[slot] - 1;
+      if (keys[id] == key) {
+        places[position] = tag | id;
+        return;
       }
+      slot = (slot + 1) & mask;
     }
-    part.ids[i] = id - 1;
-    ++part.counts[id - 1];
-    places_[part.positions[i]] = tag | (id - 1);
-  }
+    const auto id = static_cast<uint32_t>(part.keys.size());
+    places[position] = tag | id;
+    slots[slot] = id + 1;
+    part.keys.push_back(key);
+    part.hashes.push_back(hash);
+    if (part.keys.size() * 4 > part.slots.size() * 3) enlarge(part);
+    keys = part.keys.data();
+    slots = part.slots.data();
+    mask = part.slots.size() - 1;
+  });
 }
 
 void BatchIndex::enlarge(Part& part) {

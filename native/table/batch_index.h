@@ -4,7 +4,7 @@
 // batch twice, once looked up and once pushed. So duplicates are found once, in a small table that
 // fits the second cache, and the result is kept for the next call with equal keys.
 //
-// The batch is split by hash into parts, one a thread, that share no key. A part keeps its
+// The batch is split by hash into parts, one a thread, that share no key. A part visits its
 // positions in batch order, so whatever is summed over them comes out the same for any number of
 // parts.
 #ifndef HOTROW_TABLE_BATCH_INDEX_H_
@@ -21,23 +21,24 @@ namespace hotrow {
 class BatchIndex {
  public:
   static constexpr uint32_t kMaxParts = 16;
-  /// Positions and ids share 32 bits with the number of a part.
+  /// A place holds an id, and above it the number of the part.
   static constexpr uint32_t kIdBits = 28;
   static constexpr uint64_t kMaxKeys = uint64_t{1} << kIdBits;
 
   struct Part {
-    std::vector<uint32_t> positions;  // in the batch, rising
-    std::vector<uint32_t> ids;        // of the key at each of those positions
-    std::vector<uint64_t> keys;       // by id, in order of first appearance
-    std::vector<uint64_t> hashes;     // by id
-    std::vector<uint32_t> slots;      // open addressing: id + 1, or 0
-    std::vector<uint32_t> counts;     // by id: positions with that key
-    std::vector<uint64_t> own;        // hashes by position, while building
+    std::vector<uint64_t> keys;    // by id, in order of first appearance
+    std::vector<uint64_t> hashes;  // by id
     // A lookup's results, by id.
     std::vector<float> rows;
     std::vector<uint8_t> found;
 
     size_t size() const { return keys.size(); }
+
+   private:
+    friend class BatchIndex;
+    std::vector<uint32_t> slots;  // open addressing: id + 1, or 0
+    // Positions of the part within each slice of the batch, rising; unused when there is one part.
+    std::vector<std::vector<uint32_t>> slices;
   };
 
   /// Makes this the index of `keys`, in `parts` parts; does nothing when it is already.
@@ -50,12 +51,34 @@ class BatchIndex {
   uint64_t size() const { return keys_.size(); }
   uint64_t distinct() const;
 
-  /// Part (upper bits) and id (kIdBits below) of the key at each position.
+  /// Part and id of the key at each position.
   const std::vector<uint32_t>& places() const { return places_; }
+  static constexpr uint32_t part_of_place(uint32_t place) { return place >> kIdBits; }
+  static constexpr uint32_t id_of_place(uint32_t place) { return place & (kMaxKeys - 1); }
+
+  /// Calls visit(position, id) for the part's positions, rising.
+  template <class Visit>
+  void each(uint32_t number, const Visit& visit) const {
+    each_position(number, [&](uint32_t position) {
+      visit(size_t{position}, id_of_place(places_[position]));
+    });
+  }
 
  private:
-  void select(uint32_t number);
+  template <class Visit>
+  void each_position(uint32_t number, const Visit& visit) const {
+    if (used_ == 1) {
+      for (uint32_t i = 0; i < keys_.size(); ++i) visit(i);
+      return;
+    }
+    const Part& part = parts_[number];
+    for (uint32_t slice = 0; slice < used_; ++slice) {
+      for (const uint32_t position : part.slices[slice]) visit(position);
+    }
+  }
+  void split_slice(uint32_t slice);
   void number_keys(uint32_t number);
+  static void reset(Part& part);
   static void enlarge(Part& part);
 
   std::vector<uint64_t> keys_;

@@ -48,7 +48,7 @@ uint64_t SparseTable::gather_distinct(BatchIndex& batch, KeyBatch keys) {
     part.found.resize(part.size());
     gather({part.keys, part.hashes.data(), part.rows.data(), part.found.data()});
     uint64_t found = 0;
-    for (size_t id = 0; id < part.size(); ++id) found += uint64_t{part.found[id]} * part.counts[id];
+    batch.each(number, [&](size_t, uint32_t id) { found += part.found[id]; });
     hits.fetch_add(found, std::memory_order_relaxed);
   });
   return hits.load(std::memory_order_relaxed);
@@ -60,9 +60,9 @@ uint64_t SparseTable::gather_repeated(KeyBatch keys, float* out) {
   const size_t dim = layout_.dim;
   context_.pool.run(batch->parts(), [&](uint32_t number) {
     const BatchIndex::Part& part = batch->part(number);
-    for (size_t i = 0; i < part.positions.size(); ++i) {
-      std::copy_n(part.rows.data() + part.ids[i] * dim, dim, out + part.positions[i] * dim);
-    }
+    batch->each(number, [&](size_t position, uint32_t id) {
+      std::copy_n(part.rows.data() + id * dim, dim, out + position * dim);
+    });
   });
   return_batch(std::move(batch));
   return hits;

@@ -36,21 +36,29 @@ Status SparseTable::collect(PushPlan& plan, KeyBatch keys, PushKind kind, const 
     if (skip) part.added.assign(batch.size(), 0);
     const auto all_finite = row_kernels().all_finite;
     auto read = source();
-    for (size_t i = 0; i < batch.positions.size(); ++i) {
-      const auto [row, scale] = read(batch.positions[i]);
+    if (float* const sums = part.single_values(); sums != nullptr && !skip) {
+      plan.batch->each(number, [&](size_t position, uint32_t id) {
+        const auto [row, scale] = read(position);
+        sums[id] += scale * row[0];
+      });
+      if (!check_finite(part, batch.size())) clean.store(false, std::memory_order_relaxed);
+      return;
+    }
+    plan.batch->each(number, [&](size_t position, uint32_t id) {
+      const auto [row, scale] = read(position);
       // Of assigned rows only the last is looked at afterwards; gradients are, once summed.
       if (skip || kind == PushKind::kAssign) {
         if (!all_finite(row, layout_.dim)) {
           if (skip) {
             ++part.skipped;
-            continue;
+            return;
           }
           clean.store(false, std::memory_order_relaxed);
         }
-        if (skip) ++part.added[batch.ids[i]];
+        if (skip) ++part.added[id];
       }
-      part.add(batch.ids[i], row, scale);
-    }
+      part.add(id, row, scale);
+    });
     if (!check_finite(part, batch.size())) clean.store(false, std::memory_order_relaxed);
   });
   note_repetition(*plan.batch);

@@ -24,6 +24,13 @@ constexpr size_t kAside = 32;
 // Lines of a row that are fetched ahead; the processor's own prefetcher takes over after that.
 constexpr size_t kPrefetchLines = 8;
 
+/// Reads one value that a writer may be changing; whoever reads validates it afterwards.
+float load_racing(const float* value) {
+  float copy;
+  __atomic_load(value, &copy, __ATOMIC_RELAXED);
+  return copy;
+}
+
 void prefetch_lines(const std::byte* row, size_t bytes) {
   const size_t lines = std::min((bytes + kLineBytes - 1) / kLineBytes, kPrefetchLines);
   for (size_t i = 0; i < lines; ++i) __builtin_prefetch(row + i * kLineBytes, 0, 3);
@@ -74,7 +81,11 @@ uint64_t SparseTable::gather_sighted(const Gather& request, size_t position,
     fill_missing(key, out);
   } else {
     const float* const row = layout_.values(body_->rows.row(sight.handle)).data();
-    request.copy(&row, 1, layout_.dim, out);
+    if (layout_.dim == 1) {
+      *out = load_racing(row);
+    } else {
+      request.copy(&row, 1, layout_.dim, out);
+    }
     if (!Index::still(sight)) found = gather_one(key, mix64(key), out);
   }
   if (request.found != nullptr) request.found[position] = found ? 1 : 0;

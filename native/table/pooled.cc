@@ -141,7 +141,8 @@ uint64_t SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float*
   for (uint32_t i = 0; i < batch->parts(); ++i) rows[i] = batch->part(i).rows.data();
   const uint32_t* const places = batch->places().data();
   const auto row_of = [&](size_t i) {
-    return rows[places[i] >> BatchIndex::kIdBits] + (places[i] & (BatchIndex::kMaxKeys - 1)) * dim;
+    return rows[BatchIndex::part_of_place(places[i])] +
+           size_t{BatchIndex::id_of_place(places[i])} * dim;
   };
   context_.pool.run(parts, [&](uint32_t part) {
     const size_t first = count * part / parts;

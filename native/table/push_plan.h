@@ -40,11 +40,11 @@ class PushPart {
     kernels_ = &row_kernels();
   }
 
+  /// The sums of rows of one value, by id: what add() would add to them; null for other rows.
+  float* single_values() { return summed_ && dim_ == 1 ? sums_.data() : nullptr; }
   /// Adds one row of the batch, times `scale`.
   void add(uint32_t id, const float* row, float scale) {
-    if (dim_ == 1 && summed_) {
-      sums_[id] += scale * row[0];
-    } else if (summed_) {
+    if (summed_) {
       accumulate(sums_.data() + size_t{id} * dim_, row, scale);
     } else if (kind_ == PushKind::kAssign ||
                (borrowed_[id] == nullptr && owned_[id] == kBorrowed && scale == 1.0F)) {
