@@ -1,9 +1,12 @@
 // The figures, by family. Each function measures what the command line wants of its family.
+//
+// Names are stable: family/dim/…/threads, with the contender in front where it is not hotrow.
 #ifndef HOTROW_BENCH_TABLE_FIGURES_H_
 #define HOTROW_BENCH_TABLE_FIGURES_H_
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +18,8 @@
 
 namespace hotrow::bench {
 
+struct Bench;
+
 /// Peers that hold the keys of rows 0 … rows - 1; loaded when first asked for, as that takes
 /// minutes with all rows.
 class LoadedPeers {
@@ -24,13 +29,16 @@ class LoadedPeers {
     std::unique_ptr<Peer> peer;
   };
 
-  /// Those the program was built with, over `slab`.
-  std::vector<Loaded>& over(const RowSlab& slab, Report& report);
+  /// Those that take part, over `slab`.
+  std::vector<Loaded>& over(const RowSlab& slab, Bench& bench);
   void drop() { peers_.clear(); }
 
  private:
+  void load(const PeerKind& kind, Report& report);
+
   uint64_t rows_ = 0;
   std::vector<Loaded> peers_;
+  std::set<std::string> told_;  // peers whose memory was reported
 };
 
 struct Bench {
@@ -42,8 +50,10 @@ struct Bench {
   /// Rows so that `bytes_per_row` each fit the memory that may be used; says when they are fewer
   /// than asked for.
   uint64_t rows_that_fit(uint64_t bytes_per_row, const std::string& figure);
-  /// Keys of one thread in one turn.
-  uint64_t keys_per_thread() const;
+  /// One stream for each thread, long enough that neither rows nor keys stay in a cache.
+  std::vector<Stream> streams(Choice choice, uint64_t rows) const;
+  /// The peers that the program was built with and the command line wants.
+  std::vector<PeerKind> settings_peers() const;
 };
 
 /// What a key costs beyond its row: our index, and that of all peers together (measured).

@@ -1,7 +1,9 @@
 // Lookups beside the raw gather and the peers.
+#include <algorithm>
+
 #include "figures.h"
-#include "ours.h"
 #include "raw.h"
+#include "scene.h"
 
 namespace hotrow::bench {
 
@@ -10,28 +12,6 @@ namespace {
 constexpr size_t kBatch = 4096;
 constexpr size_t kLargeBatch = 65536;
 
-/// One dim: the table, the slab for limits and peers, and a buffer a thread.
-struct Scene {
-  Bench& bench;
-  uint32_t dim;
-  RowSlab slab;
-  Ours ours;
-  std::vector<std::unique_ptr<Buffer>> buffers;
-
-  Scene(Bench& all, uint32_t its_dim, uint64_t rows)
-      : bench(all),
-        dim(its_dim),
-        slab(rows, {.dim = its_dim}),
-        ours({.dim = its_dim, .memory_bytes = 2 * rows * slab.stride() + (uint64_t{4} << 30)}) {
-    bench.report.note("filling dim " + std::to_string(dim));
-    slab.fill(0);
-    ours.load(rows);
-    for (uint32_t i = 0; i < bench.settings.most_threads(); ++i) {
-      buffers.push_back(std::make_unique<Buffer>(kLargeBatch * dim));
-    }
-  }
-};
-
 struct Figure {
   std::string name;
   Choice choice;
@@ -39,53 +19,32 @@ struct Figure {
   bool peers;
 };
 
-/// Every contender must give the rows of the raw gather.
-void check_equal(Scene& scene, const Stream& stream, const std::string& who,
-                 const std::function<void(std::span<const uint64_t>, float*)>& lookup) {
-  const size_t n = std::min<size_t>(kBatch, stream.size());
-  const Buffer expected(n * scene.dim);
-  const Buffer received(n * scene.dim);
-  raw_gather(scene.slab, {stream.rows.data(), n}, expected.data());
-  lookup({stream.keys.data(), n}, received.data());
-  if (std::equal(expected.data(), expected.data() + n * scene.dim, received.data())) return;
-  std::fprintf(stderr, "bench:table: %s gives other rows than were stored\n", who.c_str());
-  std::exit(1);
-}
-
 void one_figure(Scene& scene, const Figure& figure) {
   Bench& bench = scene.bench;
   bench.report.note(figure.name);
-  const uint64_t keys = bench.keys_per_thread();
-  const uint32_t most = bench.settings.most_threads();
-  const std::vector<Stream> streams =
-      make_streams(figure.choice, {.rows = scene.slab.rows(), .keys = keys, .threads = most});
+  const std::vector<Stream> streams = bench.streams(figure.choice, scene.shape.rows);
   std::vector<Contestant> contestants;
-  const auto enter = [&](const std::string& name, auto gather) {
-    for (const uint32_t threads : bench.settings.threads) {
-      contestants.push_back({name, threads, keys * most, [&, gather, threads](uint32_t thread) {
-                               float* const out = scene.buffers[thread]->data();
-                               for_share(streams, thread, threads, [&](const Stream& stream) {
-                                 for_batches(stream, figure.batch, [&](auto rows, auto its_keys) {
-                                   gather(rows, its_keys, out);
-                                 });
-                               });
-                             }});
-    }
+  const auto enter = [&](const std::string& name, const auto& turn) {
+    scene.enter(contestants, name, streams, figure.batch, turn);
   };
-  check_equal(scene, streams[0], "hotrow",
-              [&](auto its_keys, float* out) { scene.ours.lookup(its_keys, out); });
-  enter("hotrow", [&](auto, auto its_keys, float* out) { scene.ours.lookup(its_keys, out); });
-  enter("raw", [&](auto rows, auto, float* out) { raw_gather(scene.slab, rows, out); });
+  scene.check(streams[0], "hotrow", [&](auto keys, float* out) { scene.ours.lookup(keys, out); });
+  enter("hotrow",
+        [&](uint32_t thread, auto, auto keys) { scene.ours.lookup(keys, scene.buffer(thread)); });
+  enter("raw", [&](uint32_t thread, auto rows, auto) {
+    raw_gather(scene.slab, rows, scene.buffer(thread));
+  });
   if (figure.peers) {
-    for (LoadedPeers::Loaded& each : bench.peers.over(scene.slab, bench.report)) {
+    for (LoadedPeers::Loaded& each : bench.peers.over(scene.slab, bench)) {
       Peer* const peer = each.peer.get();
-      check_equal(scene, streams[0], each.name,
-                  [&](auto its_keys, float* out) { peer->lookup(its_keys, out); });
-      enter(each.name, [peer](auto, auto its_keys, float* out) { peer->lookup(its_keys, out); });
+      scene.check(streams[0], each.name,
+                  [peer](auto keys, float* out) { peer->lookup(keys, out); });
+      enter(each.name, [&scene, peer](uint32_t thread, auto, auto keys) {
+        peer->lookup(keys, scene.buffer(thread));
+      });
     }
   }
   const std::vector<Samples> samples = race(bench.team, contestants, bench.settings.rounds, true);
-  Params params = common_params(scene.slab.rows(), scene.dim, bench.settings.rounds);
+  Params params = common_params(scene.shape.rows, scene.shape.dim, bench.settings.rounds);
   params.emplace_back("batch", std::to_string(figure.batch));
   params.emplace_back("keys", quoted(name_of(figure.choice)));
   bench.report.add_race(figure.name, params, samples);
@@ -93,16 +52,15 @@ void one_figure(Scene& scene, const Figure& figure) {
 }
 
 std::vector<Figure> figures_of(const Report& report, uint32_t dim) {
-  const bool peers = dim == 16 || dim == 64;
   std::vector<Figure> figures;
-  const auto offer = [&](Choice choice, size_t batch, bool with_peers) {
+  const auto offer = [&](Choice choice, size_t batch, bool peers) {
     const std::string name = "lookup/dim" + std::to_string(dim) + "/batch" + std::to_string(batch) +
                              "/" + name_of(choice);
     if (report.wants(name) || report.wants("scaling/" + name)) {
-      figures.push_back({name, choice, batch, with_peers});
+      figures.push_back({name, choice, batch, peers});
     }
   };
-  offer(Choice::kUniform, kBatch, peers);
+  offer(Choice::kUniform, kBatch, dim == 16 || dim == 64);
   offer(Choice::kZipf099, kBatch, false);
   offer(Choice::kZipf105, kBatch, false);
   if (dim >= 64) offer(Choice::kUniform, kLargeBatch, false);
@@ -117,13 +75,13 @@ void lookup_figures(Bench& bench) {
     if (figures.empty()) continue;
     const bool peers = std::any_of(figures.begin(), figures.end(),
                                    [](const Figure& figure) { return figure.peers; });
+    // The largest rows leave no room for the peers' maps.
     if (dim > 64) bench.peers.drop();
-    const uint64_t bytes = 2 * dim * sizeof(float) + kIndexBytes + (peers ? kPeerIndexBytes : 0);
+    const uint64_t bytes = scene_bytes(dim, {}) + (peers ? kPeerIndexBytes : 0);
     const uint64_t rows = bench.rows_that_fit(bytes, "lookup/dim" + std::to_string(dim));
-    Scene scene(bench, dim, rows);
+    Scene scene(bench, {.dim = dim, .rows = rows, .batch = kLargeBatch});
     for (const Figure& figure : figures) one_figure(scene, figure);
   }
-  bench.peers.drop();
 }
 
 }  // namespace hotrow::bench

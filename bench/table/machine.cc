@@ -56,6 +56,11 @@ uint64_t available_bytes() {
   return kib.empty() ? UINT64_MAX : std::strtoull(kib.c_str(), nullptr, 10) * 1024;
 }
 
+uint64_t resident_bytes() {
+  const std::string kib = field_of("/proc/self/status", "VmRSS");
+  return std::strtoull(kib.c_str(), nullptr, 10) * 1024;
+}
+
 std::vector<std::string> warnings() {
   std::vector<std::string> found;
   const double load = std::atof(first_line("/proc/loadavg").c_str());

@@ -13,6 +13,8 @@ std::string machine_words();
 std::string commit_name();
 /// Bytes the system could hand out now without swapping.
 uint64_t available_bytes();
+/// Bytes of memory this process holds.
+uint64_t resident_bytes();
 /// One sentence for each thing that will make the figures noisy or unlike others'.
 std::vector<std::string> warnings();
 

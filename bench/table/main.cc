@@ -47,6 +47,11 @@ int main(int argc, char** argv) {
   Report report(settings);
   Bench bench{settings, team, report, {}};
   lookup_figures(bench);
+  mixed_figures(bench);
+  push_figures(bench);
+  fused_figures(bench);
+  insert_figures(bench);
+  pause_figures(bench);
   report.print_aims();
   if (settings.json.empty() || report.write_json()) return 0;
   std::fprintf(stderr, "bench:table: cannot write %s\n", settings.json.c_str());

@@ -16,6 +16,7 @@ constexpr const char* kHelp =
     "  --rows N        rows in the table (default 16777216)\n"
     "  --dims N,N      dims of the lookups, of 16, 32, 64, 128 (default all)\n"
     "  --threads N,N   thread counts (default 1,2)\n"
+    "  --peers A,B     of tbb, cuckoo, boost, absl, std; none for limits only (default all)\n"
     "  --only TEXT     only figures with TEXT in their name, as lookup/dim64\n"
     "  --rounds N      rounds that count (default 5)\n"
     "  --memory GIB    most memory to use; larger figures take fewer rows (default 18)\n"
@@ -70,6 +71,8 @@ void set(Settings& settings, const std::string& option, const std::string& text)
     settings.rounds = static_cast<uint32_t>(number(option, text, {1, 1000}));
   } else if (option == "--memory") {
     settings.memory_gib = number(option, text, {1, 4096});
+  } else if (option == "--peers") {
+    settings.peers = text;
   } else if (option == "--only") {
     settings.only = text;
   } else if (option == "--json") {
@@ -83,12 +86,8 @@ void set(Settings& settings, const std::string& option, const std::string& text)
 
 uint32_t Settings::most_threads() const { return threads.back(); }
 
-bool Settings::has_dim(uint32_t dim) const {
-  return std::find(dims.begin(), dims.end(), dim) != dims.end();
-}
-
-bool Settings::has_threads(uint32_t count) const {
-  return std::find(threads.begin(), threads.end(), count) != threads.end();
+bool Settings::has_peer(const std::string& name) const {
+  return peers == "all" || ("," + peers + ",").find("," + name + ",") != std::string::npos;
 }
 
 Settings read_settings(int argc, char** argv) {

@@ -14,12 +14,12 @@ struct Settings {
   std::vector<uint32_t> threads = {1, 2};
   uint32_t rounds = 5;
   uint64_t memory_gib = 18;
+  std::string peers = "all";  ///< "all", "none", or names with commas between
   std::string only;
   std::string json;
 
   uint32_t most_threads() const;
-  bool has_dim(uint32_t dim) const;
-  bool has_threads(uint32_t count) const;
+  bool has_peer(const std::string& name) const;
 };
 
 /// Ends the program with 0 after --help, with 2 and one line on stderr when something is wrong.
