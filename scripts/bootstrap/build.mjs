@@ -1,5 +1,6 @@
-// The two build steps: the addon (with the C++ tests when asked) by cmake-js, and dist/ by tsc.
-// Both are incremental; the caller holds the bootstrap lock.
+// The build steps: the addon (with the C++ tests when asked) and the benchmark of the table by
+// cmake-js, and dist/ by tsc.
+// All are incremental; the caller holds the bootstrap lock.
 
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -11,7 +12,7 @@ const kCmakeJs = join(root, 'node_modules/cmake-js/bin/cmake-js')
 const kTsc = join(root, 'node_modules/typescript/bin/tsc')
 
 /** A compiler's complaint about our own source: building again from clean would not help. */
-const kOwnError = /(?:native|bindings|cuda|test)\/[^\s:]+:\d+:(?:\d+:)? (?:fatal )?error:/
+const kOwnError = /(?:native|bindings|cuda|test|bench)\/[^\s:]+:\d+:(?:\d+:)? (?:fatal )?error:/
 
 function cmakeJs(...args) {
   const env = {
@@ -48,6 +49,18 @@ export async function buildNative(tests) {
   if (result.code !== 0) throw new Fatal('the native build failed (see above)')
   stamp('addon', before.addon)
   if (tests) stamp('tests', before.tests)
+}
+
+/** The table's benchmark: a target that nothing else builds. */
+export async function buildBenchTable() {
+  if (upToDate('benchTable')) return
+  say('building the benchmark of the table (incremental)')
+  const before = digests.benchTable()
+  stamp('benchTable', undefined)
+  let result = await cmakeJs('configure', '--CDHOTROW_BENCH_TABLE=ON')
+  if (result.code === 0) result = await cmakeJs('build', '--target', 'hotrow_bench_table')
+  if (result.code !== 0) throw new Fatal('the benchmark could not be built (see above)')
+  stamp('benchTable', before)
 }
 
 /** What tsc once wrote for a source that is gone would still be packed. */

@@ -48,12 +48,14 @@ const kNative = ['CMakeLists.txt', 'cmake', 'package-lock.json', 'native', 'bind
 export const digests = {
   addon: () => digest(kNative),
   tests: () => digest([...kNative, 'test'], (name) => /\.(cc|cpp|h|txt|cmake|def|inc)$/.test(name)),
+  benchTable: () => digest([...kNative, 'bench/table']),
   types: () => digest(['lib', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']),
 }
 
 const kOutputs = {
   addon: 'build/Release/hotrow.node',
   tests: 'build/CTestTestfile.cmake',
+  benchTable: 'build/hotrow_bench_table',
   types: 'dist/index.js',
 }
 

@@ -10,7 +10,7 @@ const header = (path) =>
     (folder) => folder !== '' && existsSync(`${folder}/${path}`),
   )
 
-/** [Debian name, is it there?, what needs it: 'build', 'test' or 'bench' (optional)]. */
+/** [Debian name, is it there?, what needs it: 'build', 'test', 'bench' or 'bench-table']; only the first two must be there. */
 const kPackages = [
   ['cmake', () => which('cmake'), 'build'],
   ['g++', () => which('c++', 'g++', 'clang++'), 'build'],
@@ -19,6 +19,10 @@ const kPackages = [
   ['libxxhash-dev', () => header('xxhash.h'), 'build'],
   ['libgtest-dev', () => header('gtest/gtest.h'), 'test'],
   ['redis-server', () => which('redis-server'), 'bench'],
+  ['libtbb-dev', () => header('tbb/concurrent_hash_map.h'), 'bench-table'],
+  ['libcuckoo-dev', () => header('libcuckoo/cuckoohash_map.hh'), 'bench-table'],
+  ['libboost1.81-dev', () => header('boost/unordered/unordered_flat_map.hpp'), 'bench-table'],
+  ['libabsl-dev', () => header('absl/container/flat_hash_map.h'), 'bench-table'],
 ]
 
 /** The command that installs packages and its first arguments; undefined where none may. */
@@ -52,8 +56,8 @@ export async function ensurePackages(needs) {
   if (names.length === 0) return
   await installPackages(names)
   const left = missing()
-  const required = left.filter(([, , need]) => need !== 'bench').map(([name]) => name)
-  const optional = left.filter(([, , need]) => need === 'bench').map(([name]) => name)
+  const required = left.filter(([, , need]) => !need.startsWith('bench')).map(([name]) => name)
+  const optional = left.filter(([, , need]) => need.startsWith('bench')).map(([name]) => name)
   if (optional.length > 0) say(`goes on without optional packages: ${optional.join(' ')}`)
   if (required.length === 0) return
   if (!which('apt-get')) {

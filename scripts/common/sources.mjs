@@ -16,4 +16,5 @@ export function sources(folders, pattern) {
   return found.sort()
 }
 
-export const cppFiles = () => sources(['native', 'bindings', 'cuda', 'test'], /\.(cc|h|cu|cuh)$/)
+export const cppFiles = () =>
+  sources(['native', 'bindings', 'cuda', 'test', 'bench'], /\.(cc|h|cu|cuh)$/)
