@@ -27,6 +27,7 @@ Status SlabPool::open() {
     return Status::capacity("no address space for " + std::to_string(most) + " bytes of rows");
   }
   base_ = pages_.data();
+  if (!pages_.grow(stride_)) return Status::capacity("the system refuses memory for a first row");
   return {};
 }
 

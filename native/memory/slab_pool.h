@@ -5,7 +5,8 @@
 // cache line are packed by 8, 16 or 32 bytes and never straddle one; larger rows start on a line.
 // Freed rows are reused, last freed first, and linked through their own first bytes, so that
 // freeing needs no memory. A freed row stays mapped, so a reader that still holds its address reads
-// garbage, never faults; the sequence word of its bucket tells it so.
+// garbage, never faults; the sequence word of its bucket tells it so. The row of handle 0 is mapped
+// from the start, for readers that need some row to read.
 #ifndef HOTROW_MEMORY_SLAB_POOL_H_
 #define HOTROW_MEMORY_SLAB_POOL_H_
 

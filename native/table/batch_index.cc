@@ -28,7 +28,7 @@ void BatchIndex::assign(KeyBatch keys, uint32_t parts, ThreadPool& pool) {
   if (parts > 1) {
     for (uint32_t i = 0; i < parts; ++i) {
       Part& part = parts_[i];
-      if (part.slices.size() < parts) part.slices.resize(parts);
+      if (part.slices_.size() < parts) part.slices_.resize(parts);
     }
   }
   used_ = parts;
@@ -54,21 +54,21 @@ void BatchIndex::split_slice(uint32_t slice) {
   const size_t last = keys_.size() * (slice + 1) / used_;
   std::array<uint32_t*, kMaxParts> ends = {};
   for (uint32_t i = 0; i < used_; ++i) {
-    parts_[i].slices[slice].resize(last - first);
-    ends[i] = parts_[i].slices[slice].data();
+    parts_[i].slices_[slice].resize(last - first);
+    ends[i] = parts_[i].slices_[slice].data();
   }
   for (size_t i = first; i < last; ++i) {
     *ends[part_of(mix64(keys_[i]), used_)]++ = static_cast<uint32_t>(i);
   }
   for (uint32_t i = 0; i < used_; ++i) {
-    std::vector<uint32_t>& list = parts_[i].slices[slice];
+    std::vector<uint32_t>& list = parts_[i].slices_[slice];
     list.resize(static_cast<size_t>(ends[i] - list.data()));
   }
 }
 
 void BatchIndex::reset(Part& part) {
   // As many slots as the last batch needed: mostly the next one needs as many.
-  part.slots.assign(std::max(kFewestSlots, std::bit_ceil(part.keys.size() * 2)), 0);
+  part.slots_.assign(std::max(kFewestSlots, std::bit_ceil(part.keys.size() * 2)), 0);
   part.keys.clear();
   part.hashes.clear();
 }
@@ -80,8 +80,8 @@ void BatchIndex::number_keys(uint32_t number) {
   const uint64_t* const batch = keys_.data();
   uint32_t* const places = places_.data();
   const uint64_t* keys = part.keys.data();
-  uint32_t* slots = part.slots.data();
-  size_t mask = part.slots.size() - 1;
+  uint32_t* slots = part.slots_.data();
+  size_t mask = part.slots_.size() - 1;
   each_position(number, [&](uint32_t position) {
     const uint64_t key = batch[position];
     const uint64_t hash = mix64(key);
@@ -99,20 +99,20 @@ void BatchIndex::number_keys(uint32_t number) {
     slots[slot] = id + 1;
     part.keys.push_back(key);
     part.hashes.push_back(hash);
-    if (part.keys.size() * 4 > part.slots.size() * 3) enlarge(part);
+    if (part.keys.size() * 4 > part.slots_.size() * 3) enlarge(part);
     keys = part.keys.data();
-    slots = part.slots.data();
-    mask = part.slots.size() - 1;
+    slots = part.slots_.data();
+    mask = part.slots_.size() - 1;
   });
 }
 
 void BatchIndex::enlarge(Part& part) {
-  part.slots.assign(part.slots.size() * 4, 0);
-  const size_t mask = part.slots.size() - 1;
+  part.slots_.assign(part.slots_.size() * 4, 0);
+  const size_t mask = part.slots_.size() - 1;
   for (size_t id = 0; id < part.keys.size(); ++id) {
     size_t slot = part.hashes[id] & mask;
-    while (part.slots[slot] != 0) slot = (slot + 1) & mask;
-    part.slots[slot] = static_cast<uint32_t>(id + 1);
+    while (part.slots_[slot] != 0) slot = (slot + 1) & mask;
+    part.slots_[slot] = static_cast<uint32_t>(id + 1);
   }
 }
 

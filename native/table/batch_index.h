@@ -36,9 +36,9 @@ class BatchIndex {
 
    private:
     friend class BatchIndex;
-    std::vector<uint32_t> slots;  // open addressing: id + 1, or 0
+    std::vector<uint32_t> slots_;  // open addressing: id + 1, or 0
     // Positions of the part within each slice of the batch, rising; unused when there is one part.
-    std::vector<std::vector<uint32_t>> slices;
+    std::vector<std::vector<uint32_t>> slices_;
   };
 
   /// Makes this the index of `keys`, in `parts` parts; does nothing when it is already.
@@ -73,7 +73,7 @@ class BatchIndex {
     }
     const Part& part = parts_[number];
     for (uint32_t slice = 0; slice < used_; ++slice) {
-      for (const uint32_t position : part.slices[slice]) visit(position);
+      for (const uint32_t position : part.slices_[slice]) visit(position);
     }
   }
   void split_slice(uint32_t slice);

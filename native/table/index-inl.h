@@ -42,8 +42,8 @@ typename BasicIndex<Atom>::Sight BasicIndex<Atom>::probe(uint64_t key, uint64_t 
         sight.handle = at->handles[found].load(std::memory_order_relaxed);
         return sight;
       }
-      if (!word.overflow() || ++at == place.end) break;
-      word = at->load();
+      if (!word.overflow()) break;
+      word = (++at)->load();
     }
     if (still(sight)) return sight;
     backoff.pause();
@@ -86,8 +86,8 @@ typename BasicIndex<Atom>::Hold BasicIndex<Atom>::lock(uint64_t key, uint64_t ha
       hold.holder = at;
       return hold;
     }
-    if (!word.overflow() || ++at == hold.end) return hold;
-    word = at->load();
+    if (!word.overflow()) return hold;
+    word = (++at)->load();
   }
 }
 
@@ -118,7 +118,8 @@ bool BasicIndex<Atom>::insert(Hold& hold, uint64_t key, uint32_t handle) {
       at->store(take(at, word).unlocked());
       return true;
     }
-    at->store(word.with_overflow().unlocked());
+    // The last one's chain ends here, so that nobody walks on.
+    at->store((at + 1 == hold.end ? word : word.with_overflow()).unlocked());
   }
   return false;
 }

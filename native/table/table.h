@@ -90,14 +90,18 @@ class SparseTable final : public Table {
     uint8_t* found = nullptr;  // [n] 1 when there was a row, or null
     decltype(RowKernels::gather) copy = nullptr;
   };
-  // lookup.cc
+  // gather.cc
+  class Gatherer;
   /// Returns how many keys had a row.
   uint64_t gather(Gather request);
-  uint64_t gather_sighted(const Gather& request, size_t position, const Index::Sight& sight);
-  uint64_t gather_aside(const Gather& request, std::span<const uint32_t> positions);
+  /// Looks one key up, waiting for whoever writes it.
   bool gather_one(uint64_t key, uint64_t hash, float* out);
-  uint64_t gather_parallel(KeyBatch keys, float* out);
+  uint64_t gather_again(const Gather& request, size_t position);
+  /// Copies the row of the key at `position` and believes it, or looks the key up again.
+  uint64_t gather_sighted(const Gather& request, size_t position, const Index::Sight& sight);
   void fill_missing(uint64_t key, float* out) const;
+  // lookup.cc
+  uint64_t gather_parallel(KeyBatch keys, float* out);
   void count_lookups(uint64_t keys, uint64_t hits);
   // pooled.cc
   /// Pools bags [first, last) whose rows `rows_of(position)` gives.

@@ -10,7 +10,8 @@ const header = (path) =>
     (folder) => folder !== '' && existsSync(`${folder}/${path}`),
   )
 
-/** [Debian name, is it there?, what needs it: 'build', 'test', 'bench' or 'bench-table']; only the first two must be there. */
+// Debian name, is it there?, and what needs it: 'build', 'test', 'bench' or 'bench-table', of which
+// only the first two must be there.
 const kPackages = [
   ['cmake', () => which('cmake'), 'build'],
   ['g++', () => which('c++', 'g++', 'clang++'), 'build'],
