@@ -12,6 +12,7 @@
 
 #include <napi.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -75,10 +76,13 @@ class Lane {
   size_t pending_ = 0;  // jobs submitted and not finished; the event loop stays alive for them
   std::shared_ptr<std::vector<std::unique_ptr<Buffers>>> idle_buffers_;
 
+  // Is there something to do? A hint for the thread while it spins; publishes nothing.
+  std::atomic<bool> called_{false};
   std::mutex mutex_;
   std::condition_variable wake_;
   // Guarded by mutex_.
   bool stopping_ = false;
+  bool sleeping_ = false;  // the thread waits for wake_
   bool delivery_announced_ = false;
   std::deque<std::unique_ptr<Job>> todo_;
   std::vector<std::unique_ptr<Job>> done_;

@@ -11,7 +11,10 @@ export interface StoreOptions {
    * nothing.
    */
   memoryBytes?: number
-  /** Threads that one large call may use, the caller's included. By default one per core. */
+  /**
+   * Threads that one large call may use. By default one per core but one, which is left to
+   * JavaScript: with all of them at work on one batch, nobody prepares the next.
+   */
   threads?: number
 }
 

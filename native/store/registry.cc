@@ -103,7 +103,10 @@ class StoreHandle final : public Store {
 StoreOptions complete(StoreOptions options) {
   if (options.memory_bytes == 0) options.memory_bytes = usable_memory_bytes() / 2;
   if (options.threads == 0) {
-    options.threads = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxThreads);
+    // A core is left to whoever makes the batches: with all of them at work on one batch, the next
+    // one waits.
+    const uint32_t cores = std::max(std::thread::hardware_concurrency(), 2U);
+    options.threads = std::min(cores - 1, kMaxThreads);
   }
   return options;
 }

@@ -81,19 +81,6 @@ class BasicIndex {
 
   /// Finds `key` as of one instant; waits only for a writer of the same home.
   Sight probe(uint64_t key, uint64_t hash) const;
-  /// Looks into the home bucket alone: what probe() would say, or no home when the answer lies
-  /// elsewhere in the chain or a writer is at work.
-  static Sight glance(const BucketType* home, uint64_t key) {
-    Sight sight{.home = home, .word = home->load()};
-    const uint32_t found = home->find(key, sight.word);
-    if (found != kBucketKeys) {
-      sight.handle = home->handles[found].load(std::memory_order_relaxed);
-      if (!sight.word.readable()) sight.home = nullptr;
-    } else if (!sight.word.readable() || sight.word.overflow() || !still(sight)) {
-      sight.home = nullptr;
-    }
-    return sight;
-  }
   /// As probe(), but a hint that waits for nobody and may be wrong: for prefetching.
   Sight peek(uint64_t key, uint64_t hash) const;
   /// Has nothing changed under this home since probe()?

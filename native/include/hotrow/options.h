@@ -123,7 +123,8 @@ struct DenseOptions {
 struct StoreOptions {
   /// Ceiling for rows, index and dense parameters, in bytes. 0: half of what the process may use.
   uint64_t memory_bytes = 0;
-  /// Threads that one large call may use, the caller's included. 0: one per core.
+  /// Threads that one large call may use, the caller's included. 0: one per core but one, which is
+  /// left to whoever makes the batches.
   uint32_t threads = 0;
 
   Status validate() const;
