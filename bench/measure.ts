@@ -10,8 +10,8 @@ import type { Way } from './contender.ts'
 // other programs disturb; it also compiles code before each sample, which a loop outlasts.
 const SAMPLE_MS = 1
 const SAMPLES = 30
-// A turn comes after other contenders' turns, with their data in the caches and this process asleep:
-// what follows is measured at work, not while waking up. For every contender alike.
+// A turn comes after other contenders' turns, with their data in the caches and this process
+// asleep: what follows is measured at work, not while waking up. For every contender alike.
 const WARM_MS = 50
 // Seconds; so little that no sample is ever too short.
 const NO_MINIMUM = 1e-9

@@ -17,7 +17,8 @@ constexpr size_t kMostIdle = 4;
 constexpr size_t kMostIdleBytes = 16 << 20;
 
 /// Waits up to a fifth of a millisecond for `condition()` without sleeping. A trainer's next call
-/// mostly comes that soon, and it is the JavaScript thread that would pay for waking a sleeping one.
+/// mostly comes that soon, and it is the JavaScript thread that would pay for waking a sleeping
+/// one.
 template <class Condition>
 void spin_briefly(const Condition& condition) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(200);

@@ -68,7 +68,8 @@ void BatchIndex::split_slice(uint32_t slice) {
 
 void BatchIndex::reset(Part& part) {
   // Four slots for each key of the last batch: mostly the next one has as many. With two, keys meet
-  // more often, and an unforeseen second step costs more than a slot that is not in the first cache.
+  // more often, and an unforeseen second step costs more than a slot that is not in the first
+  // cache.
   part.slots_.assign(std::max(kFewestSlots, std::bit_ceil(part.keys.size() * 4)), 0);
   part.keys.clear();
   part.hashes.clear();

@@ -43,8 +43,8 @@ struct Window {
 /// A key that is not in its home bucket.
 struct Stray {
   size_t position;
-  Index::Sight sight;              // without a handle until it is found
-  const Index::BucketType* next;   // the bucket of its chain to look into, or null: all seen
+  Index::Sight sight;             // without a handle until it is found
+  const Index::BucketType* next;  // the bucket of its chain to look into, or null: all seen
 };
 
 }  // namespace
