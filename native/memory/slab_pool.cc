@@ -7,8 +7,6 @@ namespace hotrow {
 
 namespace {
 
-// Handles are 32 bits wide, and one of them means that there is no row.
-constexpr uint64_t kMaxRows = UINT32_MAX;
 // Growth is a sixteenth of what is there, within these bounds: few system calls for a large
 // table, little unused memory for a small one.
 constexpr uint64_t kMaxGrowthBytes = 64 * kHugePageBytes;
@@ -20,9 +18,10 @@ SlabPool::SlabPool(uint64_t row_bytes, MemoryBudget& budget)
 
 SlabPool::~SlabPool() { budget_.release(memory_bytes()); }
 
-Status SlabPool::open() {
+Status SlabPool::open(uint64_t most_rows) {
   MutexLock lock(mutex_);
-  const uint64_t most = std::min(budget_.limit(), kMaxRows * stride_);
+  most_rows_ = std::min<uint64_t>(most_rows, kMostRows);
+  const uint64_t most = std::min(budget_.limit(), most_rows_ * stride_);
   if (!pages_.reserve(most)) {
     return Status::capacity("no address space for " + std::to_string(most) + " bytes of rows");
   }
@@ -43,16 +42,20 @@ bool SlabPool::back(uint64_t rows) {
 }
 
 uint64_t SlabPool::bytes_for(uint64_t promised) const {
-  return round_up(std::max(touched_, promised) * stride_, kHugePageBytes);
+  const uint64_t rows = std::max({touched_, promised, held_rows_});
+  return round_up(rows * stride_, kHugePageBytes);
 }
 
-bool SlabPool::reserve(uint64_t rows) {
+bool SlabPool::reserve(uint64_t rows, uint64_t headroom) {
   MutexLock lock(mutex_);
   const uint64_t promised = promised_ + rows;
-  if (promised > kMaxRows) return false;
+  if (promised > most_rows_) return false;
   const uint64_t bytes = bytes_for(promised);
   const uint64_t more = bytes > charged_ ? bytes - charged_ : 0;
-  if (more > 0 && !budget_.try_charge(more)) return false;
+  if (more > 0) {
+    if (!budget_.try_charge(more + headroom)) return false;
+    budget_.release(headroom);
+  }
   if (!back(std::max(touched_, promised))) {
     budget_.release(more);
     return false;
@@ -70,6 +73,21 @@ void SlabPool::unreserve(uint64_t rows) {
     budget_.release(charged_ - bytes);
     charged_ = bytes;
   }
+}
+
+uint64_t SlabPool::over_limit(uint64_t rows) const {
+  MutexLock lock(mutex_);
+  const uint64_t promised = promised_ + rows;
+  return promised > most_rows_ ? promised - most_rows_ : 0;
+}
+
+bool SlabPool::back_ahead(uint64_t rows) {
+  if (!reserve(rows)) return false;
+  MutexLock lock(mutex_);
+  // The memory stays backed and charged, as if its rows had been handed out once.
+  promised_ -= rows;
+  held_rows_ = std::max(held_rows_, promised_ + rows);
+  return true;
 }
 
 void SlabPool::allocate(std::span<uint32_t> handles) {

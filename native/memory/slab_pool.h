@@ -21,6 +21,9 @@
 
 namespace hotrow {
 
+/// Rows of a pool at most: handles beyond are the index's to use.
+inline constexpr uint32_t kMostRows = 0xf0000000;
+
 /// Bytes from one row to the next for rows of `row_bytes`.
 constexpr uint64_t slab_stride(uint64_t row_bytes) {
   for (const uint64_t packed : {8U, 16U, 32U}) {
@@ -37,16 +40,22 @@ class SlabPool {
   SlabPool(const SlabPool&) = delete;
   SlabPool& operator=(const SlabPool&) = delete;
 
-  /// Reserves address space; must succeed before anything else is called.
-  Status open();
+  /// Reserves address space for at most `most_rows` rows; must succeed before anything else is
+  /// called.
+  Status open(uint64_t most_rows = UINT64_MAX);
 
   uint64_t stride() const { return stride_; }
   std::byte* row(uint32_t handle) const { return base_ + handle * stride_; }
 
   /// Promises that `rows` more rows can be allocated; false when they do not fit the budget or
   /// the system refuses. Give the promise back by unreserve() with the same number.
-  [[nodiscard]] bool reserve(uint64_t rows) HOTROW_EXCLUDES(mutex_);
+  /// Of new memory, `headroom` bytes are left to others.
+  [[nodiscard]] bool reserve(uint64_t rows, uint64_t headroom = 0) HOTROW_EXCLUDES(mutex_);
   void unreserve(uint64_t rows) HOTROW_EXCLUDES(mutex_);
+  /// How many rows too many `rows` more would be for the pool's own limit.
+  uint64_t over_limit(uint64_t rows) const HOTROW_EXCLUDES(mutex_);
+  /// Backs memory for `rows` more rows now, so that promising them is quick. False as reserve().
+  [[nodiscard]] bool back_ahead(uint64_t rows) HOTROW_EXCLUDES(mutex_);
 
   /// Takes `handles.size()` rows, which the caller has reserved. Contents are undefined.
   void allocate(std::span<uint32_t> handles) HOTROW_EXCLUDES(mutex_);
@@ -63,6 +72,7 @@ class SlabPool {
   uint64_t bytes_for(uint64_t promised) const HOTROW_REQUIRES(mutex_);
 
   const uint64_t stride_;
+  uint64_t most_rows_ = kMostRows;  // constant from open() on
   MemoryBudget& budget_;
   std::byte* base_ = nullptr;
   mutable Mutex mutex_;
@@ -72,6 +82,7 @@ class SlabPool {
   uint64_t free_count_ HOTROW_GUARDED_BY(mutex_) = 0;
   uint64_t touched_ HOTROW_GUARDED_BY(mutex_) = 0;   // rows ever handed out
   uint64_t promised_ HOTROW_GUARDED_BY(mutex_) = 0;  // rows promised, allocated ones included
+  uint64_t held_rows_ HOTROW_GUARDED_BY(mutex_) = 0;  // rows backed ahead of need
   uint64_t charged_ HOTROW_GUARDED_BY(mutex_) = 0;   // bytes the budget was asked for
 };
 

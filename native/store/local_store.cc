@@ -24,6 +24,10 @@ std::string first_difference(const TableOptions& a, const TableOptions& b) {
   if (a.initializer != b.initializer) return "initializer";
   if (a.missing != b.missing) return "missing";
   if (a.non_finite != b.non_finite) return "nonFinite";
+  if (a.value_type != b.value_type) return "valueType";
+  if (a.rounding != b.rounding) return "rounding";
+  if (a.admission != b.admission) return "admission";
+  if (a.eviction != b.eviction) return "eviction";
   if (a.seed != b.seed) return "seed";
   return {};
 }
@@ -115,11 +119,10 @@ Status LocalStore::lookup_all(std::span<const TableLookup> lookups) {
   for (size_t i = 0; i < lookups.size(); ++i) {
     const auto table = own_table("requests", i, lookups[i].table);
     if (!table.ok()) return table.status();
-    HOTROW_RETURN_IF_ERROR(
-        table.value()->check_rows("rows", lookups[i].keys, lookups[i].rows.size()));
+    HOTROW_RETURN_IF_ERROR(table.value()->check_lookup(lookups[i]));
   }
   for (const TableLookup& lookup : lookups) {
-    HOTROW_RETURN_IF_ERROR(lookup.table->lookup(lookup.keys, lookup.rows));
+    HOTROW_RETURN_IF_ERROR(static_cast<SparseTable*>(lookup.table)->lookup_into(lookup));
   }
   return {};
 }

@@ -8,6 +8,14 @@ namespace hotrow {
 
 namespace {
 
+constexpr uint32_t kMostMinCount = 1'000'000;
+constexpr uint32_t kMostBloomCount = 255;
+constexpr uint64_t kMostBloomKeys = 1'000'000'000'000;
+constexpr uint64_t kMostTtlMs = uint64_t{10} * 366 * 86'400'000;
+// An index of the smallest shards, some pages of rows, and what rounding up takes.
+constexpr uint64_t kLeastTableBytes = uint64_t{8} << 20;
+constexpr uint32_t kMostEvictionLog = 1U << 24;
+
 std::string number(double value) {
   std::string text = std::to_string(value);
   text.erase(text.find_last_not_of('0') + 1);
@@ -60,10 +68,76 @@ Status InitializerOptions::validate() const {
   return {};
 }
 
+Status AdmissionOptions::validate() const {
+  const bool counts = kind == AdmissionKind::kCount || kind == AdmissionKind::kBloom;
+  HOTROW_RETURN_IF_ERROR(expect(counts ? min_count >= 2 && min_count <= kMostMinCount
+                                       : min_count == 1,
+                                "admission.minCount",
+                                counts ? "an integer from 2 to 1000000"
+                                       : "nothing unless admission.kind is 'count' or 'bloom'",
+                                min_count));
+  // A counter of the filter holds no more.
+  HOTROW_RETURN_IF_ERROR(expect(kind != AdmissionKind::kBloom || min_count <= kMostBloomCount,
+                                "admission.minCount", "at most 255 with admission.kind 'bloom'",
+                                min_count));
+  HOTROW_RETURN_IF_ERROR(expect(
+      kind == AdmissionKind::kBloom ? capacity >= 1 && capacity <= kMostBloomKeys : capacity == 0,
+      "admission.capacity",
+      kind == AdmissionKind::kBloom ? "an integer from 1 to 1000000000000"
+                                    : "nothing unless admission.kind is 'bloom'",
+      static_cast<double>(capacity)));
+  return expect(
+      kind == AdmissionKind::kProbability ? probability > 0 && probability < 1 : probability == 1,
+      "admission.probability",
+      kind == AdmissionKind::kProbability ? "a number above 0 and below 1"
+                                          : "nothing unless admission.kind is 'probability'",
+      probability);
+}
+
+Status EvictionOptions::validate() const {
+  const bool none = policy == EvictionPolicy::kNone;
+  const auto needs = [none](bool set, const char* field) {
+    return none && set ? Status::invalid_argument(std::string(field) +
+                                                  ": expected a policy in eviction.policy beside "
+                                                  "it, received none")
+                       : Status();
+  };
+  HOTROW_RETURN_IF_ERROR(needs(max_rows != 0, "eviction.maxRows"));
+  HOTROW_RETURN_IF_ERROR(needs(max_bytes != 0, "eviction.maxBytes"));
+  HOTROW_RETURN_IF_ERROR(needs(ttl_ms != 0, "eviction.ttlMs"));
+  HOTROW_RETURN_IF_ERROR(needs(background, "eviction.background"));
+  HOTROW_RETURN_IF_ERROR(expect(ttl_ms != 0 || policy != EvictionPolicy::kTtl, "eviction.ttlMs",
+                                "at least 1 with eviction.policy 'ttl'", 0));
+  const bool takes_ttl = policy == EvictionPolicy::kTtl || policy == EvictionPolicy::kLru ||
+                         policy == EvictionPolicy::kLfu;
+  HOTROW_RETURN_IF_ERROR(expect(ttl_ms == 0 || takes_ttl, "eviction.ttlMs",
+                                "nothing unless eviction.policy is 'ttl', 'lru' or 'lfu'",
+                                static_cast<double>(ttl_ms)));
+  HOTROW_RETURN_IF_ERROR(expect(ttl_ms <= kMostTtlMs, "eviction.ttlMs", "at most ten years in ms",
+                                static_cast<double>(ttl_ms)));
+  HOTROW_RETURN_IF_ERROR(
+      expect(max_rows == 0 || policy != EvictionPolicy::kTtl, "eviction.maxRows",
+             "nothing with eviction.policy 'ttl', which evicts by age alone",
+             static_cast<double>(max_rows)));
+  HOTROW_RETURN_IF_ERROR(
+      expect(max_bytes == 0 || policy != EvictionPolicy::kTtl, "eviction.maxBytes",
+             "nothing with eviction.policy 'ttl', which evicts by age alone",
+             static_cast<double>(max_bytes)));
+  HOTROW_RETURN_IF_ERROR(expect(max_bytes == 0 || max_bytes >= kLeastTableBytes,
+                                "eviction.maxBytes", "at least 8388608 (8 MiB)",
+                                static_cast<double>(max_bytes)));
+  HOTROW_RETURN_IF_ERROR(
+      expect(half_life == 0 || policy == EvictionPolicy::kAgeingLfu, "eviction.halfLife",
+             "nothing unless eviction.policy is 'ageingLfu'", static_cast<double>(half_life)));
+  return expect(log <= kMostEvictionLog, "eviction.log", "at most 16777216", log);
+}
+
 Status TableOptions::validate() const {
   HOTROW_RETURN_IF_ERROR(
       expect(dim >= 1 && dim <= kMaxDim, "dim", "an integer from 1 to 8192", dim));
   HOTROW_RETURN_IF_ERROR(optimizer.validate());
+  HOTROW_RETURN_IF_ERROR(admission.validate());
+  HOTROW_RETURN_IF_ERROR(eviction.validate());
   return initializer.validate();
 }
 

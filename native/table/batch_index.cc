@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "base/hash.h"
+#include "table/shards.h"
 
 namespace hotrow {
 
@@ -12,9 +13,9 @@ namespace {
 
 constexpr size_t kFewestSlots = 1024;
 
-// The middle bits of the hash: the top ones name the shard, the low ones the slot.
+// By the top bits, which name the table's shard: parts share none.
 uint32_t part_of(uint64_t hash, uint32_t parts) {
-  return static_cast<uint32_t>(((hash >> 32) & 0xffff) * parts >> 16);
+  return IndexShards::of(hash) * parts >> IndexShards::kBits;
 }
 
 }  // namespace
@@ -45,6 +46,16 @@ uint64_t BatchIndex::distinct() const {
   uint64_t sum = 0;
   for (uint32_t i = 0; i < used_; ++i) sum += parts_[i].size();
   return sum;
+}
+
+bool BatchIndex::contains(uint64_t key, uint64_t hash) const {
+  if (used_ == 0) return false;
+  const Part& part = parts_[used_ == 1 ? 0 : part_of(hash, used_)];
+  const size_t mask = part.slots_.size() - 1;
+  for (size_t slot = hash & mask; part.slots_[slot] != 0; slot = (slot + 1) & mask) {
+    if (part.keys[part.slots_[slot] - 1] == key) return true;
+  }
+  return false;
 }
 
 // Deals a slice's positions out to the parts without a branch: whose key it is is as good as

@@ -56,6 +56,9 @@ class BatchIndex {
   static constexpr uint32_t part_of_place(uint32_t place) { return place >> kIdBits; }
   static constexpr uint32_t id_of_place(uint32_t place) { return place & (kMaxKeys - 1); }
 
+  /// Is `key`, whose hash is given, one of the batch's?
+  bool contains(uint64_t key, uint64_t hash) const;
+
   /// Calls visit(position, id) for the part's positions, rising.
   template <class Visit>
   void each(uint32_t number, const Visit& visit) const {

@@ -38,15 +38,21 @@ bool SparseTable::expects_repetition(size_t n) const {
   return n >= kFewKeys && distinct_share_.load(std::memory_order_relaxed) < kMostlyDistinct;
 }
 
-uint64_t SparseTable::gather_distinct(BatchIndex& batch, KeyBatch keys) {
-  batch.assign(keys, context_.parts_for(keys.size()), context_.pool);
+uint64_t SparseTable::gather_distinct(BatchIndex& batch, const GatherRequest& request) {
+  batch.assign(request.keys, context_.parts_for(request.keys.size()), context_.pool);
   note_repetition(batch);
   std::atomic<uint64_t> hits{0};
   context_.pool.run(batch.parts(), [&](uint32_t number) {
     BatchIndex::Part& part = batch.part(number);
-    part.rows.resize(part.size() * layout_.dim);
+    part.rows.resize(part.size() * options_.dim);
     part.found.resize(part.size());
-    gather({part.keys, part.hashes.data(), part.rows.data(), part.found.data()});
+    GatherRequest distinct = request;
+    distinct.keys = part.keys;
+    distinct.hashes = part.hashes.data();
+    distinct.rows = part.rows.data();
+    distinct.stride = options_.dim;
+    distinct.found = part.found.data();
+    (void)rows_->gather(distinct);
     uint64_t found = 0;
     batch.each(number, [&](size_t, uint32_t id) { found += part.found[id]; });
     hits.fetch_add(found, std::memory_order_relaxed);
@@ -54,14 +60,15 @@ uint64_t SparseTable::gather_distinct(BatchIndex& batch, KeyBatch keys) {
   return hits.load(std::memory_order_relaxed);
 }
 
-uint64_t SparseTable::gather_repeated(KeyBatch keys, float* out) {
+uint64_t SparseTable::gather_repeated(const GatherRequest& request) {
   std::unique_ptr<BatchIndex> batch = take_batch();
-  const uint64_t hits = gather_distinct(*batch, keys);
-  const size_t dim = layout_.dim;
+  const uint64_t hits = gather_distinct(*batch, request);
+  const size_t dim = options_.dim;
   context_.pool.run(batch->parts(), [&](uint32_t number) {
     const BatchIndex::Part& part = batch->part(number);
     batch->each(number, [&](size_t position, uint32_t id) {
-      std::copy_n(part.rows.data() + id * dim, dim, out + position * dim);
+      std::copy_n(part.rows.data() + id * dim, dim, request.rows + position * request.stride);
+      if (request.found != nullptr) request.found[position] = part.found[id];
     });
   });
   return_batch(std::move(batch));

@@ -23,46 +23,56 @@ void SparseTable::keep_idle(std::vector<std::unique_ptr<Scratch>>& idle,
 template <class Source>
 Status SparseTable::collect(PushPlan& plan, KeyBatch keys, PushKind kind, const Source& source) {
   plan.kind = kind;
+  plan.moment = moment();
+  // Golden-ratio steps: whoever comes next begins far from here.
+  plan.first_shard = (plans_begun_.fetch_add(1, std::memory_order_relaxed) * 633) %
+                     IndexShards::kCount;
   plan.batch = take_batch();
   const uint32_t parts = context_.parts_for(keys.size());
   plan.batch->assign(keys, parts, context_.pool);
   if (plan.parts.size() < parts) plan.parts.resize(parts);
-  const bool skip = options_.non_finite == NonFinite::kSkip;
   std::atomic<bool> clean{true};
-  context_.pool.run(parts, [&](uint32_t number) {
-    const BatchIndex::Part& batch = plan.batch->part(number);
-    PushPart& part = plan.parts[number];
-    part.reset(batch.size(), layout_.dim, kind);
-    if (skip) part.added.assign(batch.size(), 0);
-    const auto all_finite = row_kernels().all_finite;
-    auto read = source();
-    if (float* const sums = part.single_values(); sums != nullptr && !skip) {
-      plan.batch->each(number, [&](size_t position, uint32_t id) {
-        const auto [row, scale] = read(position);
-        sums[id] += scale * row[0];
-      });
-      if (!check_finite(part, batch.size())) clean.store(false, std::memory_order_relaxed);
-      return;
-    }
+  context_.pool.run(parts,
+                    [&](uint32_t number) { collect_part(plan, number, source, clean); });
+  note_repetition(*plan.batch);
+  return clean.load(std::memory_order_relaxed) ? Status() : non_finite_status(plan);
+}
+
+template <class Source>
+void SparseTable::collect_part(PushPlan& plan, uint32_t number, const Source& source,
+                               std::atomic<bool>& clean) const {
+  const BatchIndex::Part& batch = plan.batch->part(number);
+  PushPart& part = plan.parts[number];
+  const bool skip = options_.non_finite == NonFinite::kSkip;
+  const AdmissionKind admission = options_.admission.kind;
+  const bool count =
+      skip || admission == AdmissionKind::kCount || admission == AdmissionKind::kBloom;
+  part.reset(batch.size(), options_.dim, plan.kind);
+  part.sort_by_shard(batch.hashes, plan.first_shard);
+  if (count) part.added.assign(batch.size(), 0);
+  const auto all_finite = row_kernels().all_finite;
+  auto read = source();
+  if (float* const sums = part.single_values(); sums != nullptr && !count) {
+    plan.batch->each(number, [&](size_t position, uint32_t id) {
+      const auto [row, scale] = read(position);
+      sums[id] += scale * row[0];
+    });
+  } else {
     plan.batch->each(number, [&](size_t position, uint32_t id) {
       const auto [row, scale] = read(position);
       // Of assigned rows only the last is looked at afterwards; gradients are, once summed.
-      if (skip || kind == PushKind::kAssign) {
-        if (!all_finite(row, layout_.dim)) {
-          if (skip) {
-            ++part.skipped;
-            return;
-          }
-          clean.store(false, std::memory_order_relaxed);
+      if ((skip || plan.kind == PushKind::kAssign) && !all_finite(row, options_.dim)) {
+        if (skip) {
+          ++part.skipped;
+          return;
         }
-        if (skip) ++part.added[id];
+        clean.store(false, std::memory_order_relaxed);
       }
+      if (count) ++part.added[id];
       part.add(id, row, scale);
     });
-    if (!check_finite(part, batch.size())) clean.store(false, std::memory_order_relaxed);
-  });
-  note_repetition(*plan.batch);
-  return clean.load(std::memory_order_relaxed) ? Status() : non_finite_status(plan);
+  }
+  if (!check_finite(part, batch.size())) clean.store(false, std::memory_order_relaxed);
 }
 
 }  // namespace hotrow

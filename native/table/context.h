@@ -4,6 +4,8 @@
 #define HOTROW_TABLE_CONTEXT_H_
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 
 #include "base/sync.h"
@@ -12,6 +14,22 @@
 #include "table/batch_index.h"
 
 namespace hotrow {
+
+/// Milliseconds since 1970: expiry outlives the process.
+class Clock {
+ public:
+  uint64_t now_ms() const {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<uint64_t>(
+               std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) +
+           ahead_ms_.load(std::memory_order_relaxed);
+  }
+  /// For tests: time passes.
+  void advance(uint64_t ms) { ahead_ms_.fetch_add(ms, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> ahead_ms_{0};  // publishes nothing
+};
 
 struct TableContext {
   TableContext(uint64_t memory_bytes, uint32_t threads) : budget(memory_bytes), pool(threads) {}
@@ -29,6 +47,7 @@ struct TableContext {
   // exactly what it needs because the ceiling is near.
   SharedMutex capacity_gate;
   ThreadPool pool;
+  Clock clock;
 };
 
 }  // namespace hotrow

@@ -13,7 +13,7 @@
 #include <array>
 #include <bit>
 
-#include "table/table.h"
+#include "table/indexed_rows.h"
 
 namespace hotrow {
 
@@ -28,37 +28,22 @@ constexpr size_t kPrefetchLines = 8;
 // Keys that walk their chains at once; any more are looked up alone.
 constexpr size_t kMostStrays = 512;
 
-/// Keys that pass through the stages together.
-struct Window {
-  size_t first = 0;  // position of the first key
-  size_t count = 0;
-  std::array<const Index::BucketType*, kWindow> homes;
-  std::array<BucketWord, kWindow> words;  // as they were before the row's handle was read
-  // Bit i of ready: rows[i] is the row of key i, if homes[i] still has words[i]. Other keys have
-  // the slab's first row, so that all are copied at once.
-  std::array<const float*, kWindow> rows;
-  uint32_t ready = 0;
-};
-
-/// A key that is not in its home bucket.
-struct Stray {
-  size_t position;
-  Index::Sight sight;             // without a handle until it is found
-  const Index::BucketType* next;  // the bucket of its chain to look into, or null: all seen
-};
-
 }  // namespace
 
 /// One gather under way.
-class SparseTable::Gatherer {
+template <class IndexT>
+class IndexedRows<IndexT>::Gatherer {
  public:
-  Gatherer(SparseTable& table, const Gather& request)
-      : table_(table),
+  Gatherer(IndexedRows& rows, const GatherRequest& request)
+      : rows_(rows),
         request_(request),
-        index_(table.body_->index),
-        slab_(table.body_->rows),
-        dim_(table.layout_.dim),
-        lines_(std::min((dim_ * sizeof(float) + kLineBytes - 1) / kLineBytes, kPrefetchLines)) {}
+        index_(rows.index_),
+        slab_(rows.rows_),
+        copy_(rows.rules_.codec().gather()),
+        dim_(rows.rules_.dim()),
+        lines_(std::min((rows.rules_.codec().bytes() + kLineBytes - 1) / kLineBytes,
+                        kPrefetchLines)),
+        touches_(kHeat && request.counts && rows.rules_.heat().counts_lookups()) {}
 
   uint64_t run() {
     const size_t windows = (request_.keys.size() + kWindow - 1) / kWindow;
@@ -67,58 +52,91 @@ class SparseTable::Gatherer {
       if (step >= 1 && step - 1 < windows) find_rows(windows_[(step - 1) % 3]);
       // Before the copy, which notes more: their next buckets have yet to come.
       if (step % kStride == 0) advance_strays();
-      if (step >= 2) copy_rows(windows_[(step - 2) % 3]);
+      if (step >= 2) finish(windows_[(step - 2) % 3]);
     }
     while (stray_count_ > 0) advance_strays();
     return hits_;
   }
 
  private:
+  using BucketType = typename IndexT::BucketType;
+
+  /// Keys that pass through the stages together.
+  struct Window {
+    size_t first = 0;  // the keys are those of positions position(first) and so on
+    size_t count = 0;
+    std::array<uint64_t, kWindow> keys;
+    std::array<const BucketType*, kWindow> homes;
+    std::array<uint32_t, kWindow> words;  // as they were before the row's handle was read
+    // Bit i of ready: rows[i] is the row of key i, if homes[i] still has words[i]. Other keys have
+    // the slab's first row, so that all are copied at once.
+    std::array<const std::byte*, kWindow> rows;
+    std::array<uint8_t, kWindow> places;
+    uint32_t ready = 0;
+  };
+
+  /// A key that is not in its home bucket.
+  struct Stray {
+    size_t position;
+    const BucketType* home;
+    uint32_t word;
+    uint32_t handle;         // kNoHandle until it is found
+    const BucketType* next;  // the bucket of its chain to look into, or null: all seen
+  };
+
+  size_t position(size_t i) const { return request_.order == nullptr ? i : request_.order[i]; }
+
   void fetch_homes(size_t first, Window& window) const {
     window.first = first;
     window.count = std::min(kWindow, request_.keys.size() - first);
-    const uint64_t* const keys = request_.keys.data() + first;
-    const uint64_t* const hashes = request_.hashes == nullptr ? nullptr : request_.hashes + first;
+    const uint64_t* const keys = request_.keys.data();
+    const uint64_t* const hashes = request_.hashes;
     for_each_key(window.count, [&](size_t i) {
-      window.homes[i] = index_.home_of(hashes != nullptr ? hashes[i] : mix64(keys[i]));
+      const size_t at = position(first + i);
+      window.keys[i] = keys[at];
+      window.homes[i] = index_.home_of(hashes != nullptr ? hashes[at] : mix64(keys[at]));
       __builtin_prefetch(window.homes[i], 0, 3);
     });
   }
 
   void find_rows(Window& window) const {
-    const uint64_t* const keys = request_.keys.data() + window.first;
     uint32_t ready = 0;
     for_each_key(window.count, [&](size_t i) {
-      const Index::BucketType* const home = window.homes[i];
+      const BucketType* const home = window.homes[i];
       const BucketWord word = home->load();
-      const uint32_t found = home->matches(keys[i]) & word.occupied();
-      const bool here = (found != 0) & word.readable();
+      const uint32_t found = home->matches(window.keys[i]) & word.occupied();
+      const uint32_t place = place_of(found);
+      const uint32_t handle = home->handles[place].load(std::memory_order_relaxed);
+      const bool here = (found != 0) & word.readable() & IndexT::is_row(handle);
       // Any row will do for the others.
-      const std::byte* const row = slab_.row(handle_in(*home, found) & -uint32_t{here});
-      window.rows[i] = reinterpret_cast<const float*>(row);
-      window.words[i] = word;
+      const std::byte* const row = slab_.row(handle & -uint32_t{here});
+      window.rows[i] = row;
+      window.words[i] = word.bits();
+      if constexpr (kHeat) window.places[i] = static_cast<uint8_t>(place);
       ready |= uint32_t{here} << i;
       fetch_row(row);
     });
     window.ready = ready;
   }
 
-  void copy_rows(const Window& window) {
-    request_.copy(window.rows.data(), window.count, dim_, request_.rows + window.first * dim_);
+  void finish(const Window& window) {
+    copy_rows(window);
     sequence_read_fence();
     uint32_t same = 0;
     for_each_key(window.count, [&](size_t i) {
       const uint32_t bits = window.homes[i]->word.load(std::memory_order_relaxed);
-      same |= uint32_t{bits == window.words[i].bits()} << i;
+      same |= uint32_t{bits == window.words[i]} << i;
     });
+    if (request_.relaxed) same = UINT32_MAX;
     if (request_.found != nullptr) {
       for (size_t i = 0; i < window.count; ++i) {
-        request_.found[window.first + i] = (window.ready >> i) & 1;
+        request_.found[position(window.first + i)] = (window.ready >> i) & 1;
       }
     }
     hits_ += static_cast<uint64_t>(std::popcount(window.ready & same));
+    if (touches_) touch(window);
     for (uint32_t changed = window.ready & ~same; changed != 0; changed &= changed - 1) {
-      look_up_alone(window.first + static_cast<size_t>(std::countr_zero(changed)));
+      look_up_alone(position(window.first + static_cast<size_t>(std::countr_zero(changed))));
     }
     const uint32_t all = (uint32_t{1} << window.count) - 1;
     for (uint32_t away = all & ~window.ready; away != 0; away &= away - 1) {
@@ -126,15 +144,42 @@ class SparseTable::Gatherer {
     }
   }
 
-  void note_stray(const Window& window, size_t i) {
-    const BucketWord word = window.words[i];
-    if (!word.readable() || stray_count_ == kMostStrays) {
-      look_up_alone(window.first + i);
+  void copy_rows(const Window& window) const {
+    if (request_.order == nullptr) {
+      copy_(window.rows.data(), window.count, dim_,
+            request_.rows + window.first * request_.stride, request_.stride);
       return;
     }
-    const Index::BucketType* const next = word.overflow() ? window.homes[i] + 1 : nullptr;
+    for (size_t i = 0; i < window.count; ++i) {
+      copy_(&window.rows[i], 1, dim_,
+            request_.rows + position(window.first + i) * request_.stride, request_.stride);
+    }
+  }
+
+  void touch(const Window& window) const {
+    if constexpr (kHeat) {
+      const HeatRule& rule = rows_.rules_.heat();
+      for (uint32_t ready = window.ready; ready != 0; ready &= ready - 1) {
+        const auto i = static_cast<size_t>(std::countr_zero(ready));
+        auto& heats = const_cast<BucketType*>(window.homes[i])->heats;
+        const Heat before = heats.load(window.places[i]);
+        const Heat after = rule.used(before, request_.moment.clock, window.keys[i]);
+        // Mostly nothing changes, and then the line stays clean.
+        if (!(after == before)) heats.store(window.places[i], after);
+      }
+    }
+  }
+
+  void note_stray(const Window& window, size_t i) {
+    const BucketWord word(window.words[i]);
+    const size_t at = position(window.first + i);
+    if (!word.readable() || stray_count_ == kMostStrays) {
+      look_up_alone(at);
+      return;
+    }
+    const BucketType* const next = word.overflow() ? window.homes[i] + 1 : nullptr;
     __builtin_prefetch(next, 0, 3);
-    strays_[stray_count_++] = {window.first + i, {window.homes[i], word, Index::kNoHandle}, next};
+    strays_[stray_count_++] = {at, window.homes[i], word.bits(), IndexT::kNoHandle, next};
   }
 
   /// Copies the rows that the step before found, and looks into one more bucket for the others.
@@ -143,14 +188,20 @@ class SparseTable::Gatherer {
     for (size_t i = 0; i < stray_count_; ++i) {
       Stray& stray = strays_[i];
       if (stray.next == nullptr) {
-        hits_ += table_.gather_sighted(request_, stray.position, stray.sight);
+        const Sight sight{stray.home, BucketWord(stray.word), stray.handle};
+        hits_ += rows_.gather_sighted(request_, stray.position, sight) ? 1 : 0;
         continue;
       }
       const BucketWord word = stray.next->load();
       const uint32_t found = stray.next->matches(request_.keys[stray.position]) & word.occupied();
       if (found != 0) {
-        stray.sight.handle = handle_in(*stray.next, found);
-        fetch_row(slab_.row(stray.sight.handle));
+        const uint32_t place = place_of(found);
+        const uint32_t handle = stray.next->handles[place].load(std::memory_order_relaxed);
+        if (IndexT::is_row(handle)) {
+          stray.handle = handle;
+          fetch_row(slab_.row(handle));
+          if (touches_) touch_stray(stray, place);
+        }
       }
       stray.next = found == 0 && word.overflow() ? stray.next + 1 : nullptr;
       __builtin_prefetch(stray.next, 0, 3);
@@ -159,7 +210,15 @@ class SparseTable::Gatherer {
     stray_count_ = left;
   }
 
-  void look_up_alone(size_t position) { hits_ += table_.gather_again(request_, position); }
+  void touch_stray(const Stray& stray, uint32_t place) const {
+    if constexpr (kHeat) {
+      auto& heats = const_cast<BucketType*>(stray.next)->heats;
+      heats.store(place, rows_.rules_.heat().used(heats.load(place), request_.moment.clock,
+                                                  request_.keys[stray.position]));
+    }
+  }
+
+  void look_up_alone(size_t at) { hits_ += rows_.gather_one(request_, at) ? 1 : 0; }
 
   /// Unrolled where the window is full.
   template <class Body>
@@ -172,84 +231,94 @@ class SparseTable::Gatherer {
     }
   }
   // Selections as arithmetic: compilers make branches of anything that looks like a choice.
-  static uint32_t handle_in(const Index::BucketType& bucket, uint32_t found) {
-    const auto place = static_cast<uint32_t>(__builtin_ctz(found | 1U << (kBucketKeys - 1)));
-    return bucket.handles[place].load(std::memory_order_relaxed);
+  static uint32_t place_of(uint32_t found) {
+    return static_cast<uint32_t>(__builtin_ctz(found | 1U << (IndexT::kPlaces - 1)));
   }
   void fetch_row(const std::byte* row) const {
     for (size_t i = 0; i < lines_; ++i) __builtin_prefetch(row + i * kLineBytes, 0, 3);
   }
 
-  SparseTable& table_;
-  const Gather& request_;
-  const Index& index_;
+  IndexedRows& rows_;
+  const GatherRequest& request_;
+  const IndexT& index_;
   const SlabPool& slab_;
+  const GatherValues copy_;
   const size_t dim_;
   const size_t lines_;
+  const bool touches_;
   std::array<Window, 3> windows_;
   std::array<Stray, kMostStrays> strays_;
   size_t stray_count_ = 0;
   uint64_t hits_ = 0;
 };
 
-uint64_t SparseTable::gather(Gather request) {
-  request.copy = row_kernels().gather;
+template <class IndexT>
+uint64_t IndexedRows<IndexT>::gather(const GatherRequest& request) {
   return Gatherer(*this, request).run();
 }
 
-void SparseTable::fill_missing(uint64_t key, float* out) const {
-  const std::span<float> row(out, layout_.dim);
-  if (options_.missing == Missing::kZeros) {
-    std::fill(row.begin(), row.end(), 0.0F);
+template <class IndexT>
+void IndexedRows<IndexT>::fill_missing(const GatherRequest& request, size_t position) const {
+  float* const out = request.rows + position * request.stride;
+  if (request.missing != nullptr) {
+    std::copy_n(request.missing, rules_.dim(), out);
   } else {
-    initializer_.fill(key, row);
+    rules_.fill_missing(request.keys[position], {out, rules_.dim()});
   }
 }
 
-bool SparseTable::gather_one(uint64_t key, uint64_t hash, float* out) {
+template <class IndexT>
+bool IndexedRows<IndexT>::gather_one(const GatherRequest& request, size_t position) {
   // Where writers never rest, the reader takes its turn as one.
   constexpr int kTries = 8;
+  const uint64_t key = request.keys[position];
+  const uint64_t hash = mix64(key);
+  float* const out = request.rows + position * request.stride;
   const auto copy = [&](uint32_t handle) {
-    const float* const row = layout_.values(body_->rows.row(handle)).data();
-    row_kernels().gather(&row, 1, layout_.dim, out);
+    const std::byte* const row = rows_.row(handle);
+    rules_.codec().gather()(&row, 1, rules_.dim(), out, request.stride);
   };
-  for (int i = 0; i < kTries; ++i) {
-    const Index::Sight sight = body_->index.probe(key, hash);
-    if (sight.handle == Index::kNoHandle) {
-      fill_missing(key, out);
-      return false;
-    }
-    copy(sight.handle);
-    if (Index::still(sight)) return true;
+  bool found = false;
+  bool settled = false;
+  for (int i = 0; i < kTries && !settled; ++i) {
+    const Sight sight = index_.probe(key, hash);
+    found = sight.handle != IndexT::kNoHandle;
+    if (found) copy(sight.handle);
+    settled = !found || IndexT::still(sight);
   }
-  Index::Hold hold = body_->index.lock(key, hash);
-  const bool found = hold.found();
-  if (found) copy(hold.handle());
-  body_->index.unlock(hold);
-  if (!found) fill_missing(key, out);
+  if (!settled) {
+    Writer writer(index_);
+    writer.enter(IndexShards::of(hash));
+    const Hold hold = writer.find(key, hash);
+    found = hold.has_row();
+    if (found) copy(hold.handle());
+  }
+  if (!found) fill_missing(request, position);
+  if (request.found != nullptr) request.found[position] = found ? 1 : 0;
   return found;
 }
 
-uint64_t SparseTable::gather_again(const Gather& request, size_t position) {
-  const uint64_t key = request.keys[position];
-  const bool found = gather_one(key, mix64(key), request.rows + position * layout_.dim);
+template <class IndexT>
+bool IndexedRows<IndexT>::gather_sighted(const GatherRequest& request, size_t position,
+                                         const Sight& sight) {
+  const bool found = sight.handle != IndexT::kNoHandle;
+  if (!found) {
+    fill_missing(request, position);
+  } else {
+    const std::byte* const row = rows_.row(sight.handle);
+    rules_.codec().gather()(&row, 1, rules_.dim(), request.rows + position * request.stride,
+                            request.stride);
+  }
+  if (!IndexT::still(sight)) return gather_one(request, position);
   if (request.found != nullptr) request.found[position] = found ? 1 : 0;
-  return found ? 1 : 0;
+  return found;
 }
 
-uint64_t SparseTable::gather_sighted(const Gather& request, size_t position,
-                                     const Index::Sight& sight) {
-  float* const out = request.rows + position * layout_.dim;
-  const bool found = sight.handle != Index::kNoHandle;
-  if (!found) {
-    fill_missing(request.keys[position], out);
-  } else {
-    const float* const row = layout_.values(body_->rows.row(sight.handle)).data();
-    request.copy(&row, 1, layout_.dim, out);
-  }
-  if (!Index::still(sight)) return gather_again(request, position);
-  if (request.found != nullptr) request.found[position] = found ? 1 : 0;
-  return found ? 1 : 0;
-}
+#define HOTROW_INSTANTIATE(IndexT)                                         \
+  template uint64_t IndexedRows<IndexT>::gather(const GatherRequest&);     \
+  template void IndexedRows<IndexT>::fill_missing(const GatherRequest&, size_t) const; \
+  template bool IndexedRows<IndexT>::gather_one(const GatherRequest&, size_t);
+HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
+#undef HOTROW_INSTANTIATE
 
 }  // namespace hotrow

@@ -4,23 +4,27 @@
 // shift, so a shard can grow by any factor and a rebuild reads the old array and writes the new
 // one in order. Only `locations_` (8 KiB, one word a shard) is read to find a bucket.
 //
-// Threads: any number of readers (`probe`, `still`) and writers (`lock`, `insert`, …) at once,
-// each inside an EpochGuard. Readers never wait for a rebuild; writers of that shard do.
-// Bucket protocol: bucket.h.
+// Threads: any number of readers (`probe`, `still`, `scan`), and one writer a shard (`Writer`), each
+// inside an EpochGuard. Readers wait for nobody but the writer of the very bucket they read; a
+// rebuild lets them read on. Bucket protocol: bucket.h.
 #ifndef HOTROW_TABLE_INDEX_H_
 #define HOTROW_TABLE_INDEX_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/sync.h"
 #include "memory/epoch.h"
 #include "memory/line_arena.h"
+#include "memory/slab_pool.h"
 #include "table/bucket.h"
+#include "table/shards.h"
 
 namespace hotrow {
 
@@ -37,14 +41,25 @@ struct ShardLocation {
   }
 };
 
-template <template <class> class Atom = std::atomic>
+enum class Growth : uint8_t { kWithinBudget, kAlways };
+
+template <class BucketT>
 class BasicIndex {
  public:
-  using BucketType = Bucket<Atom>;
+  using BucketType = BucketT;
+  template <class T>
+  using Atom = typename BucketT::template Atom<T>;
 
-  static constexpr uint32_t kShardBits = 10;
-  static constexpr uint32_t kShards = 1U << kShardBits;
+  static constexpr uint32_t kPlaces = BucketT::kPlaces;
+  static constexpr uint32_t kShards = IndexShards::kCount;
   static constexpr uint32_t kNoHandle = UINT32_MAX;
+  /// A key that was seen but has no row yet holds, in place of a row's handle, how often.
+  static constexpr uint32_t kMostSeen = kNoHandle - 1 - kMostRows;
+  static constexpr bool is_row(uint32_t handle) { return handle < kMostRows; }
+  static constexpr uint32_t seen_handle(uint32_t times) {
+    return kMostRows + std::min(times, kMostSeen);
+  }
+  static constexpr uint32_t times_seen(uint32_t handle) { return handle - kMostRows; }
 
   explicit BasicIndex(MemoryBudget& budget)
       : arena_(budget), shards_(std::make_unique<Shard[]>(kShards)) {}
@@ -59,24 +74,7 @@ class BasicIndex {
     uint32_t handle = kNoHandle;  // kNoHandle: there is no row, already validated
   };
 
-  /// A writer's hold on a key's home bucket. End it by unlock().
-  struct Hold {
-    BucketType* home = nullptr;
-    BucketType* holder = nullptr;  // the bucket that holds the key, or null
-    uint32_t place = kBucketKeys;
-    uint32_t shard = 0;
-    BucketWord word;  // home's word as it will be unlocked, still marked locked
-    BucketType* end = nullptr;
-
-    bool found() const { return holder != nullptr; }
-    uint32_t handle() const { return holder->handles[place].load(std::memory_order_relaxed); }
-  };
-
-  static constexpr uint32_t shard_of(uint64_t hash) {
-    return static_cast<uint32_t>(hash >> (64 - kShardBits));
-  }
-
-  const BucketType* home_of(uint64_t hash) const { return locate(hash).home; }
+  const BucketType* home_of(uint64_t hash) const { return locate(hash); }
   void prefetch_home(uint64_t hash) const { __builtin_prefetch(home_of(hash), 0, 3); }
 
   /// Finds `key` as of one instant; waits only for a writer of the same home.
@@ -89,58 +87,65 @@ class BasicIndex {
     return sight.home->word.load(std::memory_order_relaxed) == sight.word.bits();
   }
 
-  /// Locks `key`'s home and finds the key.
-  Hold lock(uint64_t key, uint64_t hash);
-  /// Adds the key, which was not found. False when there is no place: unlock, grow, start again.
-  [[nodiscard]] bool insert(Hold& hold, uint64_t key, uint32_t handle);
-  /// Removes the key, which was found; its row is the caller's again after unlock().
-  void erase(Hold& hold);
-  void unlock(Hold& hold) { hold.home->store(hold.word.unlocked()); }
+  /// One place of one bucket as a scan saw it; heat only where buckets have it.
+  struct Entry {
+    uint64_t key;
+    uint32_t handle;
+    Heat heat;
+  };
+  /// Calls visit(entry) for the entries of bucket `number` of a shard as it now lies; false when
+  /// there is no such bucket. An entry that comes or goes meanwhile may be seen or not, and one of
+  /// a shard that is rebuilt meanwhile may be seen twice or not at all: for statistics and for
+  /// finding victims, not for copies.
+  template <class Visit>
+  bool glance(uint32_t shard, uint32_t number, const Visit& visit) const;
+  /// Appends the keys with rows whose hash is at least `from` and lies in the same home, as of one
+  /// instant; returns the first hash after that home, or nothing when it was the last. Walked from
+  /// 0 on, an index that grows meanwhile still gives every key that stays exactly once.
+  std::optional<uint64_t> walk(uint64_t from, std::vector<uint64_t>& keys) const;
 
-  /// Should the shard be rebuilt before one more key comes: because it is full, or because so many
-  /// keys have gone that overflow bits they left make every chain long?
-  bool wants_growth(uint32_t shard) const {
-    const uint64_t grow_at = shards_[shard].grow_at.load(std::memory_order_relaxed);
-    return shards_[shard].size.load(std::memory_order_relaxed) >= grow_at ||
-           shards_[shard].erased.load(std::memory_order_relaxed) >= grow_at;
-  }
+  /// The one writer of one shard at a time. For one thread, inside an EpochGuard.
+  class Writer;
 
-  enum class Growth : uint8_t { kWithinBudget, kAlways };
-  /// Rebuilds the shard, if it must be, so that `more` further keys fit below its growth threshold;
-  /// at least one step larger when `force`. False when memory is refused; nothing has changed then.
-  bool grow(uint32_t shard, uint64_t more, bool force, Growth growth);
-
-  /// Keys by shard.
-  using Counts = std::array<uint32_t, kShards>;
   /// Memory that taking `more[shard]` further keys needs beside what is there.
-  uint64_t growth_bytes(const Counts& more) const;
+  uint64_t growth_bytes(const IndexShards::Counts& more) const;
 
+  /// Keys, those without a row included.
   uint64_t size() const;
+  /// Longest and mean number of buckets on the way to a key of this shard; reads all of it.
+  struct Chains {
+    uint64_t keys = 0;
+    uint64_t buckets = 0;  // of all ways together
+    uint32_t longest = 0;
+  };
+  Chains chains(uint32_t shard) const;
+  uint32_t buckets_of(uint32_t shard) const {
+    return ShardLocation::unpack(locations_[shard].load(std::memory_order_acquire)).buckets();
+  }
   uint64_t buckets() const { return buckets_.load(std::memory_order_relaxed); }
   uint64_t memory_bytes() const { return arena_.memory_bytes(); }
   uint64_t grown() const { return grown_.load(std::memory_order_relaxed); }
 
  private:
   struct alignas(64) Shard {
-    // Counts; publish nothing.
+    // 1 while a Writer is in the shard. Taken by acquire, given back by release.
+    Atom<uint32_t> taken{0};
+    // Counts, changed by the shard's writer alone; publish nothing.
     Atom<uint64_t> size{0};
     Atom<uint64_t> grow_at{0};
     Atom<uint64_t> erased{0};  // since the last rebuild
-    Mutex growing;             // one rebuild at a time
-  };
-  struct Place {
-    BucketType* home;
-    BucketType* end;
   };
 
   BucketType* bucket(uint32_t line) const {
     return reinterpret_cast<BucketType*>(arena_.line(line));
   }
-  Place locate(uint64_t hash) const {
-    const uint32_t shard = shard_of(hash);
-    const auto at = ShardLocation::unpack(locations_[shard].load(std::memory_order_acquire));
-    BucketType* const first = bucket(at.first_line);
-    return {first + multiply_high(hash << kShardBits, at.homes), first + at.buckets()};
+  static uint32_t home_number(uint64_t hash, uint32_t homes) {
+    return static_cast<uint32_t>(multiply_high(hash << IndexShards::kBits, homes));
+  }
+  BucketType* locate(uint64_t hash) const {
+    const auto at = ShardLocation::unpack(
+        locations_[IndexShards::of(hash)].load(std::memory_order_acquire));
+    return bucket(at.first_line) + home_number(hash, at.homes);
   }
 
   static uint64_t capacity(uint32_t shard, uint32_t homes);
@@ -148,10 +153,6 @@ class BasicIndex {
   static uint32_t next_homes(uint32_t homes);
   /// Homes the shard needs for its keys and `more`; the same number when they fit.
   uint32_t homes_after(uint32_t shard, uint32_t homes, uint64_t more) const;
-  void freeze_all(ShardLocation at);
-  bool copy_all(ShardLocation from, ShardLocation to);
-  bool rebuild(uint32_t shard, ShardLocation from, uint32_t homes, Growth growth);
-  void publish(uint32_t shard, ShardLocation from, ShardLocation to);
 
   LineArena arena_;
   // Published by release when a shard moves, read by acquire. See ShardLocation.
@@ -162,7 +163,78 @@ class BasicIndex {
   std::atomic<uint64_t> grown_{0};
 };
 
-using Index = BasicIndex<>;
+template <class BucketT>
+class BasicIndex<BucketT>::Writer {
+ public:
+  explicit Writer(BasicIndex& index) : index_(index) {}
+  ~Writer() { leave(); }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  /// Takes the shard, waiting for its writer; leaves the one before.
+  void enter(uint32_t shard);
+  void leave();
+
+  /// Where a key of the shard is, or would begin.
+  struct Hold {
+    BucketType* home = nullptr;
+    BucketType* holder = nullptr;  // the bucket that holds the key, or null
+    uint32_t place = kPlaces;
+
+    bool found() const { return holder != nullptr; }
+    /// Of the key that was found.
+    uint32_t handle() const { return holder->handles[place].load(std::memory_order_relaxed); }
+    bool has_row() const { return found() && is_row(handle()); }
+  };
+  Hold find(uint64_t key, uint64_t hash) const;
+
+  /// Around every change to the key or its row: readers of the home wait, or look again.
+  void begin(const Hold& hold) const;
+  void end(const Hold& hold) const;
+
+  /// Adds the key, which was not found. False when there is no place:
+  /// end(), grow, start again. Between begin() and end().
+  [[nodiscard]] bool insert(Hold& hold, uint64_t key, uint32_t handle);
+  /// Gives the key, which was found, another handle. Between begin() and end().
+  void set_handle(const Hold& hold, uint32_t handle) const {
+    hold.holder->handles[hold.place].store(handle, std::memory_order_relaxed);
+  }
+  /// Removes the key, which was found; its row is the caller's again after end(). Between begin()
+  /// and end().
+  void erase(Hold& hold);
+
+  /// Calls visit(hold, key) for every key of the shard; it may erase the key.
+  template <class Visit>
+  void each(const Visit& visit) const;
+
+  /// Should the shard be rebuilt before one more key comes: because it is full, or because so many
+  /// keys have gone that overflow bits they left make every chain long?
+  bool wants_growth() const;
+  /// How many of the shard's keys are too many for it to take `more` without growing.
+  uint64_t over_capacity(uint64_t more) const;
+  /// Rebuilds the shard, if it must be, so that `more` further keys fit below its growth threshold;
+  /// at least one step larger when `force`. False when memory is refused; nothing has changed then.
+  /// Holds of before are void.
+  bool grow(uint64_t more, bool force, Growth growth);
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  void look();
+  bool copy_all(ShardLocation to) const;
+  bool rebuild(uint32_t homes, Growth growth);
+  void publish(ShardLocation to);
+  Shard& shard() const { return index_.shards_[number_]; }
+
+  BasicIndex& index_;
+  uint32_t number_ = kNone;
+  ShardLocation at_;
+  BucketType* first_ = nullptr;
+  BucketType* end_ = nullptr;
+};
+
+using PlainIndex = BasicIndex<PlainBucket>;
+using HeatIndex = BasicIndex<HeatBucket>;
 
 }  // namespace hotrow
 

@@ -1,4 +1,6 @@
-// Lookup: which way a batch takes, and how it is split over threads. The way of a key: gather.cc.
+// Lookups: which way a batch takes, and how it is split over threads. The way of a key: gather.cc.
+#include <algorithm>
+#include <cmath>
 
 #include "base/guarded.h"
 #include "memory/epoch.h"
@@ -6,14 +8,44 @@
 
 namespace hotrow {
 
-uint64_t SparseTable::gather_parallel(KeyBatch keys, float* out) {
-  const uint32_t parts = context_.parts_for(keys.size());
+namespace {
+
+/// Byte flags as bits, lowest first.
+void pack_bits(const std::vector<uint8_t>& flags, std::span<uint8_t> bits) {
+  std::fill(bits.begin(), bits.end(), uint8_t{0});
+  for (size_t i = 0; i < flags.size(); ++i) {
+    bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | flags[i] << (i % 8));
+  }
+}
+
+/// Spreads rows [n, dim] that lie `stride` apart into `repeat` copies each, in place, from the last
+/// to the first: none is overwritten before it was read.
+void spread(float* rows, size_t n, size_t dim, size_t stride, size_t repeat) {
+  for (size_t i = n; i-- > 0;) {
+    const float* const from = rows + i * stride;
+    for (size_t copy = repeat; copy-- > 0;) {
+      float* const to = rows + (i * repeat + copy) * stride;
+      if (to != from) std::copy_n(from, dim, to);
+    }
+  }
+}
+
+}  // namespace
+
+uint64_t SparseTable::gather_part(GatherRequest request, size_t first, size_t last) {
+  request.keys = request.keys.subspan(first, last - first);
+  request.rows += first * request.stride;
+  if (request.found != nullptr) request.found += first;
+  return rows_->gather(request);
+}
+
+uint64_t SparseTable::gather_parallel(const GatherRequest& request) {
+  const size_t n = request.keys.size();
+  const uint32_t parts = context_.parts_for(n);
+  if (parts == 1) return gather_part(request, 0, n);
   std::atomic<uint64_t> hits{0};
   context_.pool.run(parts, [&](uint32_t part) {
-    const size_t first = keys.size() * part / parts;
-    const size_t last = keys.size() * (part + 1) / parts;
-    const uint64_t found =
-        gather({keys.subspan(first, last - first), nullptr, out + first * layout_.dim});
+    const uint64_t found = gather_part(request, n * part / parts, n * (part + 1) / parts);
     hits.fetch_add(found, std::memory_order_relaxed);
   });
   return hits.load(std::memory_order_relaxed);
@@ -24,14 +56,86 @@ void SparseTable::count_lookups(uint64_t keys, uint64_t hits) {
   counters_.hits.fetch_add(hits, std::memory_order_relaxed);
 }
 
-Status SparseTable::lookup(KeyBatch keys, RowBatch rows) {
+Status SparseTable::check_lookup(const TableLookup& lookup) const {
+  const auto wrong = [](std::string text) { return Status::invalid_argument(std::move(text)); };
+  HOTROW_RETURN_IF_ERROR(check_keys(lookup.keys));
+  HOTROW_RETURN_IF_ERROR(check_found(lookup.options, lookup.keys.size()));
+  const size_t dim = options_.dim;
+  const size_t stride = lookup.stride == 0 ? dim : lookup.stride;
+  if (stride < dim) {
+    return wrong("stride: expected at least dim " + std::to_string(dim) +
+                 ", so that rows do not overlap, received " + std::to_string(stride));
+  }
+  if (lookup.repeat == 0) return wrong("repeat: expected at least 1, received 0");
+  if (lookup.options.missing && !std::isfinite(*lookup.options.missing)) {
+    return wrong("missing: expected a finite number, received NaN or infinity");
+  }
+  const size_t rows = lookup.keys.size() * lookup.repeat;
+  // The last row may end where the output does.
+  const size_t least = rows == 0 ? 0 : (rows - 1) * stride + dim;
+  const bool exact = stride == dim && lookup.repeat == 1;
+  if (exact ? lookup.rows.size() != rows * dim : lookup.rows.size() < least) {
+    return wrong("rows: expected " + std::string(exact ? "" : "at least ") +
+                 std::to_string(exact ? rows * dim : least) + " values (" + std::to_string(rows) +
+                 " rows x " + (exact ? "dim " : "stride ") + std::to_string(stride) +
+                 "), received " + std::to_string(lookup.rows.size()));
+  }
+  return {};
+}
+
+Status SparseTable::look_up(const TableLookup& lookup) {
+  const size_t n = lookup.keys.size();
+  const size_t stride = lookup.stride == 0 ? options_.dim : lookup.stride;
+  std::vector<uint8_t> found(lookup.options.found.empty() ? 0 : n);
+  std::vector<float> missing;
+  if (lookup.options.missing) missing.assign(options_.dim, *lookup.options.missing);
+  const GatherRequest request{.keys = lookup.keys,
+                              .rows = lookup.rows.data(),
+                              .stride = stride,
+                              .found = found.empty() ? nullptr : found.data(),
+                              .missing = missing.empty() ? nullptr : missing.data(),
+                              .relaxed = lookup.options.relaxed,
+                              .moment = moment()};
+  count_lookups(n, expects_repetition(n) ? gather_repeated(request) : gather_parallel(request));
+  if (lookup.repeat > 1) spread(lookup.rows.data(), n, options_.dim, stride, lookup.repeat);
+  if (!found.empty()) pack_bits(found, lookup.options.found);
+  return {};
+}
+
+Status SparseTable::lookup_into(const TableLookup& lookup) {
   return guarded([&]() -> Status {
     const EpochGuard guard;
     if (closed()) return closed_status();
-    HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
-    const uint64_t hits = expects_repetition(keys.size()) ? gather_repeated(keys, rows.data())
-                                                          : gather_parallel(keys, rows.data());
-    count_lookups(keys.size(), hits);
+    HOTROW_RETURN_IF_ERROR(check_lookup(lookup));
+    return look_up(lookup);
+  });
+}
+
+Status SparseTable::lookup(KeyBatch keys, RowBatch rows, const LookupOptions& options) {
+  return lookup_into({.keys = keys, .rows = rows, .options = options});
+}
+
+Status SparseTable::lookup_state(KeyBatch keys, std::span<float> state,
+                                 const LookupOptions& options) {
+  return guarded([&]() -> Status {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    HOTROW_RETURN_IF_ERROR(check_keys(keys));
+    HOTROW_RETURN_IF_ERROR(check_found(options, keys.size()));
+    const uint64_t expected = keys.size() * rules_.state_values();
+    if (state.size() != expected) {
+      return Status::invalid_argument("state: expected " + std::to_string(expected) + " values (" +
+                                      std::to_string(keys.size()) + " keys x " +
+                                      std::to_string(rules_.state_values()) +
+                                      " values of state), received " +
+                                      std::to_string(state.size()));
+    }
+    std::vector<uint8_t> found(options.found.empty() ? 0 : keys.size());
+    (void)rows_->gather_state({.keys = keys,
+                               .rows = state.data(),
+                               .stride = rules_.state_values(),
+                               .found = found.empty() ? nullptr : found.data()});
+    if (!found.empty()) pack_bits(found, options.found);
     return {};
   });
 }

@@ -80,11 +80,11 @@ Status SparseTable::check_bags(const BagBatch& bags, const char* name, size_t va
     return wrong("weights: expected " + n + " values, one a key, received " +
                  std::to_string(bags.weights.size()));
   }
-  const size_t expected = (bags.offsets.size() - 1) * layout_.dim;
+  const size_t expected = (bags.offsets.size() - 1) * options_.dim;
   if (values != expected) {
     return wrong(std::string(name) + ": expected " + std::to_string(expected) + " values (" +
                  std::to_string(bags.offsets.size() - 1) + " bags x dim " +
-                 std::to_string(layout_.dim) + "), received " + std::to_string(values));
+                 std::to_string(options_.dim) + "), received " + std::to_string(values));
   }
   return {};
 }
@@ -92,7 +92,7 @@ Status SparseTable::check_bags(const BagBatch& bags, const char* name, size_t va
 template <class RowOf>
 void SparseTable::pool_bags(const BagBatch& bags, size_t first, size_t last, const RowOf& row_of,
                             float* out) const {
-  const size_t dim = layout_.dim;
+  const size_t dim = options_.dim;
   const RowKernels& kernels = row_kernels();
   for (size_t bag = first; bag < last; ++bag, out += dim) {
     const size_t begin = bags.offsets[bag];
@@ -114,9 +114,10 @@ void SparseTable::pool_bags(const BagBatch& bags, size_t first, size_t last, con
 }
 
 uint64_t SparseTable::pool_directly(const BagBatch& bags, size_t first, size_t last, float* out) {
-  const size_t dim = layout_.dim;
+  const size_t dim = options_.dim;
   const size_t end = bags.offsets[last];
   std::vector<float> rows(std::min(kChunk, end - bags.offsets[first]) * dim);
+  const Moment now = moment();
   uint64_t hits = 0;
   size_t loaded = bags.offsets[first];  // positions [loaded, next) are in `rows`
   size_t next = loaded;
@@ -124,7 +125,10 @@ uint64_t SparseTable::pool_directly(const BagBatch& bags, size_t first, size_t l
     if (i == next) {
       loaded = i;
       next = std::min(i + kChunk, end);
-      hits += gather({bags.keys.subspan(i, next - i), nullptr, rows.data()});
+      hits += rows_->gather({.keys = bags.keys.subspan(i, next - i),
+                             .rows = rows.data(),
+                             .stride = dim,
+                             .moment = now});
     }
     return rows.data() + (i - loaded) * dim;
   };
@@ -134,8 +138,8 @@ uint64_t SparseTable::pool_directly(const BagBatch& bags, size_t first, size_t l
 
 uint64_t SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float* out) {
   std::unique_ptr<BatchIndex> batch = take_batch();
-  const uint64_t hits = gather_distinct(*batch, bags.keys);
-  const size_t dim = layout_.dim;
+  const uint64_t hits = gather_distinct(*batch, {.keys = bags.keys, .moment = moment()});
+  const size_t dim = options_.dim;
   const size_t count = bags.offsets.size() - 1;
   std::array<const float*, BatchIndex::kMaxParts> rows = {};
   for (uint32_t i = 0; i < batch->parts(); ++i) rows[i] = batch->part(i).rows.data();
@@ -168,7 +172,7 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
     context_.pool.run(parts, [&](uint32_t part) {
       const size_t first = count * part / parts;
       hits.fetch_add(
-          pool_directly(bags, first, count * (part + 1) / parts, out.data() + first * layout_.dim),
+          pool_directly(bags, first, count * (part + 1) / parts, out.data() + first * options_.dim),
           std::memory_order_relaxed);
     });
     count_lookups(bags.keys.size(), hits.load(std::memory_order_relaxed));
@@ -186,7 +190,7 @@ Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradient
     }
     std::unique_ptr<PushPlan> plan = take_plan();
     const Status status = collect(*plan, bags.keys, PushKind::kGradient, [&] {
-      return BagGradients(bags, bag_gradients.data(), layout_.dim);
+      return BagGradients(bags, bag_gradients.data(), options_.dim);
     });
     return run(std::move(plan), status);
   });

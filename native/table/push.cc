@@ -1,15 +1,15 @@
-// Push, update and erase: everything that writes rows.
+// Pushes and updates: from a batch with duplicates to rows that have changed, all of them or none.
 //
 // A push runs in three steps. collect: duplicates are merged and non-finite rows dealt with;
-// nothing of the table is touched. reserve: rows and index memory are promised by the budget; the
-// last moment at which a push can fail. apply: each key is locked, its row made if need be, and
-// the optimizer run; the parts of a plan work side by side.
+// nothing of the table is touched. reserve (reserve.cc): rows and index memory are promised by the
+// budget; the last moment at which a push can fail. apply (apply.cc): the parts of the batch, which
+// share no shard, work side by side.
 //
-// reserve first asks generously, as if every key were new, because that needs no look at the
-// table. Near the ceiling it takes the capacity gate exclusively, counts the keys that are really
-// missing, and grows their shards beforehand.
-#include <array>
-#include <cstring>
+// Three gates make a push whole. Mostly it reserves as if all its keys were new, beside any other
+// call. Where a table is at its own limit, it takes that table's gate exclusively, counts the keys
+// that are really new, and evicts. Where the store's ceiling is near, it takes the store's gate
+// exclusively.
+#include <algorithm>
 
 #include "base/guarded.h"
 #include "memory/epoch.h"
@@ -19,13 +19,6 @@
 namespace hotrow {
 
 namespace {
-
-// Entries between the fetch of a bucket, the fetch of its row, and the update.
-constexpr size_t kBucketAhead = 24;
-constexpr size_t kRowAhead = 12;
-
-// Keys erased between two visits to the pool of rows.
-constexpr size_t kEraseChunk = 64;
 
 /// Reads a batch with one row a position.
 auto rows_of(ConstRowBatch rows, size_t dim) {
@@ -64,7 +57,7 @@ bool SparseTable::check_finite(PushPart& part, size_t keys) const {
   const bool skip = options_.non_finite == NonFinite::kSkip;
   for (size_t id = 0; id < keys; ++id) {
     const float* const row = part.row(id);
-    if (row == nullptr || all_finite(row, layout_.dim)) continue;
+    if (row == nullptr || all_finite(row, options_.dim)) continue;
     if (!skip) return false;
     part.skipped += part.added[id];
     part.added[id] = 0;
@@ -78,7 +71,7 @@ Status SparseTable::non_finite_status(const PushPlan& plan) const {
     const BatchIndex::Part& batch = plan.batch->part(number);
     for (size_t id = 0; id < batch.size(); ++id) {
       const float* const row = plan.parts[number].row(id);
-      if (row_kernels().all_finite(row, layout_.dim)) continue;
+      if (row_kernels().all_finite(row, options_.dim)) continue;
       return Status::invalid_argument(std::string(argument) +
                                       ": expected finite values, received NaN or infinity for "
                                       "key " +
@@ -88,169 +81,83 @@ Status SparseTable::non_finite_status(const PushPlan& plan) const {
   return Status::invalid_argument(std::string(argument) + ": expected finite values");
 }
 
-bool SparseTable::reserve(PushPlan& plan, Certainty certainty) {
-  if (certainty == Certainty::kExact) return reserve_exactly(plan);
-  plan.keys_in.fill(0);
-  for (uint32_t i = 0; i < plan.batch->parts(); ++i) {
-    for (const uint64_t hash : plan.batch->part(i).hashes) ++plan.keys_in[Index::shard_of(hash)];
-    plan.parts[i].rows_left = plan.batch->part(i).size();
-  }
-  const uint64_t index_bytes = body_->index.growth_bytes(plan.keys_in);
-  if (!plan.index_bytes.take(context_.budget, index_bytes)) return false;
-  const uint64_t rows = plan.batch->distinct();
-  if (!body_->rows.reserve(rows)) {
-    plan.index_bytes.reset();
-    return false;
-  }
-  plan.reserved_rows = rows;
-  return true;
-}
-
-bool SparseTable::reserve_exactly(PushPlan& plan) {
-  plan.keys_in.fill(0);
-  uint64_t missing = 0;
-  for (uint32_t i = 0; i < plan.batch->parts(); ++i) {
-    const BatchIndex::Part& batch = plan.batch->part(i);
-    PushPart& part = plan.parts[i];
-    part.rows_left = 0;
-    for (size_t id = 0; id < batch.size(); ++id) {
-      if (!part.applies(id)) continue;
-      if (body_->index.probe(batch.keys[id], batch.hashes[id]).handle != Index::kNoHandle) continue;
-      ++part.rows_left;
-      ++plan.keys_in[Index::shard_of(batch.hashes[id])];
-    }
-    missing += part.rows_left;
-  }
-  if (!body_->rows.reserve(missing)) return false;
-  plan.reserved_rows = missing;
-  for (uint32_t shard = 0; shard < Index::kShards; ++shard) {
-    if (plan.keys_in[shard] == 0) continue;
-    if (!body_->index.grow(shard, plan.keys_in[shard], false, Index::Growth::kWithinBudget)) {
-      release(plan);
-      return false;
+/// The gates of the tables of one push, by rising address so that two pushes cannot wait for each
+/// other.
+class SparseTable::Gates {
+ public:
+  /// Takes those of `exclusive` tables exclusively, the others shared.
+  Gates(std::span<PushPlan* const> plans, bool (*exclusive)(const SparseTable&))
+      HOTROW_NO_THREAD_SAFETY_ANALYSIS {
+    for (const PushPlan* plan : plans) held_.push_back({plan->table, exclusive(*plan->table)});
+    std::ranges::sort(held_, std::less<>(), &Held::table);
+    for (const Held& held : held_) {
+      held.exclusive ? held.table->gate_.lock() : held.table->gate_.lock_shared();
     }
   }
-  return true;
-}
-
-void SparseTable::release(PushPlan& plan) {
-  uint64_t created = 0;
-  for (uint32_t i = 0; i < plan.batch->parts(); ++i) created += plan.parts[i].created;
-  body_->rows.unreserve(plan.reserved_rows - created);
-  plan.reserved_rows = 0;
-  plan.index_bytes.reset();
-}
-
-void SparseTable::prefetch_row(uint64_t key, uint64_t hash) const {
-  const Index::Sight sight = body_->index.peek(key, hash);
-  if (sight.handle == Index::kNoHandle) return;
-  const std::byte* const row = body_->rows.row(sight.handle);
-  const size_t lines = std::min<size_t>((layout_.bytes() + kLineBytes - 1) / kLineBytes, 12);
-  for (size_t i = 0; i < lines; ++i) __builtin_prefetch(row + i * kLineBytes, 1, 3);
-}
-
-void SparseTable::write_row(const KeyChange& change, std::byte* row) const {
-  float* const w = layout_.values(row).data();
-  if (change.kind == PushKind::kAssign) {
-    std::memcpy(w, change.row, layout_.dim * sizeof(float));
-  } else {
-    update_row_(w, layout_.state_of(row).data(), change.row, layout_.dim, change.step);
-  }
-}
-
-/// False when the index has no place for the key and the system refuses memory to grow it.
-bool SparseTable::apply_one(PushPart& part, RowAllocator& allocator, const KeyChange& change) {
-  Index& index = body_->index;
-  Index::Hold hold = index.lock(change.key, change.hash);
-  if (hold.found()) {
-    write_row(change, body_->rows.row(hold.handle()));
-    index.unlock(hold);
-    return true;
-  }
-  const uint32_t shard = hold.shard;
-  if (index.wants_growth(shard)) {
-    index.unlock(hold);
-    // At once for all the batch may bring, so that no shard is rebuilt twice in a push. Refused
-    // memory is no failure yet: the shard still has a few empty places.
-    (void)index.grow(shard, change.keys_in_shard, false, Index::Growth::kAlways);
-    hold = index.lock(change.key, change.hash);
-  }
-  while (!hold.found()) {
-    const uint32_t handle = allocator.take(part.rows_left);
-    std::byte* const row = body_->rows.row(handle);
-    initializer_.fill(change.key, layout_.values(row));
-    optimizer_.fill_state(layout_.state_of(row));
-    if (index.insert(hold, change.key, handle)) {
-      --part.rows_left;
-      ++part.created;
-      break;
-    }
-    index.unlock(hold);
-    allocator.put_back(handle);
-    if (!index.grow(shard, 1, true, Index::Growth::kAlways)) return false;
-    hold = index.lock(change.key, change.hash);
-  }
-  write_row(change, body_->rows.row(hold.handle()));
-  index.unlock(hold);
-  return true;
-}
-
-void SparseTable::apply_part(const PushPlan& plan, uint32_t number, PushPart& part,
-                             const UpdateStep& step) {
-  const BatchIndex::Part& batch = plan.batch->part(number);
-  const size_t n = batch.size();
-  RowAllocator allocator(body_->rows);
-  for (size_t i = 0; i < std::min(n, kBucketAhead); ++i) {
-    body_->index.prefetch_home(batch.hashes[i]);
-  }
-  for (size_t i = 0; i < std::min(n, kRowAhead); ++i) prefetch_row(batch.keys[i], batch.hashes[i]);
-  for (size_t i = 0; i < n; ++i) {
-    const size_t far = i + kBucketAhead;
-    const size_t near = i + kRowAhead;
-    if (far < n) body_->index.prefetch_home(batch.hashes[far]);
-    if (near < n) prefetch_row(batch.keys[near], batch.hashes[near]);
-    if (!part.applies(i)) continue;
-    const uint32_t in_shard = plan.keys_in[Index::shard_of(batch.hashes[i])];
-    if (!apply_one(part, allocator,
-                   {batch.keys[i], batch.hashes[i], part.row(i), plan.kind, step, in_shard})) {
-      part.failed = true;
-      return;
+  ~Gates() HOTROW_NO_THREAD_SAFETY_ANALYSIS {
+    for (const Held& held : held_) {
+      held.exclusive ? held.table->gate_.unlock() : held.table->gate_.unlock_shared();
     }
   }
-}
+  Gates(const Gates&) = delete;
+  Gates& operator=(const Gates&) = delete;
+
+ private:
+  struct Held {
+    SparseTable* table;
+    bool exclusive;
+  };
+  std::vector<Held> held_;
+};
 
 Status SparseTable::apply(PushPlan& plan) {
   // A push of nothing is no step.
   const bool steps = plan.kind == PushKind::kGradient && plan.applies();
-  const uint64_t t = steps ? steps_.fetch_add(1, std::memory_order_relaxed) + 1 : 1;
-  const UpdateStep step = optimizer_.step(t);
+  plan.number = steps ? steps_.fetch_add(1, std::memory_order_relaxed) + 1
+                      : steps_.load(std::memory_order_relaxed);
+  plan.step = rules_.optimizer().step(std::max<uint64_t>(plan.number, 1));
   const uint32_t parts = plan.batch->parts();
-  context_.pool.run(parts,
-                    [&](uint32_t number) { apply_part(plan, number, plan.parts[number], step); });
+  context_.pool.run(parts, [&](uint32_t number) { rows_->apply(plan, number); });
   bool failed = false;
   uint64_t skipped = 0;
   uint64_t created = 0;
+  uint64_t not_admitted = 0;
   for (uint32_t i = 0; i < parts; ++i) {
     failed |= plan.parts[i].failed;
     skipped += plan.parts[i].skipped;
     created += plan.parts[i].created;
+    not_admitted += plan.parts[i].not_admitted;
   }
-  release(plan);
+  rows_->release(plan);
   auto& applied = plan.kind == PushKind::kAssign ? counters_.updates : counters_.pushes;
   applied.fetch_add(plan.batch->size() - skipped, std::memory_order_relaxed);
   counters_.skipped.fetch_add(skipped, std::memory_order_relaxed);
   counters_.created.fetch_add(created, std::memory_order_relaxed);
+  counters_.not_admitted.fetch_add(not_admitted, std::memory_order_relaxed);
   if (!failed) return {};
   return {StatusCode::kInternal, "table '" + name_ +
                                      "': the system refused memory in the middle of a push; "
                                      "part of it was applied"};
 }
 
+Status SparseTable::capacity_status(const PushPlan& plan) const {
+  const std::string start = "table '" + name_ + "': its new rows would not fit: ";
+  if (rules_.limit_rows() != UINT64_MAX && plan.batch->distinct() > rules_.limit_rows()) {
+    return Status::capacity(start + "the call has " + std::to_string(plan.batch->distinct()) +
+                            " keys, eviction allows " + std::to_string(rules_.limit_rows()) +
+                            " rows");
+  }
+  return Status::capacity(start + std::to_string(context_.budget.used()) + " of memoryBytes " +
+                          std::to_string(context_.budget.limit()) + " are in use");
+}
+
 Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> plans) {
-  const auto reserve_all = [&](Certainty certainty) {
+  const auto reserve_all = [&](Certainty (*certainty)(const SparseTable&)) {
     for (size_t i = 0; i < plans.size(); ++i) {
-      if (plans[i]->table->reserve(*plans[i], certainty)) continue;
-      for (size_t j = 0; j < i; ++j) plans[j]->table->release(*plans[j]);
+      const SparseTable& table = *plans[i]->table;
+      plans[i]->number = table.steps_.load(std::memory_order_relaxed) + 1;
+      if (table.rows_->reserve(*plans[i], certainty(table))) continue;
+      for (size_t j = 0; j < i; ++j) plans[j]->table->rows_->release(*plans[j]);
       return plans[i];
     }
     return static_cast<PushPlan*>(nullptr);
@@ -262,17 +169,29 @@ Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> pl
     }
     return result;
   };
+  const auto generous = [](const SparseTable&) { return Certainty::kGenerous; };
+  const auto exact = [](const SparseTable&) { return Certainty::kExact; };
+  const auto limited = [](const SparseTable& table) {
+    return table.rules_.limit_rows() != UINT64_MAX;
+  };
   {
-    const SharedLock gate(context.capacity_gate);
-    if (reserve_all(Certainty::kGenerous) == nullptr) return apply_all();
+    const SharedLock capacity(context.capacity_gate);
+    {
+      const Gates gates(plans, [](const SparseTable&) { return false; });
+      if (reserve_all(generous) == nullptr) return apply_all();
+    }
+    if (std::ranges::any_of(plans, [&](const PushPlan* plan) { return limited(*plan->table); })) {
+      const Gates gates(plans, limited);
+      const auto as_limited = [](const SparseTable& table) {
+        return table.rules_.limit_rows() != UINT64_MAX ? Certainty::kExact : Certainty::kGenerous;
+      };
+      if (reserve_all(as_limited) == nullptr) return apply_all();
+    }
   }
   EpochDomain::instance().reclaim();
-  const ExclusiveLock gate(context.capacity_gate);
-  const PushPlan* const refused = reserve_all(Certainty::kExact);
-  if (refused == nullptr) return apply_all();
-  return Status::capacity("table '" + refused->table->name_ + "': its new rows would not fit: " +
-                          std::to_string(context.budget.used()) + " of memoryBytes " +
-                          std::to_string(context.budget.limit()) + " are in use");
+  const ExclusiveLock capacity(context.capacity_gate);
+  const PushPlan* const refused = reserve_all(exact);
+  return refused == nullptr ? apply_all() : refused->table->capacity_status(*refused);
 }
 
 Status SparseTable::run(std::unique_ptr<PushPlan> plan, Status collected) {
@@ -305,7 +224,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
     plans.push_back(request.table->take_plan());
     pointers.push_back(plans.back().get());
     status = request.table->collect(*plans.back(), request.keys, PushKind::kGradient,
-                                    rows_of(request.gradients, request.table->layout_.dim));
+                                    rows_of(request.gradients, request.table->options_.dim));
     if (!status.ok()) break;
   }
   if (status.ok() && !requests.empty()) {
@@ -321,39 +240,8 @@ Status SparseTable::update(KeyBatch keys, ConstRowBatch rows) {
     if (closed()) return closed_status();
     HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
     std::unique_ptr<PushPlan> plan = take_plan();
-    const Status status = collect(*plan, keys, PushKind::kAssign, rows_of(rows, layout_.dim));
+    const Status status = collect(*plan, keys, PushKind::kAssign, rows_of(rows, options_.dim));
     return run(std::move(plan), status);
-  });
-}
-
-uint64_t SparseTable::erase_chunk(KeyBatch keys) {
-  std::array<uint32_t, kEraseChunk> freed;
-  size_t count = 0;
-  for (const uint64_t key : keys) body_->index.prefetch_home(mix64(key));
-  for (const uint64_t key : keys) {
-    Index::Hold hold = body_->index.lock(key, mix64(key));
-    if (hold.found()) {
-      freed[count++] = hold.handle();
-      body_->index.erase(hold);
-    }
-    body_->index.unlock(hold);
-  }
-  body_->rows.free({freed.data(), count});
-  body_->rows.unreserve(count);
-  return count;
-}
-
-Result<uint64_t> SparseTable::erase(KeyBatch keys) {
-  return guarded([&]() -> Result<uint64_t> {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
-    const SharedLock gate(context_.capacity_gate);
-    uint64_t erased = 0;
-    for (size_t first = 0; first < keys.size(); first += kEraseChunk) {
-      erased += erase_chunk(keys.subspan(first, std::min(kEraseChunk, keys.size() - first)));
-    }
-    counters_.erased.fetch_add(erased, std::memory_order_relaxed);
-    return erased;
   });
 }
 

@@ -13,6 +13,7 @@
 #include "simd/kernels.h"
 #include "table/batch_index.h"
 #include "table/index.h"
+#include "table/moment.h"
 
 namespace hotrow {
 
@@ -35,7 +36,8 @@ class PushPart {
     borrowed_.assign(summed_ ? 0 : keys, nullptr);
     owned_.assign(summed_ ? 0 : keys, kBorrowed);
     added.clear();
-    rows_left = created = skipped = 0;
+    order_.clear();
+    rows_left = created = skipped = not_admitted = 0;
     failed = false;
     kernels_ = &row_kernels();
   }
@@ -66,11 +68,22 @@ class PushPart {
     return summed_ ? std::span<const float>(sums_) : std::span<const float>();
   }
 
-  // By id, NonFinite::kSkip only: positions that were added. None, and nothing is applied.
+  /// Sorts the ids by shard, so that the parts of the index that one shard's keys need are visited
+  /// together and its writer enters once. Begins with shard `first` and goes round: pushes that
+  /// run at once had better not follow each other from shard to shard.
+  void sort_by_shard(const std::vector<uint64_t>& hashes, uint32_t first);
+  /// The id to visit i-th.
+  size_t id(size_t i) const { return order_.empty() ? i : order_[i]; }
+  /// Positions of the batch that were added; 1 where nobody counts them.
+  uint32_t times(size_t id) const { return added.empty() ? 1 : added[id]; }
+
+  // By id: positions that were added; none, and nothing is applied. Empty unless NonFinite::kSkip
+  // or admission needs it.
   std::vector<uint32_t> added;
   uint64_t rows_left = 0;  // rows this part may still create
   uint64_t created = 0;
   uint64_t skipped = 0;
+  uint64_t not_admitted = 0;
   bool failed = false;
 
  private:
@@ -97,6 +110,7 @@ class PushPart {
     return sums_.data() + size_t{owned_[id]} * dim_;
   }
 
+  std::vector<uint32_t> order_;  // ids by shard, or empty: as they come
   std::vector<float> sums_;
   std::vector<const float*> borrowed_;  // by id: the caller's row
   std::vector<uint32_t> owned_;         // by id: number of the row in sums_
@@ -110,9 +124,14 @@ struct PushPlan {
   SparseTable* table = nullptr;
   PushKind kind = PushKind::kGradient;
   std::unique_ptr<BatchIndex> batch;
-  std::vector<PushPart> parts;  // at least as many as the batch has
-  Index::Counts keys_in = {};   // distinct keys by shard
+  mutable std::vector<PushPart> parts;  // at least as many as the batch has; each its thread's
+  IndexShards::Counts keys_in = {};     // distinct keys by shard that the index may have to take
+  uint32_t first_shard = 0;             // where its parts begin
+  UpdateStep step = {};
+  uint64_t number = 0;  // the table's pushes so far, this one included
+  Moment moment;
   uint64_t reserved_rows = 0;
+  uint64_t spared = 0;  // rows that its keys have already, and which must not be evicted for it
   Reservation index_bytes;
 
   /// Is there anything to apply at all?

@@ -1,46 +1,40 @@
-// Making, checking, measuring and closing a table.
+// Making, checking and closing a table.
 #include "table/table.h"
 
 #include <utility>
 
-#include "base/guarded.h"
 #include "memory/epoch.h"
 
 namespace hotrow {
 
-namespace {
-
-RowLayout layout_of(const TableOptions& options, const Optimizer& optimizer) {
-  return {options.dim, static_cast<uint32_t>(optimizer.state_values(options.dim))};
-}
-
-}  // namespace
-
 SparseTable::SparseTable(std::string name, TableOptions options, TableContext& context)
-    : name_(std::move(name)),
-      options_(options),
-      context_(context),
-      optimizer_(options.optimizer),
-      initializer_(options.initializer, options.seed),
-      layout_(layout_of(options, optimizer_)),
-      update_row_(optimizer_.update_row()),
-      body_(std::make_unique<Body>(layout_, context.budget)) {}
+    : name_(std::move(name)), options_(options), context_(context), rules_(options_) {}
 
 Result<std::shared_ptr<SparseTable>> SparseTable::create(std::string name, TableOptions options,
                                                          TableContext& context) {
   std::shared_ptr<SparseTable> table(new SparseTable(std::move(name), options, context));
-  HOTROW_RETURN_IF_ERROR(table->body_->rows.open());
-  HOTROW_RETURN_IF_ERROR(table->body_->index.open());
+  auto rows = make_row_map(table->rules_, context.budget);
+  if (!rows.ok()) return rows.status();
+  table->rows_ = std::move(rows).value();
   return table;
 }
 
 void SparseTable::close() {
   if (closed_.exchange(true, std::memory_order_acq_rel)) return;
   EpochDomain::instance().synchronize();
-  body_.reset();
+  rows_.reset();
   MutexLock lock(idle_mutex_);
   idle_plans_.clear();
   idle_batches_.clear();
+}
+
+Moment SparseTable::moment() const {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  if (!HeatRule::needed(options_.eviction.policy)) return {};
+  const uint64_t accesses = counters_.lookups.load(kRelaxed) + counters_.pushes.load(kRelaxed) +
+                            counters_.updates.load(kRelaxed);
+  const uint64_t now = options_.eviction.ttl_ms == 0 ? 0 : context_.clock.now_ms();
+  return {rules_.heat().clock(accesses, now), steps_.load(kRelaxed)};
 }
 
 Status SparseTable::check_keys(KeyBatch keys) {
@@ -60,37 +54,17 @@ Status SparseTable::check_rows(const char* name, KeyBatch keys, size_t values) c
   return {};
 }
 
+Status SparseTable::check_found(const LookupOptions& options, size_t keys) {
+  const size_t bytes = (keys + 7) / 8;
+  if (options.found.empty() || options.found.size() == bytes) return {};
+  return Status::invalid_argument("found: expected " + std::to_string(bytes) +
+                                  " bytes, a bit for each of " + std::to_string(keys) +
+                                  " keys, received " + std::to_string(options.found.size()));
+}
+
 uint64_t SparseTable::size() const {
   const EpochGuard guard;
-  return closed() ? 0 : body_->index.size();
-}
-
-Result<TableStats> SparseTable::stats() {
-  return guarded([&]() -> Result<TableStats> {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
-    return count_all();
-  });
-}
-
-TableStats SparseTable::count_all() const {
-  constexpr auto kRelaxed = std::memory_order_relaxed;
-  TableStats stats;
-  stats.rows = body_->index.size();
-  stats.row_bytes = body_->rows.stride();
-  stats.row_memory_bytes = body_->rows.memory_bytes();
-  stats.index_memory_bytes = body_->index.memory_bytes();
-  stats.buckets = body_->index.buckets();
-  stats.shards = Index::kShards;
-  stats.lookups = counters_.lookups.load(kRelaxed);
-  stats.hits = counters_.hits.load(kRelaxed);
-  stats.pushes = counters_.pushes.load(kRelaxed);
-  stats.updates = counters_.updates.load(kRelaxed);
-  stats.created = counters_.created.load(kRelaxed);
-  stats.erased = counters_.erased.load(kRelaxed);
-  stats.skipped_gradients = counters_.skipped.load(kRelaxed);
-  stats.grown_shards = body_->index.grown();
-  return stats;
+  return closed() ? 0 : rows_->size();
 }
 
 }  // namespace hotrow

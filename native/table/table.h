@@ -1,6 +1,8 @@
-// SparseTable: the embedded table. Index, row slab, optimizer and initializer as one.
+// SparseTable: the embedded table. Checks arguments, merges duplicates, splits batches over
+// threads, and keeps pushes whole; the rows themselves are a RowMap's.
 //
-// Lookups: lookup.cc. Pushes, updates and erasures: push.cc. Bags: pooled.cc.
+// Lookups: lookup.cc, pooled.cc, batches.cc. Pushes and updates: push.cc, collect-inl.h. Eviction,
+// scans and figures: upkeep.cc.
 // Threads: everything may be called from any thread. Every call runs inside an EpochGuard from
 // its closed-check to its end, and close() waits for those guards before it frees.
 #ifndef HOTROW_TABLE_TABLE_H_
@@ -13,15 +15,11 @@
 #include <vector>
 
 #include "hotrow/store.h"
-#include "memory/slab_pool.h"
-#include "simd/kernels.h"
 #include "table/batch_index.h"
 #include "table/context.h"
-#include "table/index.h"
-#include "table/initializer.h"
-#include "table/optimizer.h"
 #include "table/push_plan.h"
-#include "table/row_layout.h"
+#include "table/row_map.h"
+#include "table/row_rules.h"
 
 namespace hotrow {
 
@@ -34,13 +32,24 @@ class SparseTable final : public Table {
 
   const std::string& name() const override { return name_; }
   const TableOptions& options() const override { return options_; }
+  uint64_t state_values() const override { return rules_.state_values(); }
 
-  Status lookup(KeyBatch keys, RowBatch rows) override;
+  using Table::lookup;
+  Status lookup(KeyBatch keys, RowBatch rows, const LookupOptions& options) override;
+  Status lookup_state(KeyBatch keys, std::span<float> state,
+                      const LookupOptions& options) override;
   Status lookup_pooled(const BagBatch& bags, RowBatch out) override;
   Status push(KeyBatch keys, ConstRowBatch gradients) override;
   Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients) override;
   Status update(KeyBatch keys, ConstRowBatch rows) override;
   Result<uint64_t> erase(KeyBatch keys) override;
+  Status reserve(uint64_t rows) override;
+  Result<uint64_t> evict(uint64_t rows) override;
+  Result<uint64_t> shrink(const ShrinkOptions& options) override;
+  Status decay(double factor) override;
+  Result<uint64_t> set_scores(KeyBatch keys, std::span<const float> scores) override;
+  Result<std::vector<EvictedKey>> take_evicted(size_t most) override;
+  Result<ScanPage> scan(uint64_t from, size_t rows) override;
   Result<TableStats> stats() override;
 
   /// Frees everything after the calls under way have ended; later calls answer ERR_CLOSED.
@@ -54,54 +63,41 @@ class SparseTable final : public Table {
   };
   /// Applies all requests or none. The tables are distinct and share one context.
   static Status push_all(std::span<const PushRequest> requests);
-  /// The checks of lookup() and push() alone.
+  /// The checks of push() alone.
   Status check_rows(const char* name, KeyBatch keys, size_t values) const;
+  /// One table's part of lookup_all(): its checks, then its work.
+  Status check_lookup(const TableLookup& lookup) const;
+  Status lookup_into(const TableLookup& lookup);
   uint64_t size() const;
   const TableContext& context() const { return context_; }
 
+  /// Does the table want upkeep() now and then?
+  bool wants_upkeep() const { return rules_.eviction().background || rules_.eviction().ttl_ms != 0; }
+  /// Evicts what has expired and, ahead of need, what the limit will ask for: a slice of a shard's
+  /// length. For one thread. False when there was nothing to do.
+  bool upkeep();
+
  private:
-  // All that close() frees.
-  struct Body {
-    Body(const RowLayout& layout, MemoryBudget& budget)
-        : index(budget), rows(layout.bytes(), budget) {}
-    Index index;
-    SlabPool rows;
-  };
   struct Counters {
     // Statistics; publish nothing.
     std::atomic<uint64_t> lookups{0}, hits{0}, pushes{0}, updates{0}, created{0}, erased{0},
-        skipped{0};
+        skipped{0}, not_admitted{0};
   };
-  enum class Certainty : uint8_t { kGenerous, kExact };
 
   SparseTable(std::string name, TableOptions options, TableContext& context);
 
-  TableStats count_all() const;
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   Status closed_status() const { return Status::closed("table '" + name_ + "' is closed"); }
   static Status check_keys(KeyBatch keys);
+  static Status check_found(const LookupOptions& options, size_t keys);
   Status check_bags(const BagBatch& bags, const char* name, size_t values) const;
+  Moment moment() const;
 
-  /// Keys to look up and where their rows go.
-  struct Gather {
-    KeyBatch keys;
-    const uint64_t* hashes;    // [n], or null
-    float* rows;               // [n, dim]
-    uint8_t* found = nullptr;  // [n] 1 when there was a row, or null
-    decltype(RowKernels::gather) copy = nullptr;
-  };
-  // gather.cc
-  class Gatherer;
-  /// Returns how many keys had a row.
-  uint64_t gather(Gather request);
-  /// Looks one key up, waiting for whoever writes it.
-  bool gather_one(uint64_t key, uint64_t hash, float* out);
-  uint64_t gather_again(const Gather& request, size_t position);
-  /// Copies the row of the key at `position` and believes it, or looks the key up again.
-  uint64_t gather_sighted(const Gather& request, size_t position, const Index::Sight& sight);
-  void fill_missing(uint64_t key, float* out) const;
   // lookup.cc
-  uint64_t gather_parallel(KeyBatch keys, float* out);
+  /// Looks every position up, large batches shard by shard; returns how many keys had a row.
+  uint64_t gather_parallel(const GatherRequest& request);
+  uint64_t gather_part(GatherRequest request, size_t first, size_t last);
+  Status look_up(const TableLookup& lookup);
   void count_lookups(uint64_t keys, uint64_t hits);
   // pooled.cc
   /// Pools bags [first, last) whose rows `rows_of(position)` gives.
@@ -124,49 +120,39 @@ class SparseTable final : public Table {
   /// Is it worth finding the duplicates of a lookup of n keys?
   bool expects_repetition(size_t n) const;
   /// Looks each distinct key up once, into the parts' `rows`; returns how many keys had a row.
-  uint64_t gather_distinct(BatchIndex& batch, KeyBatch keys);
-  uint64_t gather_repeated(KeyBatch keys, float* out);
+  uint64_t gather_distinct(BatchIndex& batch, const GatherRequest& request);
+  uint64_t gather_repeated(const GatherRequest& request);
 
   // push.cc
   std::unique_ptr<PushPlan> take_plan() HOTROW_EXCLUDES(idle_mutex_);
   void return_plan(std::unique_ptr<PushPlan> plan) HOTROW_EXCLUDES(idle_mutex_);
   template <class Source>
   Status collect(PushPlan& plan, KeyBatch keys, PushKind kind, const Source& source);
+  template <class Source>
+  void collect_part(PushPlan& plan, uint32_t number, const Source& source,
+                    std::atomic<bool>& clean) const;
   bool check_finite(PushPart& part, size_t keys) const;
   Status non_finite_status(const PushPlan& plan) const;
   Status run(std::unique_ptr<PushPlan> plan, Status collected);
+  class Gates;
   static Status run_all(TableContext& context, std::span<PushPlan* const> plans);
   static Status push_together(std::span<const PushRequest> requests);
-  uint64_t erase_chunk(KeyBatch keys);
-  bool reserve(PushPlan& plan, Certainty certainty);
-  bool reserve_exactly(PushPlan& plan);
-  void release(PushPlan& plan);
   Status apply(PushPlan& plan);
-  void apply_part(const PushPlan& plan, uint32_t number, PushPart& part, const UpdateStep& step);
-  /// What a push does to one key.
-  struct KeyChange {
-    uint64_t key;
-    uint64_t hash;
-    const float* row;
-    PushKind kind;
-    const UpdateStep& step;
-    uint32_t keys_in_shard;  // keys of the whole batch in the key's shard
-  };
-  bool apply_one(PushPart& part, RowAllocator& allocator, const KeyChange& change);
-  void prefetch_row(uint64_t key, uint64_t hash) const;
-  void write_row(const KeyChange& change, std::byte* row) const;
+  Status capacity_status(const PushPlan& plan) const;
 
   const std::string name_;
   const TableOptions options_;
   TableContext& context_;
-  const Optimizer optimizer_;
-  const Initializer initializer_;
-  const RowLayout layout_;
-  const UpdateRow update_row_;
+  const RowRules rules_;
   std::atomic<bool> closed_{false};  // release by close(), acquire by every call
-  std::unique_ptr<Body> body_;       // constant until close() has waited for all calls
+  std::unique_ptr<RowMap> rows_;     // constant until close() has waited for all calls
   std::atomic<uint64_t> steps_{0};   // pushes applied: Adam's t
+  // Held shared by every call that makes or removes rows; exclusively by a push that counts what it
+  // needs and evicts. Inside the context's capacity gate; of several tables by rising address.
+  SharedMutex gate_;
   Counters counters_;
+  std::atomic<uint32_t> plans_begun_{0};  // publishes nothing
+  uint32_t upkeep_shard_ = 0;  // where upkeep() goes on; of its one thread
   Mutex idle_mutex_;
   std::vector<std::unique_ptr<PushPlan>> idle_plans_ HOTROW_GUARDED_BY(idle_mutex_);
   std::vector<std::unique_ptr<BatchIndex>> idle_batches_ HOTROW_GUARDED_BY(idle_mutex_);

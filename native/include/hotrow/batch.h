@@ -4,6 +4,7 @@
 #define HOTROW_BATCH_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace hotrow {
@@ -14,6 +15,19 @@ using KeyBatch = std::span<const uint64_t>;
 using RowBatch = std::span<float>;
 /// rows or gradients [n, dim] f32, read only.
 using ConstRowBatch = std::span<const float>;
+
+/// One call's own wishes for a lookup.
+struct LookupOptions {
+  /// [ceil(n / 8)] bits, lowest first: bit i is set when key i had a row, cleared otherwise; bits
+  /// past n are cleared. Empty: not asked.
+  std::span<uint8_t> found = {};
+  /// What keys without a row give, every value of it; else the table's rule.
+  std::optional<float> missing = std::nullopt;
+  /// Rows may be half of one update and half of the next: reads do not wait for writers. For
+  /// trainers that live with it ("hogwild"); a row is still some row of its key, or, where one is
+  /// erased meanwhile, of another.
+  bool relaxed = false;
+};
 
 /// How the rows of a bag become one. With weights u_i (1 when none are given):
 enum class Pooling : uint8_t {

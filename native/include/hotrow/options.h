@@ -97,12 +97,61 @@ enum class NonFinite : uint8_t {
   kSkip,    ///< that row is left out and counted in `skipped_gradients`
 };
 
+/// Which keys get a row. Others are looked up as missing keys are, and their gradients dropped.
+enum class AdmissionKind : uint8_t {
+  kAll,          ///< every pushed key
+  kCount,        ///< from its min_count-th gradient on, counted in the index beside the rows' keys
+  kBloom,        ///< as kCount, counted in a counting Bloom filter of bounded memory
+  kProbability,  ///< each push of a key without a row admits it with `probability`
+};
+
+struct AdmissionOptions {
+  AdmissionKind kind = AdmissionKind::kAll;
+  uint32_t min_count = 1;   ///< kCount, kBloom: gradients of the key, duplicates counted
+  float probability = 1;    ///< kProbability
+  uint64_t capacity = 0;    ///< kBloom: different keys that are expected between two decays
+
+  Status validate() const;
+  bool operator==(const AdmissionOptions&) const = default;
+};
+
+/// Which rows go when there are too many.
+enum class EvictionPolicy : uint8_t {
+  kNone,          ///< none: at a ceiling pushes are refused with ERR_CAPACITY
+  kLru,           ///< the least recently used
+  kLfu,           ///< the least often used
+  kAgeingLfu,     ///< the least often used, uses counting half after each half-life
+  kTtl,           ///< none but those unused for ttl_ms
+  kOldestStep,    ///< those whose last push was at the lowest step
+  kSmallestNorm,  ///< those whose values have the smallest L2 norm
+  kLowestScore,   ///< those with the lowest score that the caller gave
+  kRandom,
+};
+
+/// When rows are evicted: before a push or update that would pass a limit, with some more so that
+/// it is not for every push; at once on demand; and ahead of need where `background` says so. A
+/// victim is the coldest of sixteen keys or so. Limits hold at every moment.
+struct EvictionOptions {
+  EvictionPolicy policy = EvictionPolicy::kNone;
+  uint64_t max_rows = 0;    ///< 0: no limit but the store's
+  uint64_t max_bytes = 0;   ///< rows and index; 0: no limit but the store's
+  uint64_t ttl_ms = 0;      ///< kTtl, and with kLru and kLfu: evict what was unused for so long
+  uint64_t half_life = 0;   ///< kAgeingLfu: key uses of the whole table; 0: eight per row
+  bool background = false;  ///< keep some rows free ahead of need; always so for ttl_ms
+  uint32_t log = 0;         ///< evicted keys remembered for take_evicted(), the latest so many
+
+  Status validate() const;
+  bool operator==(const EvictionOptions&) const = default;
+};
+
 struct TableOptions {
   uint32_t dim = 0;  ///< values per row, 1 to kMaxDim
   OptimizerOptions optimizer;
   InitializerOptions initializer;
   Missing missing = Missing::kInitial;
   NonFinite non_finite = NonFinite::kReject;
+  AdmissionOptions admission;
+  EvictionOptions eviction;
   uint64_t seed = 0;  ///< 0: made from the table's name
 
   Status validate() const;

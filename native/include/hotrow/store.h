@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,13 +22,32 @@
 
 namespace hotrow {
 
+/// Why a row was evicted.
+enum class EvictionReason : uint8_t {
+  kCapacity,  ///< a push needed room
+  kExpired,   ///< unused for ttl_ms
+  kDemand,    ///< evict()
+  kShrink,    ///< shrink()
+};
+
+struct EvictedKey {
+  uint64_t key = 0;
+  EvictionReason reason = EvictionReason::kCapacity;
+};
+
 struct TableStats {
   uint64_t rows = 0;
-  uint64_t row_bytes = 0;           ///< bytes of one row with its optimizer state and padding
-  uint64_t row_memory_bytes = 0;    ///< memory held for rows, free ones included
-  uint64_t index_memory_bytes = 0;  ///< memory held for buckets
-  uint64_t buckets = 0;             ///< bucket lines of all shards, five keys each
+  uint64_t candidates = 0;           ///< keys seen that have no row yet (AdmissionKind::kCount)
+  uint64_t row_bytes = 0;            ///< bytes of one row with its optimizer state and padding
+  uint64_t row_memory_bytes = 0;     ///< memory held for rows, free ones included
+  uint64_t index_memory_bytes = 0;   ///< memory held for buckets
+  uint64_t filter_memory_bytes = 0;  ///< memory held for AdmissionKind::kBloom
+  uint64_t buckets = 0;              ///< bucket lines of all shards
+  uint64_t bucket_keys = 0;          ///< keys a bucket holds: 5, or 4 where the policy needs heat
   uint64_t shards = 0;
+  double load = 0;             ///< keys per place of the buckets
+  double mean_probe = 0;       ///< buckets on the way to a key, from a sample of the shards
+  uint64_t longest_probe = 0;  ///< the most of them
   uint64_t lookups = 0;  ///< keys looked up
   uint64_t hits = 0;     ///< of them, keys that had a row
   uint64_t pushes = 0;   ///< gradients pushed, duplicates counted
@@ -35,7 +55,26 @@ struct TableStats {
   uint64_t created = 0;  ///< rows made by push or update
   uint64_t erased = 0;
   uint64_t skipped_gradients = 0;  ///< rows left out by NonFinite::kSkip
-  uint64_t grown_shards = 0;       ///< times a shard was rebuilt larger
+  uint64_t not_admitted = 0;       ///< keys of pushes that made no row by the table's admission
+  uint64_t evicted_capacity = 0;   ///< rows evicted, by EvictionReason
+  uint64_t evicted_expired = 0;
+  uint64_t evicted_demand = 0;
+  uint64_t evicted_shrink = 0;
+  uint64_t grown_shards = 0;  ///< times a shard was rebuilt larger
+};
+
+/// Which rows shrink() evicts: those of which anything holds. 0: not asked.
+struct ShrinkOptions {
+  uint64_t unseen_ms = 0;  ///< unused for so long; policies with a TTL know it
+  double below_uses = 0;   ///< used less often; kLfu and kAgeingLfu count uses
+  double below_norm = 0;   ///< the L2 norm of the values is smaller
+};
+
+/// A page of a table's rows; see Table::scan.
+struct ScanPage {
+  std::vector<uint64_t> keys;   ///< [m]
+  std::vector<float> rows;      ///< [m, dim]
+  std::optional<uint64_t> next;  ///< where the next page begins, or none: this was the last
 };
 
 struct StoreStats {
@@ -58,7 +97,15 @@ class Table {
   /// Copies the row of each key into rows [n, dim]. A key without a row gives its initial row (or
   /// zeros, options().missing) and writes nothing. Each row is read atomically: never half of an
   /// update. Cost: two cache misses a key, overlapped over the batch.
-  virtual Status lookup(KeyBatch keys, RowBatch rows) = 0;
+  virtual Status lookup(KeyBatch keys, RowBatch rows, const LookupOptions& options) = 0;
+  Status lookup(KeyBatch keys, RowBatch rows) { return lookup(keys, rows, {}); }
+
+  /// As lookup(), of the optimizer's state [n, state_values()] in f32. A key without a row gives
+  /// the state of a row that was never pushed; options.missing does not apply.
+  virtual Status lookup_state(KeyBatch keys, std::span<float> state,
+                              const LookupOptions& options) = 0;
+  /// f32 values of optimizer state a row.
+  virtual uint64_t state_values() const = 0;
 
   /// Pools the rows of each bag into out [bags, dim]. Values are added in the order of the keys.
   virtual Status lookup_pooled(const BagBatch& bags, RowBatch out) = 0;
@@ -79,6 +126,32 @@ class Table {
 
   /// Removes the rows of these keys with their optimizer state; returns how many there were.
   virtual Result<uint64_t> erase(KeyBatch keys) = 0;
+
+  /// Makes room for `rows` rows in all, so that no shard grows and no memory is asked for until
+  /// there are more. ERR_CAPACITY when they would not fit; nothing has changed then but shards that
+  /// grew already.
+  virtual Status reserve(uint64_t rows) = 0;
+
+  /// Evicts `rows` rows, by the table's policy the coldest of those it samples; returns how many
+  /// went. ERR_INVALID_ARGUMENT when the table has no policy that can choose.
+  virtual Result<uint64_t> evict(uint64_t rows) = 0;
+  /// Evicts every row of which anything in `options` holds; returns how many went. Reads the whole
+  /// index. ERR_INVALID_ARGUMENT when the policy does not know what is asked.
+  virtual Result<uint64_t> shrink(const ShrinkOptions& options) = 0;
+  /// Multiplies all counts of uses (kLfu, kAgeingLfu) and of keys that have no row yet (kCount,
+  /// kBloom) by `factor`, 0 to 1. Reads the whole index.
+  virtual Status decay(double factor) = 0;
+  /// Scores [n] of rows for kLowestScore; keys without a row are passed over. A new row's score is
+  /// 0. Returns how many had a row.
+  virtual Result<uint64_t> set_scores(KeyBatch keys, std::span<const float> scores) = 0;
+  /// Takes up to `most` of the evicted keys remembered (EvictionOptions::log), oldest first.
+  virtual Result<std::vector<EvictedKey>> take_evicted(size_t most) = 0;
+
+  /// Reads the rows page by page, in the order of their hashes: page(0), then page(*next), and so
+  /// on. A row that stays from first page to last is given exactly once, however the table grows;
+  /// one that comes or goes meanwhile, once or not at all. Each row is read atomically. A page has
+  /// `rows` rows or a few more; the last may have fewer.
+  virtual Result<ScanPage> scan(uint64_t from, size_t rows) = 0;
 
   virtual Result<TableStats> stats() = 0;
 };
@@ -105,7 +178,13 @@ class Dense {
 struct TableLookup {
   Table* table = nullptr;
   KeyBatch keys;
+  /// Row i goes to rows[i * stride ..+ dim], or with `repeat` to rows i * repeat up to (i + 1) *
+  /// repeat - 1. Where several tables share one output, each gets it from its own column on, and
+  /// together they fill a trainer's input without a copy.
   RowBatch rows;
+  size_t stride = 0;    ///< values from one row to the next; 0: the table's dim
+  uint32_t repeat = 1;  ///< copies of each row, one after the other: a user's row for M items
+  LookupOptions options;
 };
 
 /// One table's part of push_all.

@@ -14,7 +14,7 @@ constexpr const char* kNames[] = {"a", "b", "c"};
 std::vector<uint64_t> make_universe(Random& random) {
   std::vector<uint64_t> keys = {0, 1, UINT64_MAX, uint64_t{1} << 63};
   for (uint64_t i = random.between(10, 60); i > 0; --i) keys.push_back(random.next());
-  const auto shard = static_cast<uint32_t>(random.below(Index::kShards));
+  const auto shard = static_cast<uint32_t>(random.below(IndexShards::kCount));
   for (const auto& colliding : {keys_of_first_home(shard, 9), keys_of_last_home(shard, 9)}) {
     if (random.one_in(2)) keys.insert(keys.end(), colliding.begin(), colliding.end());
   }

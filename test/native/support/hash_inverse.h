@@ -30,13 +30,13 @@ constexpr uint64_t unmix64(uint64_t hash) {
   return undo_shift(x * inverse_of(0xbf58476d1ce4e5b9U), 30);
 }
 
-inline constexpr unsigned kHomeBits = 64 - Index::kShardBits;
+inline constexpr unsigned kHomeBits = 64 - IndexShards::kBits;
 
 /// `n` keys of one shard, spread over its homes.
 inline std::vector<uint64_t> keys_of_shard(uint32_t shard, size_t n) {
   std::vector<uint64_t> keys(n);
   for (size_t i = 0; i < n; ++i) {
-    keys[i] = unmix64(uint64_t{shard} << kHomeBits | mix64(i) >> Index::kShardBits);
+    keys[i] = unmix64(uint64_t{shard} << kHomeBits | mix64(i) >> IndexShards::kBits);
   }
   return keys;
 }

@@ -14,7 +14,7 @@
 namespace hotrow::test {
 
 /// Calls `index` as a table's push and erase do.
-template <template <class> class Atom = std::atomic>
+template <class BucketT = PlainBucket>
 class IndexMap {
  public:
   explicit IndexMap(uint64_t limit = uint64_t{1} << 30) : budget(limit), index(budget) {
@@ -27,32 +27,46 @@ class IndexMap {
   bool insert(uint64_t key, uint32_t handle, uint64_t more = 1) {
     const EpochGuard guard;
     const uint64_t hash = mix64(key);
-    auto hold = index.lock(key, hash);
-    if (!hold.found() && index.wants_growth(hold.shard)) {
-      index.unlock(hold);
-      EXPECT_TRUE(index.grow(hold.shard, more, false, Index_::Growth::kAlways));
-      hold = index.lock(key, hash);
+    Writer writer(index);
+    writer.enter(IndexShards::of(hash));
+    auto hold = writer.find(key, hash);
+    if (!hold.found() && writer.wants_growth()) {
+      EXPECT_TRUE(writer.grow(more, false, Growth::kAlways));
+      hold = writer.find(key, hash);
     }
     while (!hold.found()) {
-      if (index.insert(hold, key, handle)) {
-        index.unlock(hold);
-        return true;
-      }
-      index.unlock(hold);
-      EXPECT_TRUE(index.grow(hold.shard, 1, true, Index_::Growth::kAlways));
-      hold = index.lock(key, hash);
+      writer.begin(hold);
+      const bool inserted = writer.insert(hold, key, handle);
+      writer.end(hold);
+      if (inserted) return true;
+      EXPECT_TRUE(writer.grow(1, true, Growth::kAlways));
+      hold = writer.find(key, hash);
     }
-    index.unlock(hold);
     return false;
   }
 
   bool erase(uint64_t key) {
     const EpochGuard guard;
-    auto hold = index.lock(key, mix64(key));
-    const bool found = hold.found();
-    if (found) index.erase(hold);
-    index.unlock(hold);
-    return found;
+    Writer writer(index);
+    writer.enter(IndexShards::of(mix64(key)));
+    auto hold = writer.find(key, mix64(key));
+    if (!hold.found()) return false;
+    writer.begin(hold);
+    writer.erase(hold);
+    writer.end(hold);
+    return true;
+  }
+
+  bool grow(uint32_t shard, uint64_t more, bool force, Growth growth = Growth::kWithinBudget) {
+    const EpochGuard guard;
+    Writer writer(index);
+    writer.enter(shard);
+    return writer.grow(more, force, growth);
+  }
+  bool wants_growth(uint32_t shard) {
+    Writer writer(index);
+    writer.enter(shard);
+    return writer.wants_growth();
   }
 
   /// kNoHandle when there is none.
@@ -61,15 +75,16 @@ class IndexMap {
     return index.probe(key, mix64(key)).handle;
   }
 
-  using Index_ = BasicIndex<Atom>;
+  using Index_ = BasicIndex<BucketT>;
+  using Writer = typename Index_::Writer;
   static constexpr uint32_t kNone = Index_::kNoHandle;
 
   MemoryBudget budget;
   Index_ index;
 };
 
-template <template <class> class Atom>
-testing::AssertionResult same_keys(const IndexMap<Atom>& index,
+template <class BucketT>
+testing::AssertionResult same_keys(const IndexMap<BucketT>& index,
                                    const std::unordered_map<uint64_t, uint32_t>& expected) {
   if (index.index.size() != expected.size()) {
     return testing::AssertionFailure()

@@ -16,7 +16,8 @@
 namespace hotrow::test {
 namespace {
 
-using Scheduled = BasicIndex<ScheduledAtom>;
+using ScheduledBucket = Bucket<5, false, ScheduledAtom>;
+using Scheduled = BasicIndex<ScheduledBucket>;
 
 constexpr uint64_t kCounts = 1000;  // a row's words are number of the key * kCounts + count
 
@@ -42,39 +43,49 @@ class Scenario {
   /// Adds 1 to the row of a key that is there.
   void write(size_t number) {
     const EpochGuard guard;
-    auto hold = map_.index.lock(keys_[number], mix64(keys_[number]));
+    Scheduled::Writer writer(map_.index);
+    writer.enter(6);
+    auto hold = writer.find(keys_[number], mix64(keys_[number]));
     EXPECT_TRUE(hold.found()) << "key " << number << " is lost";
-    if (hold.found()) {
-      Row& row = rows_[hold.handle()];
-      const uint64_t value = row.a.load() + 1;
-      row.a.store(value);
-      row.b.store(value);
-    }
-    map_.index.unlock(hold);
+    if (!hold.found()) return;
+    writer.begin(hold);
+    Row& row = rows_[hold.handle()];
+    const uint64_t value = row.a.load() + 1;
+    row.a.store(value);
+    row.b.store(value);
+    writer.end(hold);
   }
 
   /// By one thread only: the free rows are not shared.
   void insert(size_t number) {
     const EpochGuard guard;
-    for (;;) {
-      auto hold = map_.index.lock(keys_[number], mix64(keys_[number]));
-      if (hold.found()) return map_.index.unlock(hold);
-      const uint32_t handle = free_.back();
-      rows_[handle].a.store(number * kCounts);
-      rows_[handle].b.store(number * kCounts);
-      const bool inserted = map_.index.insert(hold, keys_[number], handle);
-      map_.index.unlock(hold);
-      if (inserted) return free_.pop_back();
+    Scheduled::Writer writer(map_.index);
+    writer.enter(6);
+    auto hold = writer.find(keys_[number], mix64(keys_[number]));
+    if (hold.found()) return;
+    const uint32_t handle = free_.back();
+    rows_[handle].a.store(number * kCounts);
+    rows_[handle].b.store(number * kCounts);
+    for (bool inserted = false; !inserted;) {
+      writer.begin(hold);
+      inserted = writer.insert(hold, keys_[number], handle);
+      writer.end(hold);
+      if (inserted) break;
+      ASSERT_TRUE(writer.grow(1, true, Growth::kAlways));
+      hold = writer.find(keys_[number], mix64(keys_[number]));
     }
+    free_.pop_back();
   }
   void erase(size_t number) {
     const EpochGuard guard;
-    auto hold = map_.index.lock(keys_[number], mix64(keys_[number]));
-    const bool found = hold.found();
-    const uint32_t handle = found ? hold.handle() : 0;
-    if (found) map_.index.erase(hold);
-    map_.index.unlock(hold);
-    if (found) free_.push_back(handle);
+    Scheduled::Writer writer(map_.index);
+    writer.enter(6);
+    auto hold = writer.find(keys_[number], mix64(keys_[number]));
+    if (!hold.found()) return;
+    free_.push_back(hold.handle());
+    writer.begin(hold);
+    writer.erase(hold);
+    writer.end(hold);
   }
   void churn() {
     const size_t number = 2 + random_.below(kKeys - 3);
@@ -110,8 +121,7 @@ class Scenario {
   }
 
   void grow() {
-    const EpochGuard guard;
-    EXPECT_TRUE(map_.index.grow(6, 0, true, Scheduled::Growth::kAlways));
+    EXPECT_TRUE(map_.grow(6, 0, true, Growth::kAlways));
   }
   uint64_t count(size_t number) { return rows_[map_.find(keys_[number])].a.load() % kCounts; }
 
@@ -123,7 +133,7 @@ class Scenario {
   Interleaver interleaver_;
   Random random_;
   std::vector<uint64_t> keys_;
-  IndexMap<ScheduledAtom> map_;
+  IndexMap<ScheduledBucket> map_;
   std::array<Row, kRows> rows_;
   std::vector<uint32_t> free_;
 };

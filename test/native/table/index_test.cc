@@ -16,6 +16,7 @@
 namespace hotrow::test {
 namespace {
 
+using Index = PlainIndex;
 using Expected = std::unordered_map<uint64_t, uint32_t>;
 
 TEST(ShardLocation, PacksAndUnpacks) {
@@ -61,10 +62,11 @@ TEST(Index, PeekFindsKeysInTheirHome) {
   EXPECT_EQ(map.index.peek(6, mix64(6)).handle, Index::kNoHandle);
 }
 
-void random_calls(uint64_t seed, const std::vector<uint64_t>& universe, uint64_t calls) {
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+template <class BucketT>
+void random_calls_on(uint64_t seed, const std::vector<uint64_t>& universe, uint64_t calls) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed << ", " << BucketT::kPlaces << " places");
   Random random(seed);
-  IndexMap<> map;
+  IndexMap<BucketT> map;
   Expected expected;
   for (uint64_t i = 0; i < calls; ++i) {
     const uint64_t key = universe[random.below(universe.size())];
@@ -84,6 +86,13 @@ void random_calls(uint64_t seed, const std::vector<uint64_t>& universe, uint64_t
     }
   }
   EXPECT_TRUE(same_keys(map, expected));
+}
+
+void random_calls(uint64_t seed, const std::vector<uint64_t>& universe, uint64_t calls) {
+  random_calls_on<PlainBucket>(seed, universe, calls);
+  random_calls_on<HeatBucket>(seed, universe, calls);
+  // Chains of many buckets.
+  random_calls_on<Bucket<2, false>>(seed, universe, calls / 4);
 }
 
 TEST(Index, RandomCallsAgainstAMap) {
@@ -174,7 +183,7 @@ TEST(Index, GrowKeepsEveryKeyAndNoticesReaders) {
   const uint64_t elsewhere = keys_of_shard(41, 1)[0];
   const Index::Sight there = map.index.probe(elsewhere, mix64(elsewhere));
   const uint64_t grown = map.index.grown();
-  ASSERT_TRUE(map.index.grow(40, 0, true, Index::Growth::kWithinBudget));
+  ASSERT_TRUE(map.grow(40, 0, true, Growth::kWithinBudget));
   EXPECT_EQ(map.index.grown(), grown + 1);
   EXPECT_FALSE(Index::still(here)) << "its bucket has moved";
   EXPECT_TRUE(Index::still(there)) << "another shard has not";
@@ -192,9 +201,15 @@ TEST(Index, StillNoticesEveryWriterOfTheHome) {
   const EpochGuard guard;
   const auto sight_of = [&](uint64_t key) { return map.index.probe(key, mix64(key)); };
   Index::Sight sight = sight_of(keys[0]);
-  Index::Hold hold = map.index.lock(keys[0], mix64(keys[0]));
-  EXPECT_FALSE(Index::still(sight)) << "a writer is at work";
-  map.index.unlock(hold);
+  {
+    Index::Writer writer(map.index);
+    writer.enter(IndexShards::of(mix64(keys[0])));
+    const auto hold = writer.find(keys[0], mix64(keys[0]));
+    EXPECT_TRUE(Index::still(sight)) << "nothing has changed yet";
+    writer.begin(hold);
+    EXPECT_FALSE(Index::still(sight)) << "a writer is at work";
+    writer.end(hold);
+  }
   EXPECT_FALSE(Index::still(sight)) << "a writer came and went";
   sight = sight_of(keys[0]);
   EXPECT_TRUE(Index::still(sight));
@@ -208,16 +223,16 @@ TEST(Index, StillNoticesEveryWriterOfTheHome) {
 
 TEST(Index, GrowMakesRoomForWhatIsPromised) {
   IndexMap<> map;
-  ASSERT_TRUE(map.index.grow(3, 5000, false, Index::Growth::kWithinBudget));
+  ASSERT_TRUE(map.grow(3, 5000, false, Growth::kWithinBudget));
   const uint64_t grown = map.index.grown();
   EXPECT_EQ(grown, 1U);
   const std::vector<uint64_t> keys = keys_of_shard(3, 5000);
   for (uint32_t i = 0; i < keys.size(); ++i) {
-    ASSERT_FALSE(map.index.wants_growth(3)) << i;
+    ASSERT_FALSE(map.wants_growth(3)) << i;
     map.insert(keys[i], i);
   }
   EXPECT_EQ(map.index.grown(), grown);
-  ASSERT_TRUE(map.index.grow(3, 0, false, Index::Growth::kWithinBudget));
+  ASSERT_TRUE(map.grow(3, 0, false, Growth::kWithinBudget));
   EXPECT_EQ(map.index.grown(), grown) << "there was nothing to do";
 }
 
@@ -231,14 +246,14 @@ TEST(Index, RefusedMemoryChangesNothing) {
   }
   const uint64_t grown = map.index.grown();
   const uint64_t used = map.budget.used();
-  EXPECT_FALSE(map.index.grow(12, 1000000, false, Index::Growth::kWithinBudget));
+  EXPECT_FALSE(map.grow(12, 1000000, false, Growth::kWithinBudget));
   EXPECT_EQ(map.index.grown(), grown);
   EXPECT_EQ(map.budget.used(), used);
   EXPECT_TRUE(same_keys(map, expected));
   EXPECT_TRUE(map.erase(keys[0])) << "no bucket stays locked";
   EXPECT_TRUE(map.insert(keys[0], 0));
   // Nothing stays frozen either when memory ends in the middle of a rebuild.
-  EXPECT_FALSE(map.index.grow(12, 200000000, false, Index::Growth::kAlways));
+  EXPECT_FALSE(map.grow(12, 200000000, false, Growth::kAlways));
   EXPECT_TRUE(same_keys(map, expected));
   EXPECT_TRUE(map.erase(keys[1]));
 }
@@ -251,12 +266,12 @@ TEST(Index, GrowthBytesCoverOneCallOfManyNewKeys) {
     IndexMap<> map;
     for (uint64_t call = 0; call < 4; ++call) {
       const EpochGuard whole_call;
-      Index::Counts counts = {};
-      for (uint64_t i = 0; i < n; ++i) ++counts[Index::shard_of(mix64(call * n + i))];
+      IndexShards::Counts counts = {};
+      for (uint64_t i = 0; i < n; ++i) ++counts[IndexShards::of(mix64(call * n + i))];
       const uint64_t promised = map.index.memory_bytes() + map.index.growth_bytes(counts);
       for (uint64_t i = 0; i < n; ++i) {
         const uint64_t key = call * n + i;
-        map.insert(key, static_cast<uint32_t>(i), counts[Index::shard_of(mix64(key))]);
+        map.insert(key, static_cast<uint32_t>(i), counts[IndexShards::of(mix64(key))]);
       }
       EXPECT_LE(map.index.memory_bytes(), promised) << n << " keys, call " << call;
     }

@@ -221,7 +221,7 @@ TEST(Stats, CountWhatCallersDid) {
   EXPECT_EQ(stats.erased, 1U);
   EXPECT_EQ(stats.skipped_gradients, 0U);
   EXPECT_EQ(stats.row_bytes, 8U);
-  EXPECT_EQ(stats.shards, Index::kShards);
+  EXPECT_EQ(stats.shards, IndexShards::kCount);
   EXPECT_GE(stats.buckets, stats.shards);
   EXPECT_GT(stats.index_memory_bytes, 0U);
   EXPECT_GT(stats.row_memory_bytes, 0U);

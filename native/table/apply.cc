@@ -1,0 +1,230 @@
+// The step of a push that changes rows, key by key, and erasing.
+//
+// The keys of one part of the batch are visited shard by shard, each found in its bucket and its
+// row changed under the home's busy mark; buckets and rows are fetched some keys ahead. A new row is
+// written before anybody can find it.
+#include "table/indexed_rows.h"
+
+namespace hotrow {
+
+namespace {
+
+// Entries between the fetch of a bucket, the fetch of its row, and the update.
+constexpr size_t kBucketAhead = 24;
+constexpr size_t kRowAhead = 12;
+// Lines of a row with its state that are fetched ahead.
+constexpr size_t kPrefetchLines = 12;
+
+}  // namespace
+
+/// One part of a push under way.
+template <class IndexT>
+class IndexedRows<IndexT>::Applier {
+ public:
+  Applier(IndexedRows& rows, const PushPlan& plan, uint32_t number)
+      : rows_(rows),
+        rules_(rows.rules_),
+        plan_(plan),
+        batch_(plan.batch->part(number)),
+        part_(plan.parts[number]),
+        lines_(std::min<size_t>((rules_.row_bytes() + kLineBytes - 1) / kLineBytes,
+                                kPrefetchLines)),
+        writer_(rows.index_),
+        allocator_(rows.rows_) {}
+
+  void run() {
+    const size_t n = batch_.size();
+    for (size_t i = 0; i < std::min(n, kBucketAhead); ++i) fetch_bucket(i);
+    for (size_t i = 0; i < std::min(n, kRowAhead); ++i) fetch_row(i);
+    for (size_t i = 0; i < n; ++i) {
+      if (i + kBucketAhead < n) fetch_bucket(i + kBucketAhead);
+      if (i + kRowAhead < n) fetch_row(i + kRowAhead);
+      const size_t id = part_.id(i);
+      if (part_.applies(id) && !visit(id)) {
+        part_.failed = true;
+        break;
+      }
+    }
+    rows_.size_.fetch_add(part_.created, std::memory_order_relaxed);
+  }
+
+ private:
+  void fetch_bucket(size_t i) const { rows_.index_.prefetch_home(batch_.hashes[part_.id(i)]); }
+  void fetch_row(size_t i) const {
+    const size_t id = part_.id(i);
+    const Sight sight = rows_.index_.peek(batch_.keys[id], batch_.hashes[id]);
+    if (sight.handle == IndexT::kNoHandle) return;
+    const std::byte* const row = rows_.rows_.row(sight.handle);
+    for (size_t line = 0; line < lines_; ++line) __builtin_prefetch(row + line * kLineBytes, 1, 3);
+  }
+
+  /// False when the index has no place for the key and the system refuses memory to grow it.
+  bool visit(size_t id) {
+    const uint64_t hash = batch_.hashes[id];
+    writer_.enter(IndexShards::of(hash));
+    Hold hold = writer_.find(batch_.keys[id], hash);
+    if (hold.has_row()) {
+      writer_.begin(hold);
+      change(rows_.rows_.row(hold.handle()), id);
+      warm(hold, hash);
+      writer_.end(hold);
+      return true;
+    }
+    const uint32_t seen = hold.found() ? IndexT::times_seen(hold.handle()) : 0;
+    if (rows_.admits(plan_, hash, seen, part_.times(id))) return create(hold, id);
+    ++part_.not_admitted;
+    return note_seen(hold, id, seen);
+  }
+
+  void change(std::byte* row, size_t id) {
+    // The push's number and the key make the random bits of stochastic rounding this row's alone.
+    const uint64_t random = batch_.hashes[id] ^ mix64(plan_.number);
+    if (plan_.kind == PushKind::kAssign) {
+      rules_.assign(row, part_.row(id), random);
+    } else {
+      rules_.apply(row, part_.row(id), plan_.step, random, scratch_);
+    }
+  }
+
+  void warm(const Hold& hold, uint64_t hash) const {
+    if constexpr (kHeat) {
+      auto& heats = hold.holder->heats;
+      const Moment& now = plan_.moment;
+      heats.store(hold.place,
+                  rules_.heat().pushed(heats.load(hold.place), now.clock, hash, now.step));
+    }
+  }
+
+  bool create(Hold& hold, size_t id) {
+    const uint32_t handle = allocator_.take(part_.rows_left);
+    std::byte* const row = rows_.rows_.row(handle);
+    rules_.begin_row(batch_.keys[id], row, scratch_);
+    change(row, id);
+    if (!put(hold, id, handle)) {
+      allocator_.put_back(handle);
+      return false;
+    }
+    --part_.rows_left;
+    ++part_.created;
+    return true;
+  }
+
+  /// Counts a key that gets no row yet.
+  bool note_seen(Hold& hold, size_t id, uint32_t seen) {
+    const AdmissionKind kind = rules_.admission().kind;
+    if (kind == AdmissionKind::kBloom) rows_.bloom_->add(batch_.hashes[id], part_.times(id));
+    if (kind != AdmissionKind::kCount) return true;
+    return put(hold, id, IndexT::seen_handle(seen + part_.times(id)));
+  }
+
+  /// Gives the key the handle, and a place where it has none.
+  bool put(Hold& hold, size_t id, uint32_t handle) {
+    const uint64_t key = batch_.keys[id];
+    const uint64_t hash = batch_.hashes[id];
+    if (!hold.found() && writer_.wants_growth()) {
+      // At once for all the batch may bring, so that no shard is rebuilt twice in a push. Refused
+      // memory is no failure yet: the shard still has a few empty places.
+      (void)writer_.grow(plan_.keys_in[IndexShards::of(hash)], false, Growth::kAlways);
+      hold = writer_.find(key, hash);
+    }
+    for (;;) {
+      writer_.begin(hold);
+      const bool there = hold.found();
+      const bool placed = there || writer_.insert(hold, key, handle);
+      if (there) writer_.set_handle(hold, handle);
+      if constexpr (kHeat) {
+        if (placed) {
+          hold.holder->heats.store(hold.place,
+                                   rules_.heat().fresh(plan_.moment.clock, plan_.moment.step));
+        }
+      }
+      writer_.end(hold);
+      if (placed) return true;
+      if (!writer_.grow(1, true, Growth::kAlways)) return false;
+      hold = writer_.find(key, hash);
+    }
+  }
+
+  IndexedRows& rows_;
+  const RowRules& rules_;
+  const PushPlan& plan_;
+  const BatchIndex::Part& batch_;
+  PushPart& part_;
+  const size_t lines_;
+  Writer writer_;
+  RowAllocator allocator_;
+  RowRules::Scratch scratch_;
+};
+
+template <class IndexT>
+void IndexedRows<IndexT>::apply(const PushPlan& plan, uint32_t number) {
+  Applier(*this, plan, number).run();
+}
+
+template <class IndexT>
+void IndexedRows<IndexT>::remove(Writer& writer, Hold& hold, std::vector<uint32_t>& freed) {
+  const uint32_t handle = hold.handle();
+  writer.begin(hold);
+  writer.erase(hold);
+  writer.end(hold);
+  if (IndexT::is_row(handle)) freed.push_back(handle);
+}
+
+template <class IndexT>
+void IndexedRows<IndexT>::give_back(std::span<const uint32_t> freed) {
+  rows_.free(freed);
+  rows_.unreserve(freed.size());
+  size_.fetch_sub(freed.size(), std::memory_order_relaxed);
+}
+
+template <class IndexT>
+uint64_t IndexedRows<IndexT>::erase(KeyBatch keys) {
+  // Keys between two visits to the pool of rows.
+  constexpr size_t kChunk = 64;
+  std::vector<uint32_t> freed;
+  freed.reserve(kChunk);
+  uint64_t erased = 0;
+  for (size_t first = 0; first < keys.size(); first += kChunk) {
+    const KeyBatch chunk = keys.subspan(first, std::min(kChunk, keys.size() - first));
+    for (const uint64_t key : chunk) index_.prefetch_home(mix64(key));
+    {
+      Writer writer(index_);
+      for (const uint64_t key : chunk) {
+        writer.enter(IndexShards::of(mix64(key)));
+        Hold hold = writer.find(key, mix64(key));
+        if (hold.found()) remove(writer, hold, freed);
+      }
+    }
+    give_back(freed);
+    erased += freed.size();
+    freed.clear();
+  }
+  return erased;
+}
+
+template <class IndexT>
+uint64_t IndexedRows<IndexT>::set_scores(KeyBatch keys, std::span<const float> scores) {
+  uint64_t found = 0;
+  if constexpr (kHeat) {
+    Writer writer(index_);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      writer.enter(IndexShards::of(mix64(keys[i])));
+      const Hold hold = writer.find(keys[i], mix64(keys[i]));
+      if (!hold.has_row()) continue;
+      hold.holder->heats.store(hold.place, HeatRule::scored(scores[i]));
+      ++found;
+    }
+  }
+  return found;
+}
+
+#define HOTROW_INSTANTIATE(IndexT)                                                            \
+  template void IndexedRows<IndexT>::apply(const PushPlan&, uint32_t);                        \
+  template void IndexedRows<IndexT>::remove(Writer&, Hold&, std::vector<uint32_t>&);          \
+  template void IndexedRows<IndexT>::give_back(std::span<const uint32_t>);                    \
+  template uint64_t IndexedRows<IndexT>::erase(KeyBatch);                                     \
+  template uint64_t IndexedRows<IndexT>::set_scores(KeyBatch, std::span<const float>);
+HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
+#undef HOTROW_INSTANTIATE
+
+}  // namespace hotrow

@@ -1,0 +1,226 @@
+// How rows go: the coldest of a sample when there are too many, or all that a sweep finds.
+//
+// Keys lie in the order of their hashes, so any run of buckets is a random sample of the table. A
+// hand goes round the buckets; each eviction reads sixteen keys for every victim and takes the
+// coldest: some 6 % of the table's coldest rows, found at the speed of sequential reads, and the
+// same ones for any number of threads. Candidates without a row are left to decay().
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "table/indexed_rows.h"
+
+namespace hotrow {
+
+namespace {
+
+// Keys read for each victim.
+constexpr size_t kSampled = 16;
+// Fewer where each costs a random row.
+constexpr size_t kSampledNorms = 8;
+// Victims chosen at once: their list stays small.
+constexpr uint64_t kMostVictims = 4096;
+
+}  // namespace
+
+template <class IndexT>
+float IndexedRows<IndexT>::norm_of(uint32_t handle, std::vector<float>& values) const {
+  values.resize(rules_.dim());
+  const std::byte* const row = rows_.row(handle);
+  rules_.codec().gather()(&row, 1, values.size(), values.data(), values.size());
+  float sum = 0;
+  for (const float value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+template <class IndexT>
+uint64_t IndexedRows<IndexT>::rank_of(const typename IndexT::Entry& entry, Moment moment) const {
+  switch (rules_.eviction().policy) {
+    case EvictionPolicy::kRandom:
+      return mix64(entry.key ^ mix64(hand_steps_));
+    case EvictionPolicy::kSmallestNorm: {
+      std::vector<float>& values = norm_values_;
+      // Floats that are not negative lie in the order of their bits.
+      return std::bit_cast<uint32_t>(norm_of(entry.handle, values));
+    }
+    default:
+      return rules_.heat().rank(entry.heat, moment.clock, moment.step);
+  }
+}
+
+// Moves the hand over buckets until so many keys were read; false when it has seen the whole table
+// without finding one.
+template <class IndexT>
+bool IndexedRows<IndexT>::collect_victims(size_t sampled, Moment moment, const BatchIndex* spared,
+                                          std::vector<Victim>& victims) {
+  victims.clear();
+  const uint64_t all = index_.buckets() + IndexT::kShards;
+  for (uint64_t step = 0; step < all && victims.size() < sampled; ++step) {
+    const bool there = index_.glance(hand_shard_, hand_bucket_, [&](const auto& entry) {
+      if (!IndexT::is_row(entry.handle)) return;
+      const uint64_t hash = mix64(entry.key);
+      if (spared != nullptr && spared->contains(entry.key, hash)) return;
+      victims.push_back({rank_of(entry, moment), hash, entry.key});
+    });
+    ++hand_bucket_;
+    if (there) continue;
+    hand_bucket_ = 0;
+    hand_shard_ = (hand_shard_ + 1) % IndexT::kShards;
+  }
+  return !victims.empty();
+}
+
+template <class IndexT>
+uint64_t IndexedRows<IndexT>::evict_but(uint64_t rows, EvictionReason reason, Moment moment,
+                                        const BatchIndex* spared) {
+  const MutexLock lock(hand_mutex_);
+  const size_t sampled =
+      rules_.eviction().policy == EvictionPolicy::kSmallestNorm ? kSampledNorms : kSampled;
+  std::vector<Victim> victims;
+  uint64_t evicted = 0;
+  // Keys may go while they are chosen; what is left is tried once more, not for ever.
+  for (uint64_t rounds = 2 + 2 * (rows / kMostVictims); evicted < rows && rounds > 0; --rounds) {
+    const uint64_t wanted = std::min(rows - evicted, kMostVictims);
+    ++hand_steps_;
+    if (!collect_victims(wanted * sampled, moment, spared, victims)) break;
+    keep_coldest(victims, wanted);
+    evicted += remove_all(victims, reason);
+  }
+  return evicted;
+}
+
+// Leaves them in the order of their shards.
+template <class IndexT>
+void IndexedRows<IndexT>::keep_coldest(std::vector<Victim>& victims, size_t wanted) {
+  const auto colder = [](const Victim& a, const Victim& b) {
+    return a.rank != b.rank ? a.rank < b.rank : a.hash < b.hash;
+  };
+  if (wanted < victims.size()) {
+    std::ranges::nth_element(victims, victims.begin() + static_cast<ptrdiff_t>(wanted), colder);
+    victims.resize(wanted);
+  }
+  std::ranges::sort(victims, {}, &Victim::hash);
+}
+
+template <class IndexT>
+void IndexedRows<IndexT>::evict_in_shard(uint32_t shard, uint64_t keys, const PushPlan& plan) {
+  const MutexLock lock(hand_mutex_);
+  std::vector<Victim> victims;
+  uint32_t bucket = 0;
+  while (index_.glance(shard, bucket++, [&](const auto& entry) {
+    const uint64_t hash = mix64(entry.key);
+    if (!IndexT::is_row(entry.handle) || plan.batch->contains(entry.key, hash)) return;
+    victims.push_back({rank_of(entry, plan.moment), hash, entry.key});
+  })) {
+  }
+  keep_coldest(victims, keys);
+  (void)remove_all(victims, EvictionReason::kCapacity);
+}
+
+template <class IndexT>
+uint64_t IndexedRows<IndexT>::remove_all(std::span<const Victim> victims, EvictionReason reason) {
+  std::vector<uint32_t> freed;
+  std::vector<uint64_t> keys;
+  {
+    Writer writer(index_);
+    for (const Victim& victim : victims) {
+      writer.enter(IndexShards::of(victim.hash));
+      Hold hold = writer.find(victim.key, victim.hash);
+      if (!hold.has_row()) continue;
+      keys.push_back(victim.key);
+      remove(writer, hold, freed);
+    }
+  }
+  give_back(freed);
+  note_evicted(keys, reason);
+  return keys.size();
+}
+
+template <class IndexT>
+uint64_t IndexedRows<IndexT>::sweep(const Sweep& sweep, uint32_t first, uint32_t last,
+                                    EvictionReason reason, Moment moment) {
+  const HeatRule& heat = rules_.heat();
+  std::vector<uint32_t> freed;
+  std::vector<uint64_t> keys;
+  std::vector<float> values;
+  for (uint32_t shard = first; shard < last; ++shard) {
+    Writer writer(index_);
+    writer.enter(shard);
+    writer.each([&](Hold hold, uint64_t key) {
+      if (!hold.has_row()) return;
+      bool goes = sweep.below_norm > 0 && norm_of(hold.handle(), values) < sweep.below_norm;
+      if constexpr (kHeat) {
+        const Heat its = hold.holder->heats.load(hold.place);
+        goes |= sweep.expired && heat.expired(its, moment.clock);
+        goes |= sweep.unseen_ms > 0 && heat.unseen_ms(its, moment.clock) >= sweep.unseen_ms;
+        goes |= sweep.below_uses > 0 && heat.uses(its, moment.clock) < sweep.below_uses;
+      }
+      if (!goes) return;
+      keys.push_back(key);
+      remove(writer, hold, freed);
+    });
+  }
+  give_back(freed);
+  note_evicted(keys, reason);
+  return keys.size();
+}
+
+template <class IndexT>
+void IndexedRows<IndexT>::decay(double factor, Moment moment) {
+  for (uint32_t shard = 0; shard < IndexT::kShards; ++shard) {
+    Writer writer(index_);
+    writer.enter(shard);
+    writer.each([&](Hold hold, uint64_t) {
+      if constexpr (kHeat) {
+        auto& heats = hold.holder->heats;
+        heats.store(hold.place,
+                    rules_.heat().decayed(heats.load(hold.place), moment.clock, factor));
+      }
+      if (IndexT::is_row(hold.handle())) return;
+      const auto seen =
+          static_cast<uint32_t>(IndexT::times_seen(hold.handle()) * factor);
+      writer.begin(hold);
+      if (seen == 0) {
+        writer.erase(hold);
+      } else {
+        writer.set_handle(hold, IndexT::seen_handle(seen));
+      }
+      writer.end(hold);
+    });
+  }
+  if (bloom_) bloom_->decay(static_cast<float>(factor));
+}
+
+template <class IndexT>
+void IndexedRows<IndexT>::note_evicted(std::span<const uint64_t> keys, EvictionReason reason) {
+  const MutexLock lock(log_mutex_);
+  evicted_[static_cast<size_t>(reason)] += keys.size();
+  const size_t most = rules_.eviction().log;
+  if (most == 0) return;
+  for (const uint64_t key : keys) {
+    if (log_.size() == most) log_.pop_front();
+    log_.push_back({key, reason});
+  }
+}
+
+template <class IndexT>
+std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t most) {
+  const MutexLock lock(log_mutex_);
+  const auto end = log_.begin() + static_cast<ptrdiff_t>(std::min(most, log_.size()));
+  std::vector<EvictedKey> taken(log_.begin(), end);
+  log_.erase(log_.begin(), end);
+  return taken;
+}
+
+#define HOTROW_INSTANTIATE(IndexT)                                                              \
+  template uint64_t IndexedRows<IndexT>::evict_but(uint64_t, EvictionReason, Moment,            \
+                                                   const BatchIndex*);                          \
+  template void IndexedRows<IndexT>::evict_in_shard(uint32_t, uint64_t, const PushPlan&);        \
+  template uint64_t IndexedRows<IndexT>::sweep(const Sweep&, uint32_t, uint32_t, EvictionReason, \
+                                               Moment);                                         \
+  template void IndexedRows<IndexT>::decay(double, Moment);                                     \
+  template std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t);
+HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
+#undef HOTROW_INSTANTIATE
+
+}  // namespace hotrow

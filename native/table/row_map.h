@@ -1,0 +1,96 @@
+// RowMap: the keyed rows of one table, index and slab together; IndexedRows implements it over
+// each kind of bucket.
+//
+// Every function takes a whole batch or part of one, so that a virtual call costs nothing. All may
+// be called from any thread, each inside an EpochGuard; SparseTable checks arguments, merges
+// duplicates, splits batches and holds the gates that its functions ask for.
+#ifndef HOTROW_TABLE_ROW_MAP_H_
+#define HOTROW_TABLE_ROW_MAP_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "hotrow/store.h"
+#include "memory/budget.h"
+#include "table/moment.h"
+#include "table/push_plan.h"
+#include "table/row_rules.h"
+
+namespace hotrow {
+
+/// Keys to look up and where their rows go.
+struct GatherRequest {
+  KeyBatch keys;
+  const uint64_t* hashes = nullptr;  // [n] of the keys, or null
+  float* rows = nullptr;             // row i goes to rows + i * stride
+  size_t stride = 0;                 // values, at least dim
+  uint8_t* found = nullptr;          // [n] 1 when there was a row, or null
+  const uint32_t* order = nullptr;   // [n] positions in the order in which to visit them, or null
+  const float* missing = nullptr;    // [dim] for keys without a row, or null: the table's rule
+  bool relaxed = false;              // rows may be torn by a writer
+  bool counts = true;                // as a use, for the eviction policy
+  Moment moment = {};
+};
+
+/// Which rows a sweep evicts: those of which anything holds.
+struct Sweep {
+  bool expired = false;     // unused for the table's ttl_ms
+  uint64_t unseen_ms = 0;   // unused for so long; 0: not asked
+  double below_uses = 0;    // used less often; 0: not asked
+  double below_norm = 0;    // values with a smaller L2 norm; 0: not asked
+};
+
+enum class Certainty : uint8_t { kGenerous, kExact };
+
+class RowMap {
+ public:
+  virtual ~RowMap() = default;
+
+  /// Reserves address space; must succeed before anything else is called.
+  virtual Status open() = 0;
+
+  // --- Reading.
+  /// Returns how many keys had a row.
+  virtual uint64_t gather(const GatherRequest& request) = 0;
+  /// Optimizer state instead of values; dim is state_values() then. Keys without a row give the
+  /// state of a row that was never pushed.
+  virtual uint64_t gather_state(const GatherRequest& request) = 0;
+  /// Appends the keys of rows from hash `from` on, at least `count` unless the end comes first;
+  /// returns where to go on, or nothing.
+  virtual std::optional<uint64_t> walk(uint64_t from, size_t count,
+                                       std::vector<uint64_t>& keys) const = 0;
+  virtual void measure(TableStats& stats) const = 0;
+  virtual uint64_t size() const = 0;
+
+  // --- Writing. The store's capacity gate is held; shared unless stated.
+  /// Promises rows and index memory for a push. kGenerous as if every key were new; kExact by
+  /// looking, and evicting what is in the way, with the table's gate held exclusively.
+  [[nodiscard]] virtual bool reserve(PushPlan& plan, Certainty certainty) = 0;
+  /// Gives back what of it was not used.
+  virtual void release(PushPlan& plan) = 0;
+  /// Does one part of a reserved push. Parts share no shard.
+  virtual void apply(const PushPlan& plan, uint32_t number) = 0;
+  /// Makes room in memory for `rows` more rows at once.
+  [[nodiscard]] virtual bool reserve_rows(uint64_t rows) = 0;
+  /// Returns how many keys had a row.
+  virtual uint64_t erase(KeyBatch keys) = 0;
+  virtual uint64_t set_scores(KeyBatch keys, std::span<const float> scores) = 0;
+  /// Evicts the coldest of what it samples, `rows` of them; fewer when there are no more.
+  virtual uint64_t evict(uint64_t rows, EvictionReason reason, Moment moment) = 0;
+  /// Evicts what `sweep` asks for, in shards [first, last).
+  virtual uint64_t sweep(const Sweep& sweep, uint32_t first, uint32_t last, EvictionReason reason,
+                         Moment moment) = 0;
+  /// Multiplies counted uses, and the counts of keys that have no row yet, in every shard.
+  virtual void decay(double factor, Moment moment) = 0;
+  virtual std::vector<EvictedKey> take_evicted(size_t most) = 0;
+};
+
+/// `rules` and `budget` must outlive it.
+Result<std::unique_ptr<RowMap>> make_row_map(const RowRules& rules, MemoryBudget& budget);
+
+}  // namespace hotrow
+
+#endif  // HOTROW_TABLE_ROW_MAP_H_

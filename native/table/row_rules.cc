@@ -1,0 +1,73 @@
+#include "table/row_rules.h"
+
+#include <algorithm>
+
+#include "memory/slab_pool.h"
+
+namespace hotrow {
+
+namespace {
+
+// What a key takes of the index at most, growing shards included (docs/PERFORMANCE.md).
+constexpr uint64_t kIndexBytesPerKey = 28;
+
+uint64_t limit_of(const EvictionOptions& options, uint64_t row_bytes) {
+  uint64_t limit = options.max_rows == 0 ? UINT64_MAX : options.max_rows;
+  if (options.max_bytes != 0) {
+    // Rows and index are held in whole huge pages.
+    const uint64_t bytes = options.max_bytes - 2 * kHugePageBytes;
+    limit = std::min(limit, bytes / (slab_stride(row_bytes) + kIndexBytesPerKey));
+  }
+  return limit;
+}
+
+uint64_t bytes_of(const RowCodec& codec, uint64_t state_values) {
+  return codec.bytes() + state_values * sizeof(float);
+}
+
+}  // namespace
+
+RowRules::RowRules(const TableOptions& options)
+    : codec_(options.value_type, options.rounding, options.dim),
+      optimizer_(options.optimizer),
+      initializer_(options.initializer, options.seed),
+      update_row_(optimizer_.update_row()),
+      state_values_(optimizer_.state_values(options.dim)),
+      missing_(options.missing),
+      admission_(options.admission),
+      eviction_(options.eviction),
+      limit_rows_(limit_of(options.eviction, bytes_of(codec_, state_values_))),
+      heat_(options.eviction, limit_rows_ == UINT64_MAX ? 0 : limit_rows_) {}
+
+void RowRules::fill_missing(uint64_t key, std::span<float> out) const {
+  if (missing_ == Missing::kZeros) {
+    std::fill(out.begin(), out.end(), 0.0F);
+  } else {
+    initializer_.fill(key, out);
+  }
+}
+
+void RowRules::begin_row(uint64_t key, std::byte* row, Scratch& scratch) const {
+  if (codec_.in_place()) {
+    initializer_.fill(key, {reinterpret_cast<float*>(row), dim()});
+  } else {
+    scratch.values.resize(dim());
+    initializer_.fill(key, scratch.values);
+    codec_.encode(scratch.values.data(), row, 0);
+  }
+  optimizer_.fill_state({state_of(row), state_values_});
+}
+
+void RowRules::apply(std::byte* row, const float* gradient, const UpdateStep& step,
+                     uint64_t random, Scratch& scratch) const {
+  if (codec_.in_place()) {
+    update_row_(reinterpret_cast<float*>(row), state_of(row), gradient, dim(), step);
+    return;
+  }
+  scratch.values.resize(dim());
+  codec_.decode(row, scratch.values.data());
+  update_row_(scratch.values.data(), state_of(row), gradient, dim(), step);
+  codec_.encode(scratch.values.data(), row, random);
+}
+
+}  // namespace hotrow

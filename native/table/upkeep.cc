@@ -1,0 +1,216 @@
+// Eviction on demand and ahead of need, scans, and figures.
+#include <cmath>
+
+#include "base/guarded.h"
+#include "memory/epoch.h"
+#include "table/table.h"
+
+namespace hotrow {
+
+namespace {
+
+/// Runs work() with the gates of a call that removes rows.
+template <class Work>
+auto with_gates(TableContext& context, SharedMutex& gate, const Work& work) {
+  const SharedLock capacity(context.capacity_gate);
+  const SharedLock own(gate);
+  return work();
+}
+
+}  // namespace
+
+Result<uint64_t> SparseTable::erase(KeyBatch keys) {
+  return guarded([&]() -> Result<uint64_t> {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    HOTROW_RETURN_IF_ERROR(check_keys(keys));
+    const uint64_t erased = with_gates(context_, gate_, [&] { return rows_->erase(keys); });
+    counters_.erased.fetch_add(erased, std::memory_order_relaxed);
+    return erased;
+  });
+}
+
+Status SparseTable::reserve(uint64_t rows) {
+  return guarded([&]() -> Status {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    const uint64_t size = rows_->size();
+    if (rows <= size) return {};
+    const bool done =
+        with_gates(context_, gate_, [&] { return rows_->reserve_rows(rows - size); });
+    if (done) return {};
+    return Status::capacity("table '" + name_ + "': " + std::to_string(rows) +
+                            " rows would not fit: " + std::to_string(context_.budget.used()) +
+                            " of memoryBytes " + std::to_string(context_.budget.limit()) +
+                            " are in use");
+  });
+}
+
+Result<uint64_t> SparseTable::evict(uint64_t rows) {
+  return guarded([&]() -> Result<uint64_t> {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    if (options_.eviction.policy == EvictionPolicy::kNone) {
+      return Status::invalid_argument(
+          "eviction.policy: expected a policy that can choose victims, received none");
+    }
+    return with_gates(context_, gate_,
+                      [&] { return rows_->evict(rows, EvictionReason::kDemand, moment()); });
+  });
+}
+
+Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
+  return guarded([&]() -> Result<uint64_t> {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    const EvictionPolicy policy = options_.eviction.policy;
+    if (options.unseen_ms > 0 && options_.eviction.ttl_ms == 0) {
+      return Status::invalid_argument(
+          "unseenMs: expected a table with eviction.ttlMs, which keeps the time of each use");
+    }
+    if (options.below_uses > 0 && policy != EvictionPolicy::kLfu &&
+        policy != EvictionPolicy::kAgeingLfu) {
+      return Status::invalid_argument(
+          "belowUses: expected a table with eviction.policy 'lfu' or 'ageingLfu', which count "
+          "uses");
+    }
+    if (!(options.below_uses >= 0) || !(options.below_norm >= 0)) {
+      return Status::invalid_argument("belowUses, belowNorm: expected numbers of at least 0");
+    }
+    const Sweep sweep{.unseen_ms = options.unseen_ms,
+                      .below_uses = options.below_uses,
+                      .below_norm = options.below_norm};
+    uint64_t gone = 0;
+    for (uint32_t shard = 0; shard < IndexShards::kCount; ++shard) {
+      gone += with_gates(context_, gate_, [&] {
+        return rows_->sweep(sweep, shard, shard + 1, EvictionReason::kShrink, moment());
+      });
+    }
+    return gone;
+  });
+}
+
+Status SparseTable::decay(double factor) {
+  return guarded([&]() -> Status {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    if (!(factor >= 0 && factor <= 1)) {
+      return Status::invalid_argument("factor: expected a number from 0 to 1, received " +
+                                      std::to_string(factor));
+    }
+    with_gates(context_, gate_, [&] { rows_->decay(factor, moment()); });
+    return {};
+  });
+}
+
+Result<uint64_t> SparseTable::set_scores(KeyBatch keys, std::span<const float> scores) {
+  return guarded([&]() -> Result<uint64_t> {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    HOTROW_RETURN_IF_ERROR(check_keys(keys));
+    if (options_.eviction.policy != EvictionPolicy::kLowestScore) {
+      return Status::invalid_argument(
+          "scores: expected a table with eviction.policy 'lowestScore'");
+    }
+    if (scores.size() != keys.size()) {
+      return Status::invalid_argument("scores: expected " + std::to_string(keys.size()) +
+                                      " values, one a key, received " +
+                                      std::to_string(scores.size()));
+    }
+    for (const float score : scores) {
+      if (std::isfinite(score)) continue;
+      return Status::invalid_argument("scores: expected finite values, received NaN or infinity");
+    }
+    return rows_->set_scores(keys, scores);
+  });
+}
+
+Result<std::vector<EvictedKey>> SparseTable::take_evicted(size_t most) {
+  return guarded([&]() -> Result<std::vector<EvictedKey>> {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    return rows_->take_evicted(most);
+  });
+}
+
+Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows) {
+  return guarded([&]() -> Result<ScanPage> {
+    // A page is to be a page.
+    constexpr size_t kMostRows = size_t{1} << 20;
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    if (rows == 0 || rows > kMostRows) {
+      return Status::invalid_argument("rows: expected 1 to 1048576 rows a page, received " +
+                                      std::to_string(rows));
+    }
+    ScanPage page;
+    page.next = rows_->walk(from, rows, page.keys);
+    const size_t dim = options_.dim;
+    std::vector<uint8_t> found(page.keys.size());
+    page.rows.resize(page.keys.size() * dim);
+    (void)rows_->gather({.keys = page.keys,
+                         .rows = page.rows.data(),
+                         .stride = dim,
+                         .found = found.data(),
+                         .counts = false});
+    // A row may have gone since its key was seen.
+    size_t kept = 0;
+    for (size_t i = 0; i < found.size(); ++i) {
+      if (found[i] == 0) continue;
+      page.keys[kept] = page.keys[i];
+      std::copy_n(page.rows.data() + i * dim, dim, page.rows.data() + kept * dim);
+      ++kept;
+    }
+    page.keys.resize(kept);
+    page.rows.resize(kept * dim);
+    return page;
+  });
+}
+
+Result<TableStats> SparseTable::stats() {
+  return guarded([&]() -> Result<TableStats> {
+    constexpr auto kRelaxed = std::memory_order_relaxed;
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    TableStats stats;
+    rows_->measure(stats);
+    stats.lookups = counters_.lookups.load(kRelaxed);
+    stats.hits = counters_.hits.load(kRelaxed);
+    stats.pushes = counters_.pushes.load(kRelaxed);
+    stats.updates = counters_.updates.load(kRelaxed);
+    stats.created = counters_.created.load(kRelaxed);
+    stats.erased = counters_.erased.load(kRelaxed);
+    stats.skipped_gradients = counters_.skipped.load(kRelaxed);
+    stats.not_admitted = counters_.not_admitted.load(kRelaxed);
+    return stats;
+  });
+}
+
+bool SparseTable::upkeep() {
+  const EpochGuard guard;
+  if (closed()) return false;
+  bool worked = false;
+  if (options_.eviction.ttl_ms != 0) {
+    const uint64_t gone = with_gates(context_, gate_, [&] {
+      return rows_->sweep({.expired = true}, upkeep_shard_, upkeep_shard_ + 1,
+                          EvictionReason::kExpired, moment());
+    });
+    upkeep_shard_ = (upkeep_shard_ + 1) % IndexShards::kCount;
+    worked = gone > 0;
+  }
+  if (options_.eviction.background && rules_.limit_rows() != UINT64_MAX) {
+    // A thirty-second of the rows is kept free.
+    const uint64_t wanted = rules_.limit_rows() - rules_.limit_rows() / 32;
+    const uint64_t size = rows_->size();
+    constexpr uint64_t kSlice = 1024;
+    if (size > wanted) {
+      with_gates(context_, gate_, [&] {
+        return rows_->evict(std::min(size - wanted, kSlice), EvictionReason::kCapacity, moment());
+      });
+      worked = true;
+    }
+  }
+  return worked;
+}
+
+}  // namespace hotrow
