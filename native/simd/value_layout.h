@@ -1,13 +1,14 @@
 // The bytes of a row's values, for every value type. Optimizer state may follow: the values take a
 // multiple of 4 bytes, the last of them zero where a diagram says 0. Everything is little-endian.
 //
-//   f32   | v[0] | v[1] | ... | v[dim-1] |                                          4 dim bytes
-//   f16   | v[0] | v[1] | ... | v[dim-1] | 0 |                                      2 dim, padded
-//   bf16  | v[0] | v[1] | ... | v[dim-1] | 0 |                                      2 dim, padded
-//   i8    | q[0] | q[1] | ... | q[dim-1] | 0 .. 0 | scale f32 | bias f32 |          dim, padded, +
-//   8 i4    | q[1] q[0] | q[3] q[2] | ... | 0 .. 0 | scale f32 | bias f32 |   (dim+1)/2, padded, +
-//   8
-//          bits 7..4  bits 3..0; the high half of the last byte is 0 when dim is odd
+//   f32   | v[0] | v[1] | ... | v[dim-1] |
+//   f16   | v[0] | v[1] | ... | v[dim-1] | 0 |
+//   bf16  | v[0] | v[1] | ... | v[dim-1] | 0 |
+//   i8    | q[0] | q[1] | ... | q[dim-1] | 0 .. 0 | scale f32 | bias f32 |
+//   i4    | q[1] q[0] | q[3] q[2] | ...  | 0 .. 0 | scale f32 | bias f32 |
+//          bits 7..4  3..0; the high half of the last byte is 0 when dim is odd
+//
+//   bytes: f32 4 dim; f16, bf16 2 dim; i8 dim + 8; i4 (dim + 1) / 2 + 8; padding not counted
 //
 // Scale and bias lie behind the numbers: so numbers start where rows start, on a cache line from 33
 // bytes on, and no vector of them straddles two lines. In front, they would shift every one by 8

@@ -114,8 +114,9 @@ enum class ValueType : uint8_t {
   /// 1 byte a value and 8 bytes a row. q from 0 to 255 stands for bias + scale * q in f32, rounded
   /// after the product and after the sum; bias = min(row), scale = (max(row) - min(row)) / 255 and
   /// q = (x - bias) / scale to the nearest, ties to even. An error is at most scale / 2 and the
-  /// rounding of that formula. Range +-2^126, so that no step overflows. A row of equal values has
-  /// scale 0 and is kept exactly, but for the sign of zero. Formula: FBGEMM's 8-bit row-wise rows.
+  /// rounding of that formula, unless scale is subnormal. Range +-2^126, so that no step overflows.
+  /// A row of equal values has scale 0 and is kept exactly, but for the sign of zero. Formula:
+  /// FBGEMM's 8-bit row-wise rows.
   kI8,
   /// As kI8 with q from 0 to 15, two values a byte, the earlier one in the low half:
   /// scale = (max(row) - min(row)) / 15.

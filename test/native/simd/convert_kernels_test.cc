@@ -18,8 +18,6 @@ namespace {
 using Limits = std::numeric_limits<float>;
 constexpr size_t kPatterns = 65536;
 
-const HalfFormat& format_of(ValueType type) { return type == ValueType::kF16 ? kHalf : kBrainHalf; }
-
 /// A row of all 65,536 patterns.
 Bytes every_pattern() {
   Bytes row;

@@ -17,8 +17,6 @@ namespace {
 
 constexpr size_t kDim = 64;
 
-const HalfFormat& format_of(ValueType type) { return type == ValueType::kF16 ? kHalf : kBrainHalf; }
-
 /// For each of kDim lanes and each of `rows` rows: was x rounded up? Lane by lane in a row.
 std::vector<uint8_t> ups(ValueType type, float x, size_t rows) {
   const std::vector<float> values(kDim, x);

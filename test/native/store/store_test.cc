@@ -47,6 +47,7 @@ TEST(Store, OtherOptionsAreNamed) {
     EXPECT_TRUE(fails(store->table("t", other), kConflict, field)) << field;
   };
   conflict("dim: it has 2, received 3", [](auto& o) { o.dim = 3; });
+  conflict("valueType", [](auto& o) { o.value_type = ValueType::kBf16; });
   conflict("optimizer", [](auto& o) { o.optimizer.kind = OptimizerKind::kAdam; });
   conflict("optimizer", [](auto& o) { o.optimizer.learning_rate = 1; });
   conflict("optimizer", [](auto& o) { o.optimizer.beta1 = 0.5F; });
@@ -56,6 +57,14 @@ TEST(Store, OtherOptionsAreNamed) {
   conflict("seed", [](auto& o) { o.seed = 10; });
   conflict("seed", [](auto& o) { o.seed = 0; });
   EXPECT_TRUE(ok(store->table("t", has)));
+}
+
+TEST(Store, TablesKeepF32Only) {
+  const auto store = private_store();
+  for (const ValueType type : {ValueType::kF16, ValueType::kBf16, ValueType::kI8, ValueType::kI4}) {
+    EXPECT_TRUE(fails(store->table("t", {.dim = 2, .value_type = type}), kInvalid, "valueType: "));
+  }
+  EXPECT_TRUE(must(store->list()).empty());
 }
 
 TEST(Store, TablesAndDenseShareOneSpaceOfNames) {

@@ -99,8 +99,8 @@ inline uint32_t chance_of(uint64_t random, uint32_t lane) {
   return x ^ (x >> 15);
 }
 
-/// Up when the upper bits of `chance` are below the fraction, counted from the other end where
-/// f16 and bf16 add them to what they cut off.
+/// Up when the upper bits of `chance` and the fraction that is cut off make a whole; for subnormal
+/// f16, when 31 bits of chance are below the fraction.
 inline uint16_t by_chance(const HalfFormat& format, float x, uint32_t chance) {
   const double value = format.magnitude(x);
   const double unit = format.unit(value);
