@@ -170,6 +170,8 @@ StoreOptions read_store_options(Napi::Object object) {
 
 TableOptions read_table_options(Napi::Object object) {
   return {.dim = static_cast<uint32_t>(std::min<uint64_t>(read_count(object, "dim"), UINT32_MAX)),
+          .value_type = read_enum<ValueType>(object, "valueType"),
+          .rounding = read_enum<Rounding>(object, "rounding"),
           .optimizer = read_optimizer(object.Get("optimizer").As<Napi::Object>()),
           .initializer = read_initializer(object.Get("initializer").As<Napi::Object>()),
           .missing = read_enum<Missing>(object, "missing"),

@@ -11,6 +11,8 @@ export interface NativeStoreOptions {
 
 export interface NativeTableOptions {
   dim: number
+  valueType: number
+  rounding: number
   optimizer: Record<string, number>
   initializer: Record<string, number>
   missing: number

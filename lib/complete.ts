@@ -27,9 +27,19 @@ const optimizerDefaults = {
 }
 const initializerKinds = ['zeros', 'constant', 'uniform', 'normal', 'truncatedNormal'] as const
 const initializerDefaults = { value: 0, low: 0, high: 0, mean: 0, stddev: 0 }
+const valueTypes = ['f32', 'f16', 'bf16', 'i8', 'i4'] as const
 
 const storeFields = ['memoryBytes', 'threads']
-const tableFields = ['dim', 'optimizer', 'initializer', 'missing', 'nonFinite', 'seed']
+const tableFields = [
+  'dim',
+  'valueType',
+  'rounding',
+  'optimizer',
+  'initializer',
+  'missing',
+  'nonFinite',
+  'seed',
+]
 const denseFields = ['shape', 'optimizer', 'initializer', 'nonFinite', 'seed']
 
 type Fields = Record<string, unknown>
@@ -189,9 +199,11 @@ export function completeStoreOptions(options: StoreOptions): NativeStoreOptions 
 /** Checks and completes the options of `store.table`. */
 export function completeTableOptions(options: TableOptions): NativeTableOptions {
   checkObject('options', options, tableFields)
-  const { dim, missing = 'initial' } = options
+  const { dim, valueType = 'f32', rounding = 'nearest', missing = 'initial' } = options
   return {
     dim: checkInteger('dim', dim, 1, 8192),
+    valueType: checkChoice('valueType', valueType, valueTypes),
+    rounding: checkChoice('rounding', rounding, ['nearest', 'stochastic']),
     missing: checkChoice('missing', missing, ['initial', 'zeros']),
     ...completeCommon(options),
   }

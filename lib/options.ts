@@ -45,6 +45,19 @@ export interface InitializerOptions {
 export interface TableOptions {
   /** Values per row, 1 to 8,192. */
   dim: number
+  /**
+   * How values are kept; calls give and take f32 whatever this is. `'f32'` (the default): as they
+   * are. `'f16'` and `'bf16'`: in 2 bytes, with 11 significant bits up to 65,504, or 8 over the
+   * range of f32. `'i8'` and `'i4'`, for serving: in 1 byte or half a byte, as one of 256 or 16
+   * steps from the least to the greatest value of the row, and 8 bytes a row for these two. What
+   * is out of a type's range becomes the end of the range.
+   */
+  valueType?: 'f32' | 'f16' | 'bf16' | 'i8' | 'i4'
+  /**
+   * How values become 16-bit ones: to the nearest (the default), or up or down by chance so that
+   * the mean is right, for `'f16'` and `'bf16'`: then changes too small to see still add up.
+   */
+  rounding?: 'nearest' | 'stochastic'
   /** By default `sgd()`. */
   optimizer?: OptimizerOptions
   /** By default `zeros()`. */

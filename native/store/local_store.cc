@@ -1,6 +1,7 @@
 #include "store/local_store.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/hash.h"
@@ -20,12 +21,12 @@ std::string first_difference(const TableOptions& a, const TableOptions& b) {
   if (a.dim != b.dim) {
     return "dim: it has " + std::to_string(a.dim) + ", received " + std::to_string(b.dim);
   }
+  if (a.value_type != b.value_type) return "valueType";
+  if (a.rounding != b.rounding) return "rounding";
   if (a.optimizer != b.optimizer) return "optimizer";
   if (a.initializer != b.initializer) return "initializer";
   if (a.missing != b.missing) return "missing";
   if (a.non_finite != b.non_finite) return "nonFinite";
-  if (a.value_type != b.value_type) return "valueType";
-  if (a.rounding != b.rounding) return "rounding";
   if (a.admission != b.admission) return "admission";
   if (a.eviction != b.eviction) return "eviction";
   if (a.seed != b.seed) return "seed";
@@ -39,6 +40,34 @@ std::string first_difference(const DenseOptions& a, const DenseOptions& b) {
   if (a.non_finite != b.non_finite) return "nonFinite";
   if (a.seed != b.seed) return "seed";
   return {};
+}
+
+/// Where one lookup writes: `dim` values every `stride`.
+struct Output {
+  const float* begin = nullptr;
+  const float* end = nullptr;
+  size_t stride = 0;
+  size_t dim = 0;
+};
+
+Output output_of(const TableLookup& lookup) {
+  const size_t dim = lookup.table->options().dim;
+  const size_t stride = lookup.stride == 0 ? dim : lookup.stride;
+  const size_t rows = lookup.keys.size() * lookup.repeat;
+  const float* const begin = lookup.rows.data();
+  return {begin, rows == 0 ? begin : begin + (rows - 1) * stride + dim, stride, dim};
+}
+
+/// Does any value belong to both? Where strides differ, whatever lies between counts as well.
+bool overlap(const Output& a, const Output& b) {
+  const std::less<> before;
+  if (!before(a.begin, b.end) || !before(b.begin, a.end)) return false;
+  if (a.stride != b.stride) return true;
+  const auto between = reinterpret_cast<intptr_t>(b.begin) - reinterpret_cast<intptr_t>(a.begin);
+  const auto stride = static_cast<intptr_t>(a.stride);
+  const intptr_t values = between / static_cast<intptr_t>(sizeof(float));
+  const auto column = static_cast<size_t>((values % stride + stride) % stride);
+  return column < a.dim || column + b.dim > a.stride;
 }
 
 /// An existing parameter, if it is of the kind and has the options asked for.
@@ -116,10 +145,19 @@ Result<SparseTable*> LocalStore::own_table(const char* argument, size_t index, T
 }
 
 Status LocalStore::lookup_all(std::span<const TableLookup> lookups) {
+  std::vector<Output> outputs;
   for (size_t i = 0; i < lookups.size(); ++i) {
     const auto table = own_table("requests", i, lookups[i].table);
     if (!table.ok()) return table.status();
     HOTROW_RETURN_IF_ERROR(table.value()->check_lookup(lookups[i]));
+    outputs.push_back(output_of(lookups[i]));
+    for (size_t j = 0; j < i; ++j) {
+      if (!overlap(outputs[j], outputs[i])) continue;
+      return Status::invalid_argument("requests[" + std::to_string(i) +
+                                      "]: expected rows and stride that do not overlap the output "
+                                      "of requests[" +
+                                      std::to_string(j) + "]");
+    }
   }
   for (const TableLookup& lookup : lookups) {
     HOTROW_RETURN_IF_ERROR(static_cast<SparseTable*>(lookup.table)->lookup_into(lookup));

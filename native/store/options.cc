@@ -135,6 +135,12 @@ Status EvictionOptions::validate() const {
 Status TableOptions::validate() const {
   HOTROW_RETURN_IF_ERROR(
       expect(dim >= 1 && dim <= kMaxDim, "dim", "an integer from 1 to 8192", dim));
+  const bool sixteen_bits = value_type == ValueType::kF16 || value_type == ValueType::kBf16;
+  if (rounding == Rounding::kStochastic && !sixteen_bits) {
+    return Status::invalid_argument(
+        "rounding: expected 'nearest', received 'stochastic', which is for valueType 'f16' and "
+        "'bf16'");
+  }
   HOTROW_RETURN_IF_ERROR(optimizer.validate());
   HOTROW_RETURN_IF_ERROR(admission.validate());
   HOTROW_RETURN_IF_ERROR(eviction.validate());

@@ -30,7 +30,7 @@ typename BasicIndex<BucketT>::Sight BasicIndex<BucketT>::probe(uint64_t key, uin
     Sight sight{.home = locate(hash), .word = {}};
     sight.word = sight.home->load();
     if (!sight.word.readable()) {
-      backoff.pause();
+      wait(backoff);
       continue;
     }
     const BucketType* at = sight.home;
@@ -47,7 +47,7 @@ typename BasicIndex<BucketT>::Sight BasicIndex<BucketT>::probe(uint64_t key, uin
       word = (++at)->load();
     }
     if (still(sight)) return sight;
-    backoff.pause();
+    wait(backoff);
   }
 }
 
@@ -88,7 +88,7 @@ std::optional<uint64_t> BasicIndex<BucketT>::walk(uint64_t from,
   const uint32_t shard = IndexShards::of(from);
   const size_t before = keys.size();
   Backoff backoff;
-  for (;; backoff.pause()) {
+  for (;; wait(backoff)) {
     keys.resize(before);
     const auto at = ShardLocation::unpack(locations_[shard].load(std::memory_order_acquire));
     const uint32_t number = home_number(from, at.homes);
@@ -200,7 +200,7 @@ void BasicIndex<BucketT>::Writer::enter(uint32_t shard) {
   leave();
   Backoff backoff;
   Atom<uint32_t>& taken = index_.shards_[shard].taken;
-  for (;; backoff.pause()) {
+  for (;; wait(backoff)) {
     uint32_t free = 0;
     if (taken.load(std::memory_order_relaxed) == 0 &&
         taken.compare_exchange_weak(free, 1, std::memory_order_acquire,

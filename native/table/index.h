@@ -136,6 +136,14 @@ class BasicIndex {
     Atom<uint64_t> erased{0};  // since the last rebuild
   };
 
+  /// One step of a wait for another thread. A test's atoms are told, and let the other go on.
+  static void wait(Backoff& backoff) {
+    if constexpr (requires { Atom<uint32_t>::wait_point(); }) {
+      Atom<uint32_t>::wait_point();
+    } else {
+      backoff.pause();
+    }
+  }
   BucketType* bucket(uint32_t line) const {
     return reinterpret_cast<BucketType*>(arena_.line(line));
   }

@@ -184,6 +184,7 @@ Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradient
   return guarded([&]() -> Status {
     const EpochGuard guard;
     if (closed()) return closed_status();
+    HOTROW_RETURN_IF_ERROR(check_learns());
     HOTROW_RETURN_IF_ERROR(check_bags(bags, "gradients", bag_gradients.size()));
     if (!row_kernels().all_finite(bags.weights.data(), bags.weights.size())) {
       return Status::invalid_argument("weights: expected finite values, received NaN or infinity");

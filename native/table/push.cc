@@ -214,6 +214,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
   const EpochGuard guard;
   for (const PushRequest& request : requests) {
     if (request.table->closed()) return request.table->closed_status();
+    HOTROW_RETURN_IF_ERROR(request.table->check_learns());
     HOTROW_RETURN_IF_ERROR(
         request.table->check_rows("gradients", request.keys, request.gradients.size()));
   }

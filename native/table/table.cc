@@ -37,6 +37,14 @@ Moment SparseTable::moment() const {
   return {rules_.heat().clock(accesses, now), steps_.load(kRelaxed)};
 }
 
+Status SparseTable::check_learns() const {
+  if (options_.value_type != ValueType::kI8 && options_.value_type != ValueType::kI4) return {};
+  return Status::invalid_argument("valueType: expected 'f32', 'f16' or 'bf16' for a push; table '" +
+                                  name_ + "' has rows of " +
+                                  (options_.value_type == ValueType::kI8 ? "'i8'" : "'i4'") +
+                                  ", which take update() only");
+}
+
 Status SparseTable::check_keys(KeyBatch keys) {
   if (keys.size() <= BatchIndex::kMaxKeys) return {};
   return Status::invalid_argument("keys: expected at most 2^28 keys in one call, received " +

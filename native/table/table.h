@@ -89,6 +89,8 @@ class SparseTable final : public Table {
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   Status closed_status() const { return Status::closed("table '" + name_ + "' is closed"); }
   static Status check_keys(KeyBatch keys);
+  /// Rows of 8 and 4 bits serve: a gradient's change would be lost in their rounding.
+  Status check_learns() const;
   static Status check_found(const LookupOptions& options, size_t keys);
   Status check_bags(const BagBatch& bags, const char* name, size_t values) const;
   Moment moment() const;

@@ -126,7 +126,8 @@ test('a table opened again is the same table', async () => {
   const options = { dim: 2, optimizer: adam(), initializer: uniform(0.1), seed: 9 } as const
   const first = await store.table('t', options)
   await first.push(keys(1), filled(2, 1))
-  const second = await store.table('t', { ...options, seed: 9n, nonFinite: 'reject' })
+  const defaults = { valueType: 'f32', rounding: 'nearest', nonFinite: 'reject' } as const
+  const second = await store.table('t', { ...options, ...defaults, seed: 9n })
   assert.is((await second.stats()).rows, 1)
   assert.equal(await second.lookup(keys(1)), await first.lookup(keys(1)))
 })
@@ -140,6 +141,7 @@ test('a table opened with other options is refused and names the option', async 
     [{ optimizer: sgd() }, /optimizer/],
     [{ optimizer: adagrad({ learningRate: 0.5 }) }, /optimizer/],
     [{ initializer: constant(2) }, /initializer/],
+    [{ valueType: 'f16' }, /valueType/],
     [{ missing: 'zeros' }, /missing/],
     [{ nonFinite: 'skip' }, /nonFinite/],
     [{ seed: 6 }, /seed/],

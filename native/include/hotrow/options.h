@@ -144,8 +144,48 @@ struct EvictionOptions {
   bool operator==(const EvictionOptions&) const = default;
 };
 
+/// How a table keeps the values of its rows. Calls give and take f32 whatever this is, and
+/// optimizer state is f32 always. Bytes are little-endian; a row's values are padded with zero
+/// bytes to a multiple of 4 (diagrams: simd/value_layout.h). Every type but kF32 keeps its rows
+/// finite whatever an optimizer computes: what lies beyond the type's range becomes its nearest
+/// end, infinity too, and a NaN becomes the end of its sign.
+enum class ValueType : uint8_t {
+  /// IEEE 754 binary32, 4 bytes a value: kept as it is.
+  kF32,
+  /// IEEE 754 binary16, 2 bytes a value: 11 significant bits, range +-65,504. Subnormals are kept,
+  /// down to 2^-24; what rounds to less becomes a zero of its sign.
+  kF16,
+  /// bfloat16, 2 bytes a value, the upper half of a binary32: 8 significant bits, subnormals kept,
+  /// range +-0x1.fep127 (3.39e38).
+  kBf16,
+  /// For serving: rows are assigned, not pushed. 1 byte a value and 8 bytes a row. q from 0 to 255 stands for bias + scale * q in f32, rounded
+  /// after the product and after the sum; bias = min(row), scale = (max(row) - min(row)) / 255 and
+  /// q = (x - bias) / scale to the nearest, ties to even. An error is at most scale / 2 and the
+  /// rounding of that formula, unless scale is subnormal. Range +-2^126, so that no step overflows.
+  /// A row of equal values has scale 0 and is kept exactly, but for the sign of zero. Formula:
+  /// FBGEMM's 8-bit row-wise rows.
+  kI8,
+  /// As kI8 with q from 0 to 15, two values a byte, the earlier one in the low half:
+  /// scale = (max(row) - min(row)) / 15.
+  kI4,
+};
+
+/// How a value becomes one of the two that a 16-bit type has beside it.
+enum class Rounding : uint8_t {
+  /// To the nearest, ties to even. Changes below half a unit of a value's last place are lost.
+  kNearest,
+  /// Up or down by chance, each as likely as the other side is near, so that the mean of many
+  /// rounded values is the value itself: small changes add up. A value that the type has is kept.
+  /// For kF16 and kBf16. The chance is a pure function of (table, key, push, position), so state
+  /// is the same for any number of threads and any instruction set.
+  /// Gupta, Agrawal, Gopalakrishnan, Narayanan 2015.
+  kStochastic,
+};
+
 struct TableOptions {
   uint32_t dim = 0;  ///< values per row, 1 to kMaxDim
+  ValueType value_type = ValueType::kF32;
+  Rounding rounding = Rounding::kNearest;  ///< kStochastic only with kF16 and kBf16
   OptimizerOptions optimizer;
   InitializerOptions initializer;
   Missing missing = Missing::kInitial;

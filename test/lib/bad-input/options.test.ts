@@ -117,6 +117,24 @@ const kTables: Wrong[] = [
   [{ dim: 4, initializer: uniform(-1) }, 'RangeError', /^initializer: expected low below high/],
   [{ dim: 4, initializer: uniform(2, 1) }, 'RangeError', /^initializer: expected low below high/],
   [
+    { dim: 4, valueType: 'f64' },
+    'RangeError',
+    "valueType: expected one of 'f32', 'f16', 'bf16', 'i8', 'i4', received 'f64'",
+  ],
+  [{ dim: 4, valueType: 1 }, 'TypeError', /^valueType: .* received 1$/],
+  [
+    { dim: 4, rounding: 'up' },
+    'RangeError',
+    "rounding: expected one of 'nearest', 'stochastic', received 'up'",
+  ],
+  [{ dim: 4, rounding: null }, 'TypeError', /^rounding: .* received null$/],
+  [{ dim: 4, rounding: 'stochastic' }, 'RangeError', /^rounding: expected 'nearest', received/],
+  [
+    { dim: 4, valueType: 'i8', rounding: 'stochastic' },
+    'RangeError',
+    /^rounding: expected 'nearest', received 'stochastic', which is for valueType 'f16' and/,
+  ],
+  [
     { dim: 4, missing: 'nan' },
     'RangeError',
     "missing: expected one of 'initial', 'zeros', received 'nan'",

@@ -66,6 +66,8 @@ export async function stores(): Promise<void> {
 export async function tables(store: Store): Promise<void> {
   const options: TableOptions = {
     dim: 64,
+    valueType: 'bf16',
+    rounding: 'stochastic',
     optimizer: adagrad({ learningRate: 0.05 }),
     initializer: uniform(0.01),
     missing: 'zeros',

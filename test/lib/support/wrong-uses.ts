@@ -58,6 +58,10 @@ export function tables(): void {
   drop(store.table('t', { dim: 8, optimizer: adagrad }))
   // @ts-expect-error an optimizer is no initializer
   drop(store.table('t', { dim: 8, initializer: sum() }))
+  // @ts-expect-error no such type
+  drop(store.table('t', { dim: 8, valueType: 'f64' }))
+  // @ts-expect-error no such choice
+  drop(store.table('t', { dim: 8, rounding: 'up' }))
   // @ts-expect-error no such choice
   drop(store.table('t', { dim: 8, missing: 'nan' }))
   // @ts-expect-error no such choice

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "simd/convert_kernels.h"
 #include "simd/kernels.h"
 
 namespace hotrow::test {
@@ -84,6 +85,9 @@ TEST(Targets, EachLevelHasKernelsOfItsOwn) {
   for (const UpdateKernels* kernels : all_update_kernels()) names.insert(kernels->target);
   EXPECT_EQ(names.size(), levels);
   EXPECT_EQ(all_row_kernels().size(), levels);
+  names.clear();
+  for (const ValueKernels* k : all_value_kernels(ValueType::kF16)) names.insert(k->target);
+  EXPECT_EQ(names.size(), levels);
 #else
   GTEST_SKIP() << "one level on this architecture";
 #endif

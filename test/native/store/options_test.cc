@@ -81,6 +81,20 @@ TEST(TableOptions, Dim) {
   }
 }
 
+TEST(TableOptions, StochasticRoundingIsForSixteenBits) {
+  for (const ValueType type :
+       {ValueType::kF32, ValueType::kF16, ValueType::kBf16, ValueType::kI8, ValueType::kI4}) {
+    TableOptions options{.dim = 1, .value_type = type};
+    EXPECT_TRUE(ok(options.validate()));
+    options.rounding = Rounding::kStochastic;
+    if (type == ValueType::kF16 || type == ValueType::kBf16) {
+      EXPECT_TRUE(ok(options.validate()));
+    } else {
+      EXPECT_TRUE(fails(options.validate(), kInvalid, "rounding: expected 'nearest'"));
+    }
+  }
+}
+
 TEST(TableOptions, PartsAreValidatedToo) {
   TableOptions options{.dim = 1};
   options.optimizer.l1 = -1;
@@ -157,6 +171,12 @@ TEST(Options, EqualOnlyWhenEveryFieldIs) {
   EXPECT_FALSE(a == b);
   b = a;
   b.seed = 1;
+  EXPECT_FALSE(a == b);
+  b = a;
+  b.value_type = ValueType::kI4;
+  EXPECT_FALSE(a == b);
+  b = a;
+  b.rounding = Rounding::kStochastic;
   EXPECT_FALSE(a == b);
 }
 

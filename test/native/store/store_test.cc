@@ -47,6 +47,7 @@ TEST(Store, OtherOptionsAreNamed) {
     EXPECT_TRUE(fails(store->table("t", other), kConflict, field)) << field;
   };
   conflict("dim: it has 2, received 3", [](auto& o) { o.dim = 3; });
+  conflict("valueType", [](auto& o) { o.value_type = ValueType::kBf16; });
   conflict("optimizer", [](auto& o) { o.optimizer.kind = OptimizerKind::kAdam; });
   conflict("optimizer", [](auto& o) { o.optimizer.learning_rate = 1; });
   conflict("optimizer", [](auto& o) { o.optimizer.beta1 = 0.5F; });
