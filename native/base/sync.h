@@ -23,6 +23,7 @@
 #define HOTROW_EXCLUDES(...) HOTROW_ATTRIBUTE(locks_excluded(__VA_ARGS__))
 #define HOTROW_ACQUIRE(...) HOTROW_ATTRIBUTE(acquire_capability(__VA_ARGS__))
 #define HOTROW_ACQUIRE_SHARED(...) HOTROW_ATTRIBUTE(acquire_shared_capability(__VA_ARGS__))
+#define HOTROW_TRY_ACQUIRE(...) HOTROW_ATTRIBUTE(try_acquire_capability(__VA_ARGS__))
 #define HOTROW_RELEASE(...) HOTROW_ATTRIBUTE(release_capability(__VA_ARGS__))
 #define HOTROW_RELEASE_SHARED(...) HOTROW_ATTRIBUTE(release_shared_capability(__VA_ARGS__))
 #define HOTROW_NO_THREAD_SAFETY_ANALYSIS HOTROW_ATTRIBUTE(no_thread_safety_analysis)
@@ -44,6 +45,8 @@ class HOTROW_CAPABILITY("mutex") Mutex {
   Mutex& operator=(const Mutex&) = delete;
 
   void lock() HOTROW_ACQUIRE() { mutex_.lock(); }
+  /// Waits for nobody; false when another thread holds the lock.
+  [[nodiscard]] bool try_lock() HOTROW_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
   void unlock() HOTROW_RELEASE() { mutex_.unlock(); }
 
  private:

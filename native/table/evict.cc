@@ -18,6 +18,8 @@ namespace {
 constexpr size_t kSampled = 16;
 // Fewer where each costs a random row.
 constexpr size_t kSampledNorms = 8;
+// More leave nothing of a byte.
+constexpr double kMostHalvings = 8;
 // Victims chosen at once: their list stays small.
 constexpr uint64_t kMostVictims = 4096;
 
@@ -188,7 +190,10 @@ void IndexedRows<IndexT>::decay(double factor, Moment moment) {
       writer.end(hold);
     });
   }
-  if (bloom_) bloom_->decay(static_cast<float>(factor));
+  if (!bloom_) return;
+  // A filter can only halve: as often as comes nearest.
+  const double halves = factor > 0 ? std::round(-std::log2(factor)) : kMostHalvings;
+  for (int i = 0; i < static_cast<int>(std::min(halves, kMostHalvings)); ++i) bloom_->halve();
 }
 
 template <class IndexT>

@@ -139,7 +139,7 @@ class Table {
   /// index. ERR_INVALID_ARGUMENT when the policy does not know what is asked.
   virtual Result<uint64_t> shrink(const ShrinkOptions& options) = 0;
   /// Multiplies all counts of uses (kLfu, kAgeingLfu) and of keys that have no row yet (kCount,
-  /// kBloom) by `factor`, 0 to 1. Reads the whole index.
+  /// kBloom, which halves: as often as comes nearest) by `factor`, 0 to 1. Reads the whole index.
   virtual Status decay(double factor) = 0;
   /// Scores [n] of rows for kLowestScore; keys without a row are passed over. A new row's score is
   /// 0. Returns how many had a row.

@@ -1,0 +1,136 @@
+// Latencies in constant memory: a histogram with log-linear buckets, and a timer that feeds it.
+//
+// Buckets are those of HdrHistogram (Gil Tene, hdrhistogram.org): one a nanosecond below 16 ns,
+// then 16 equal ones for each power of two, up to 100 s. A percentile is the middle of the bucket
+// that holds it, so it is off by at most half a sixteenth: 3.125 %. Longer times count as 100 s.
+//
+// Threads: any number record at once, without waiting. Each thread adds to one of a few stripes, so
+// that the bucket everybody hits is not one cache line that everybody writes. Nothing is lost: a
+// snapshot counts every time whose record() happened before it, and some of those under way. Its
+// maximum covers all that it counts; its sum may be ahead of its count by records under way.
+#ifndef HOTROW_BASE_HISTOGRAM_H_
+#define HOTROW_BASE_HISTOGRAM_H_
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <chrono>
+#include <cstdint>
+
+namespace hotrow {
+
+/// What a histogram says in six numbers. All are 0 when nothing was recorded.
+struct LatencySummary {
+  uint64_t count = 0;
+  double mean_ns = 0;   ///< exact, of times cut off at 100 s
+  uint64_t p50_ns = 0;  ///< percentiles by nearest rank, within 3.125 %
+  uint64_t p90_ns = 0;
+  uint64_t p99_ns = 0;
+  uint64_t p999_ns = 0;
+  uint64_t max_ns = 0;  ///< exact, cut off at 100 s
+};
+
+/// Times recorded up to one moment: a value, which may be merged with others.
+class LatencySnapshot {
+ public:
+  static constexpr uint64_t kMaxNs = 100'000'000'000;
+  static constexpr uint32_t kStepBits = 4;
+  static constexpr uint32_t kSteps = 1U << kStepBits;  // buckets for each power of two
+  static constexpr uint32_t kBuckets = 536;            // bucket_of(kMaxNs) + 1
+
+  /// The bucket of a time of at most kMaxNs. The leading one names the power of two, the four bits
+  /// behind it the step; below 16 ns the time itself is the bucket.
+  static constexpr uint32_t bucket_of(uint64_t ns) {
+    if (ns < kSteps) return static_cast<uint32_t>(ns);
+    const auto shift = static_cast<uint32_t>(std::bit_width(ns)) - kStepBits - 1;
+    return (shift << kStepBits) + static_cast<uint32_t>(ns >> shift);
+  }
+
+  /// The middle of a bucket, which stands for all its times.
+  static constexpr uint64_t middle_of(uint32_t bucket) {
+    if (bucket < 2 * kSteps) return bucket;
+    const uint32_t shift = (bucket >> kStepBits) - 1;
+    const uint64_t lowest = uint64_t{kSteps + bucket % kSteps} << shift;
+    return lowest + (uint64_t{1} << (shift - 1));
+  }
+
+  uint64_t count() const { return count_; }
+  uint64_t sum_ns() const { return sum_ns_; }
+  uint64_t max_ns() const { return max_ns_; }
+
+  /// The smallest recorded time that at least `permille` thousandths of all do not exceed, within
+  /// 3.125 %; 0 when there is none. Cost: a walk over the 536 buckets.
+  uint64_t percentile_ns(uint32_t permille) const;
+  LatencySummary summary() const;
+
+  /// Adds what `other` holds, as if both had been recorded in one histogram.
+  void merge(const LatencySnapshot& other);
+
+ private:
+  friend class LatencyHistogram;
+
+  std::array<uint64_t, kBuckets> buckets_ = {};
+  uint64_t count_ = 0;
+  uint64_t sum_ns_ = 0;
+  uint64_t max_ns_ = 0;
+};
+
+static_assert(LatencySnapshot::bucket_of(LatencySnapshot::kMaxNs) + 1 == LatencySnapshot::kBuckets);
+
+class LatencyHistogram {
+ public:
+  LatencyHistogram() = default;
+  LatencyHistogram(const LatencyHistogram&) = delete;
+  LatencyHistogram& operator=(const LatencyHistogram&) = delete;
+
+  /// Counts one time. Two atomic additions to two lines of the thread's stripe: some 10 ns.
+  void record(uint64_t ns);
+
+  LatencySnapshot snapshot() const;
+
+ private:
+  static constexpr uint32_t kStripes = 4;
+
+  struct alignas(64) Stripe {
+    std::atomic<uint64_t> sum_ns{0};
+    std::atomic<uint64_t> max_ns{0};
+    // Counted by release after the time is in the sum and the maximum; a snapshot reads these
+    // first, by acquire.
+    std::array<std::atomic<uint64_t>, LatencySnapshot::kBuckets> buckets = {};
+  };
+  static_assert(sizeof(Stripe) < 8192);
+
+  std::array<Stripe, kStripes> stripes_;
+};
+
+/// Records the time from its construction to its end. With no histogram it does not ask the clock
+/// either: a call of a few hundred nanoseconds is worth measuring only now and then, because
+/// looking at the clock twice takes some 50 of them.
+class ScopedTimer {
+ public:
+  /// `histogram` may be null, and must otherwise outlive the timer.
+  explicit ScopedTimer(LatencyHistogram* histogram) : histogram_(histogram) {
+    if (histogram_ != nullptr) start_ = Clock::now();
+  }
+  ~ScopedTimer() {
+    if (histogram_ != nullptr) histogram_->record(elapsed_ns());
+  }
+  ScopedTimer(const ScopedTimer&) = delete;
+  ScopedTimer& operator=(const ScopedTimer&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  uint64_t elapsed_ns() const {
+    const std::chrono::nanoseconds elapsed = Clock::now() - start_;
+    return static_cast<uint64_t>(elapsed.count());
+  }
+
+  LatencyHistogram* const histogram_;
+  Clock::time_point start_;
+};
+
+}  // namespace hotrow
+
+#endif  // HOTROW_BASE_HISTOGRAM_H_
