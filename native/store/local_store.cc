@@ -25,6 +25,7 @@ std::string first_difference(const TableOptions& a, const TableOptions& b) {
   if (a.missing != b.missing) return "missing";
   if (a.non_finite != b.non_finite) return "nonFinite";
   if (a.seed != b.seed) return "seed";
+  if (a.groups != b.groups) return "groups";
   return {};
 }
 
@@ -136,7 +137,7 @@ Status LocalStore::push_all(std::span<const TablePush> pushes) {
                                       "once, received '" +
                                       table.value()->name() + "' again");
     }
-    requests.push_back({table.value(), pushes[i].keys, pushes[i].gradients});
+    requests.push_back({table.value(), pushes[i].keys, pushes[i].gradients, pushes[i].options});
   }
   return SparseTable::push_all(requests);
 }

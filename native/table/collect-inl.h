@@ -33,6 +33,7 @@ Status SparseTable::collect(PushPlan& plan, KeyBatch keys, PushKind kind, const 
     const BatchIndex::Part& batch = plan.batch->part(number);
     PushPart& part = plan.parts[number];
     part.reset(batch.size(), layout_.dim, kind);
+    part.scratch.resize(optimizer_.scratch_values(layout_.dim));
     if (skip) part.added.assign(batch.size(), 0);
     const auto all_finite = row_kernels().all_finite;
     auto read = source();

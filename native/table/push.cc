@@ -47,6 +47,7 @@ std::unique_ptr<PushPlan> SparseTable::take_plan() {
   }
   if (!plan) plan = std::make_unique<PushPlan>();
   plan->table = this;
+  plan->options = {};
   return plan;
 }
 
@@ -154,7 +155,8 @@ void SparseTable::write_row(const KeyChange& change, std::byte* row) const {
   if (change.kind == PushKind::kAssign) {
     std::memcpy(w, change.row, layout_.dim * sizeof(float));
   } else {
-    update_row_(w, layout_.state_of(row).data(), change.row, layout_.dim, change.step);
+    optimizer_.apply(change.step, w, layout_.state_of(row).data(), change.row, layout_.dim,
+                     change.scratch);
   }
 }
 
@@ -196,7 +198,7 @@ bool SparseTable::apply_one(PushPart& part, RowAllocator& allocator, const KeyCh
 }
 
 void SparseTable::apply_part(const PushPlan& plan, uint32_t number, PushPart& part,
-                             const UpdateStep& step) {
+                             const StepTable& steps) {
   const BatchIndex::Part& batch = plan.batch->part(number);
   const size_t n = batch.size();
   RowAllocator allocator(body_->rows);
@@ -212,7 +214,8 @@ void SparseTable::apply_part(const PushPlan& plan, uint32_t number, PushPart& pa
     if (!part.applies(i)) continue;
     const uint32_t in_shard = plan.keys_in[Index::shard_of(batch.hashes[i])];
     if (!apply_one(part, allocator,
-                   {batch.keys[i], batch.hashes[i], part.row(i), plan.kind, step, in_shard})) {
+                   {batch.keys[i], batch.hashes[i], part.row(i), plan.kind,
+                    steps.for_key(batch.keys[i]), in_shard, part.scratch.data()})) {
       part.failed = true;
       return;
     }
@@ -223,10 +226,10 @@ Status SparseTable::apply(PushPlan& plan) {
   // A push of nothing is no step.
   const bool steps = plan.kind == PushKind::kGradient && plan.applies();
   const uint64_t t = steps ? steps_.fetch_add(1, std::memory_order_relaxed) + 1 : 1;
-  const UpdateStep step = optimizer_.step(t);
+  const StepTable constants(optimizer_, t, plan.options.learning_rate);
   const uint32_t parts = plan.batch->parts();
-  context_.pool.run(parts,
-                    [&](uint32_t number) { apply_part(plan, number, plan.parts[number], step); });
+  context_.pool.run(
+      parts, [&](uint32_t number) { apply_part(plan, number, plan.parts[number], constants); });
   bool failed = false;
   uint64_t skipped = 0;
   uint64_t created = 0;
@@ -282,8 +285,8 @@ Status SparseTable::run(std::unique_ptr<PushPlan> plan, Status collected) {
   return status;
 }
 
-Status SparseTable::push(KeyBatch keys, ConstRowBatch gradients) {
-  const PushRequest request{this, keys, gradients};
+Status SparseTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options) {
+  const PushRequest request{this, keys, gradients, options};
   return push_all({&request, 1});
 }
 
@@ -297,6 +300,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
     if (request.table->closed()) return request.table->closed_status();
     HOTROW_RETURN_IF_ERROR(
         request.table->check_rows("gradients", request.keys, request.gradients.size()));
+    HOTROW_RETURN_IF_ERROR(request.table->optimizer_.check(request.options));
   }
   std::vector<std::unique_ptr<PushPlan>> plans;
   std::vector<PushPlan*> pointers;
@@ -304,6 +308,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
   for (const PushRequest& request : requests) {
     plans.push_back(request.table->take_plan());
     pointers.push_back(plans.back().get());
+    plans.back()->options = request.options;
     status = request.table->collect(*plans.back(), request.keys, PushKind::kGradient,
                                     rows_of(request.gradients, request.table->layout_.dim));
     if (!status.ok()) break;

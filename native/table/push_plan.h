@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "hotrow/options.h"
 #include "memory/budget.h"
 #include "simd/kernels.h"
 #include "table/batch_index.h"
@@ -66,6 +67,7 @@ class PushPart {
     return summed_ ? std::span<const float>(sums_) : std::span<const float>();
   }
 
+  std::vector<float> scratch;  // the optimizer's, for one row
   // By id, NonFinite::kSkip only: positions that were added. None, and nothing is applied.
   std::vector<uint32_t> added;
   uint64_t rows_left = 0;  // rows this part may still create
@@ -109,6 +111,7 @@ class PushPart {
 struct PushPlan {
   SparseTable* table = nullptr;
   PushKind kind = PushKind::kGradient;
+  PushOptions options;
   std::unique_ptr<BatchIndex> batch;
   std::vector<PushPart> parts;  // at least as many as the batch has
   Index::Counts keys_in = {};   // distinct keys by shard

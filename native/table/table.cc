@@ -20,10 +20,9 @@ SparseTable::SparseTable(std::string name, TableOptions options, TableContext& c
     : name_(std::move(name)),
       options_(options),
       context_(context),
-      optimizer_(options.optimizer),
+      optimizer_(options.optimizer, options.groups),
       initializer_(options.initializer, options.seed),
       layout_(layout_of(options, optimizer_)),
-      update_row_(optimizer_.update_row()),
       body_(std::make_unique<Body>(layout_, context.budget)) {}
 
 Result<std::shared_ptr<SparseTable>> SparseTable::create(std::string name, TableOptions options,

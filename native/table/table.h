@@ -37,8 +37,9 @@ class SparseTable final : public Table {
 
   Status lookup(KeyBatch keys, RowBatch rows) override;
   Status lookup_pooled(const BagBatch& bags, RowBatch out) override;
-  Status push(KeyBatch keys, ConstRowBatch gradients) override;
-  Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients) override;
+  Status push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options = {}) override;
+  Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
+                     const PushOptions& options = {}) override;
   Status update(KeyBatch keys, ConstRowBatch rows) override;
   Result<uint64_t> erase(KeyBatch keys) override;
   Result<TableStats> stats() override;
@@ -51,6 +52,7 @@ class SparseTable final : public Table {
     SparseTable* table;
     KeyBatch keys;
     ConstRowBatch gradients;
+    PushOptions options;
   };
   /// Applies all requests or none. The tables are distinct and share one context.
   static Status push_all(std::span<const PushRequest> requests);
@@ -142,7 +144,7 @@ class SparseTable final : public Table {
   bool reserve_exactly(PushPlan& plan);
   void release(PushPlan& plan);
   Status apply(PushPlan& plan);
-  void apply_part(const PushPlan& plan, uint32_t number, PushPart& part, const UpdateStep& step);
+  void apply_part(const PushPlan& plan, uint32_t number, PushPart& part, const StepTable& steps);
   /// What a push does to one key.
   struct KeyChange {
     uint64_t key;
@@ -151,6 +153,7 @@ class SparseTable final : public Table {
     PushKind kind;
     const UpdateStep& step;
     uint32_t keys_in_shard;  // keys of the whole batch in the key's shard
+    float* scratch;          // [optimizer_.scratch_values(dim)]
   };
   bool apply_one(PushPart& part, RowAllocator& allocator, const KeyChange& change);
   void prefetch_row(uint64_t key, uint64_t hash) const;
@@ -162,7 +165,6 @@ class SparseTable final : public Table {
   const Optimizer optimizer_;
   const Initializer initializer_;
   const RowLayout layout_;
-  const UpdateRow update_row_;
   std::atomic<bool> closed_{false};  // release by close(), acquire by every call
   std::unique_ptr<Body> body_;       // constant until close() has waited for all calls
   std::atomic<uint64_t> steps_{0};   // pushes applied: Adam's t
