@@ -14,22 +14,21 @@ HWY_BEFORE_NAMESPACE();
 namespace hotrow {
 namespace HWY_NAMESPACE {
 
-/// Moves the mean of gradients at `first`; returns it.
+// Loads come before stores in every loop: a load behind a store whose address has the same low 12
+// bits waits for it.
+
+/// The mean of gradients at `first`, moved.
 template <class D, class V>
-HWY_INLINE V move_first(D d, float* first, V gradient, const UpdateStep& step) {
-  const V m = hn::Add(hn::Mul(hn::Set(d, step.beta1), hn::LoadU(d, first)),
-                      hn::Mul(hn::Set(d, step.one_minus_beta1), gradient));
-  hn::StoreU(m, d, first);
-  return m;
+HWY_INLINE V next_first(D d, const float* first, V gradient, const UpdateStep& step) {
+  return hn::Add(hn::Mul(hn::Set(d, step.beta1), hn::LoadU(d, first)),
+                 hn::Mul(hn::Set(d, step.one_minus_beta1), gradient));
 }
 
-/// Moves the mean of squares at `second`; returns it.
+/// The mean of squares at `second`, moved.
 template <class D, class V>
-HWY_INLINE V move_second(D d, float* second, V gradient, const UpdateStep& step) {
-  const V v = hn::Add(hn::Mul(hn::Set(d, step.beta2), hn::LoadU(d, second)),
-                      hn::Mul(hn::Set(d, step.one_minus_beta2), hn::Mul(gradient, gradient)));
-  hn::StoreU(v, d, second);
-  return v;
+HWY_INLINE V next_second(D d, const float* second, V gradient, const UpdateStep& step) {
+  return hn::Add(hn::Mul(hn::Set(d, step.beta2), hn::LoadU(d, second)),
+                 hn::Mul(hn::Set(d, step.one_minus_beta2), hn::Mul(gradient, gradient)));
 }
 
 /// sqrt(v) without its bias, plus epsilon.
@@ -42,8 +41,10 @@ HWY_INLINE V root_of(D d, V v, const UpdateStep& step) {
 void update_adam(float* w, float* state, const float* g, size_t n, const UpdateStep& step) {
   for_lanes(n, [&](auto d, size_t i) {
     const auto gradient = hn::LoadU(d, g + i);
-    const auto m = move_first(d, state + i, gradient, step);
-    const auto v = move_second(d, state + n + i, gradient, step);
+    const auto m = next_first(d, state + i, gradient, step);
+    const auto v = next_second(d, state + n + i, gradient, step);
+    hn::StoreU(m, d, state + i);
+    hn::StoreU(v, d, state + n + i);
     const auto change = hn::Div(hn::Mul(hn::Set(d, step.adam_rate), m), root_of(d, v, step));
     hn::StoreU(hn::Sub(hn::LoadU(d, w + i), change), d, w + i);
   });
@@ -52,8 +53,10 @@ void update_adam(float* w, float* state, const float* g, size_t n, const UpdateS
 void update_adamw(float* w, float* state, const float* g, size_t n, const UpdateStep& step) {
   for_lanes(n, [&](auto d, size_t i) {
     const auto gradient = hn::LoadU(d, g + i);
-    const auto m = move_first(d, state + i, gradient, step);
-    const auto v = move_second(d, state + n + i, gradient, step);
+    const auto m = next_first(d, state + i, gradient, step);
+    const auto v = next_second(d, state + n + i, gradient, step);
+    hn::StoreU(m, d, state + i);
+    hn::StoreU(v, d, state + n + i);
     const auto change = hn::Div(hn::Mul(hn::Set(d, step.adam_rate), m), root_of(d, v, step));
     const auto kept = hn::Mul(hn::Set(d, step.kept_share), hn::LoadU(d, w + i));
     hn::StoreU(hn::Sub(kept, change), d, w + i);
@@ -64,9 +67,11 @@ void update_amsgrad(float* w, float* state, const float* g, size_t n, const Upda
   float* const highest = state + 2 * n;
   for_lanes(n, [&](auto d, size_t i) {
     const auto gradient = hn::LoadU(d, g + i);
-    const auto m = move_first(d, state + i, gradient, step);
-    const auto v = move_second(d, state + n + i, gradient, step);
+    const auto m = next_first(d, state + i, gradient, step);
+    const auto v = next_second(d, state + n + i, gradient, step);
     const auto h = hn::Max(hn::LoadU(d, highest + i), v);
+    hn::StoreU(m, d, state + i);
+    hn::StoreU(v, d, state + n + i);
     hn::StoreU(h, d, highest + i);
     const auto change = hn::Div(hn::Mul(hn::Set(d, step.adam_rate), m), root_of(d, h, step));
     hn::StoreU(hn::Sub(hn::LoadU(d, w + i), change), d, w + i);
@@ -77,9 +82,10 @@ void update_adamax(float* w, float* state, const float* g, size_t n, const Updat
   float* const largest = state + n;
   for_lanes(n, [&](auto d, size_t i) {
     const auto gradient = hn::LoadU(d, g + i);
-    const auto m = move_first(d, state + i, gradient, step);
+    const auto m = next_first(d, state + i, gradient, step);
     const auto faded = hn::Mul(hn::Set(d, step.beta2), hn::LoadU(d, largest + i));
     const auto u = hn::Max(faded, hn::Abs(gradient));
+    hn::StoreU(m, d, state + i);
     hn::StoreU(u, d, largest + i);
     const auto divisor = hn::Add(u, hn::Set(d, step.epsilon));
     const auto change = hn::Div(hn::Mul(hn::Set(d, step.adam_rate), m), divisor);
@@ -93,7 +99,8 @@ void update_rowwise_adam(float* w, float* state, const float* g, size_t n, const
   second = step.beta2 * second + step.one_minus_beta2 * mean;
   const float root = square_root(second) / step.adam_root_correction + step.epsilon;
   for_lanes(n, [&](auto d, size_t i) {
-    const auto m = move_first(d, state + i, hn::LoadU(d, g + i), step);
+    const auto m = next_first(d, state + i, hn::LoadU(d, g + i), step);
+    hn::StoreU(m, d, state + i);
     const auto change = hn::Div(hn::Mul(hn::Set(d, step.adam_rate), m), hn::Set(d, root));
     hn::StoreU(hn::Sub(hn::LoadU(d, w + i), change), d, w + i);
   });
@@ -113,8 +120,10 @@ void update_lamb(float* w, float* state, const float* g, size_t n, const UpdateS
   for_lanes(n, [&](auto d, size_t i) {
     const auto gradient = hn::LoadU(d, g + i);
     const auto row = hn::LoadU(d, w + i);
-    const auto m = move_first(d, state + i, gradient, step);
-    const auto v = move_second(d, state + n + i, gradient, step);
+    const auto m = next_first(d, state + i, gradient, step);
+    const auto v = next_second(d, state + n + i, gradient, step);
+    hn::StoreU(m, d, state + i);
+    hn::StoreU(v, d, state + n + i);
     row_squares.add(d, i, row);
     direction_squares.add(d, i, lamb_direction(d, m, v, row, step));
   });

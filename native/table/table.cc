@@ -18,16 +18,16 @@ RowLayout layout_of(const TableOptions& options, const Optimizer& optimizer) {
 
 SparseTable::SparseTable(std::string name, TableOptions options, TableContext& context)
     : name_(std::move(name)),
-      options_(options),
+      options_(std::move(options)),
       context_(context),
-      optimizer_(options.optimizer, options.groups),
-      initializer_(options.initializer, options.seed),
-      layout_(layout_of(options, optimizer_)),
+      optimizer_(options_.optimizer, options_.groups),
+      initializer_(options_.initializer, options_.seed),
+      layout_(layout_of(options_, optimizer_)),
       body_(std::make_unique<Body>(layout_, context.budget)) {}
 
 Result<std::shared_ptr<SparseTable>> SparseTable::create(std::string name, TableOptions options,
                                                          TableContext& context) {
-  std::shared_ptr<SparseTable> table(new SparseTable(std::move(name), options, context));
+  std::shared_ptr<SparseTable> table(new SparseTable(std::move(name), std::move(options), context));
   HOTROW_RETURN_IF_ERROR(table->body_->rows.open());
   HOTROW_RETURN_IF_ERROR(table->body_->index.open());
   return table;
