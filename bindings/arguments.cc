@@ -89,7 +89,16 @@ OptimizerOptions read_optimizer(Napi::Object object) {
           .beta2 = read_float(object, "beta2"),
           .beta = read_float(object, "beta"),
           .l1 = read_float(object, "l1"),
-          .l2 = read_float(object, "l2")};
+          .l2 = read_float(object, "l2"),
+          .l21 = read_float(object, "l21"),
+          .momentum = read_float(object, "momentum"),
+          .rho = read_float(object, "rho"),
+          .decay_rate = read_float(object, "decayRate"),
+          .decay_steps = static_cast<uint32_t>(read_count(object, "decaySteps")),
+          .trust = read_float(object, "trust"),
+          .weight_decay = read_float(object, "weightDecay"),
+          .clip_value = read_float(object, "clipValue"),
+          .clip_norm = read_float(object, "clipNorm")};
 }
 
 InitializerOptions read_initializer(Napi::Object object) {
@@ -99,6 +108,19 @@ InitializerOptions read_initializer(Napi::Object object) {
           .high = read_float(object, "high"),
           .mean = read_float(object, "mean"),
           .stddev = read_float(object, "stddev")};
+}
+
+std::vector<OptimizerGroup> read_groups(Napi::Array array) {
+  std::vector<OptimizerGroup> groups;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto object = array.Get(i).As<Napi::Object>();
+    groups.push_back({.first_slot = static_cast<uint32_t>(read_count(object, "firstSlot")),
+                      .last_slot = static_cast<uint32_t>(read_count(object, "lastSlot")),
+                      .rate_scale = read_float(object, "rateScale"),
+                      .weight_decay = read_float(object, "weightDecay"),
+                      .frozen = object.Get("frozen").As<Napi::Boolean>().Value()});
+  }
+  return groups;
 }
 
 }  // namespace
@@ -176,7 +198,8 @@ TableOptions read_table_options(Napi::Object object) {
           .initializer = read_initializer(object.Get("initializer").As<Napi::Object>()),
           .missing = read_enum<Missing>(object, "missing"),
           .non_finite = read_enum<NonFinite>(object, "nonFinite"),
-          .seed = read_seed(object)};
+          .seed = read_seed(object),
+          .groups = read_groups(object.Get("groups").As<Napi::Array>())};
 }
 
 DenseOptions read_dense_options(Napi::Object object) {
@@ -191,6 +214,10 @@ DenseOptions read_dense_options(Napi::Object object) {
     options.shape.push_back(static_cast<uint64_t>(shape.Get(i).As<Napi::Number>().DoubleValue()));
   }
   return options;
+}
+
+PushOptions read_push_options(Napi::Value learning_rate) {
+  return {.learning_rate = learning_rate.As<Napi::Number>().FloatValue()};
 }
 
 Pooling read_pooling(Napi::Value value) {

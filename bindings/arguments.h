@@ -44,6 +44,8 @@ void expect_valid(Napi::Env env, const Status& status);
 StoreOptions read_store_options(Napi::Object object);
 TableOptions read_table_options(Napi::Object object);
 DenseOptions read_dense_options(Napi::Object object);
+/// A number, as lib/ gives it: the learning rate of a push, or 0.
+PushOptions read_push_options(Napi::Value learning_rate);
 /// 0 sum, 1 mean, 2 sqrtn.
 Pooling read_pooling(Napi::Value value);
 

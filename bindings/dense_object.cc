@@ -56,19 +56,23 @@ Napi::Value DenseObject::pull(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DenseObject::write(const Napi::CallbackInfo& info, const char* argument,
-                               Status (Dense::*call)(std::span<const float>)) {
+                               std::function<Status(Dense&, std::span<const float>)> call) {
   const auto values = read_floats(info[0], argument);
   expect_length(info.Env(), argument, values.size(), dense_->size(), "the parameter's size");
   auto buffers = lane_->take_buffers();
   buffers->values.assign(values.begin(), values.end());
   return lane_->submit(
       info.This().As<Napi::Object>(),
-      [dense = dense_, buffers, call] { return (dense.get()->*call)(buffers->values); },
+      [dense = dense_, buffers, call = std::move(call)] { return call(*dense, buffers->values); },
       [](Napi::Env env) { return env.Undefined(); });
 }
 
 Napi::Value DenseObject::push(const Napi::CallbackInfo& info) {
-  return write(info, "gradient", &Dense::push);
+  return write(
+      info, "gradient",
+      [options = read_push_options(info[1])](Dense& dense, std::span<const float> gradient) {
+        return dense.push(gradient, options);
+      });
 }
 
 Napi::Value DenseObject::update(const Napi::CallbackInfo& info) {

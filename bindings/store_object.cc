@@ -31,11 +31,12 @@ Napi::Object to_object(Napi::Env env, const ParameterInfo& info) {
   return object;
 }
 
-/// One element [table, keys, floats?] of lookupAll's or pushAll's list.
+/// One element of lookupAll's or pushAll's list.
 struct Request {
   std::shared_ptr<Table> table;
   std::shared_ptr<Buffers> buffers;
   std::shared_ptr<FloatResult> result;  // lookups
+  PushOptions options;                  // pushes
 };
 
 struct RequestArguments {
@@ -43,7 +44,7 @@ struct RequestArguments {
   std::span<const uint64_t> keys;
   Napi::Value floats;
   std::string floats_name;
-  Napi::Value fresh;
+  Napi::Value last;  // lookups: is `out` fresh? pushes: the learning rate
 };
 
 RequestArguments read_request(Napi::Array requests, uint32_t index, const char* floats_name) {
@@ -53,7 +54,7 @@ RequestArguments read_request(Napi::Array requests, uint32_t index, const char* 
   arguments.table = TableObject::of(request.Get(uint32_t{0}), name.c_str());
   arguments.keys = read_keys(request.Get(uint32_t{1}), (name + " keys").c_str());
   arguments.floats = request.Get(uint32_t{2});
-  arguments.fresh = request.Get(uint32_t{3});
+  arguments.last = request.Get(uint32_t{3});
   arguments.floats_name = name + " " + floats_name;
   return arguments;
 }
@@ -180,7 +181,7 @@ Napi::Value StoreObject::stats(const Napi::CallbackInfo& info) {
       });
 }
 
-// lookupAll([[table, keys, out?], …])
+// lookupAll([[table, keys, out, fresh], …])
 Napi::Value StoreObject::lookup_all(const Napi::CallbackInfo& info) {
   const auto array = info[0].As<Napi::Array>();
   auto requests = std::make_shared<std::vector<Request>>();
@@ -191,7 +192,8 @@ Napi::Value StoreObject::lookup_all(const Napi::CallbackInfo& info) {
         .table = arguments.table->table(),
         .buffers = lane_->take_buffers(),
         .result = std::make_shared<FloatResult>(
-            arguments.floats, arguments.keys.size() * arguments.table->dim(), arguments.fresh)};
+            arguments.floats, arguments.keys.size() * arguments.table->dim(), arguments.last),
+        .options = {}};
     request.buffers->keys.assign(arguments.keys.begin(), arguments.keys.end());
     requests->push_back(std::move(request));
   }
@@ -213,7 +215,7 @@ Napi::Value StoreObject::lookup_all(const Napi::CallbackInfo& info) {
       });
 }
 
-// pushAll([[table, keys, gradients], …])
+// pushAll([[table, keys, gradients, learningRate], …])
 Napi::Value StoreObject::push_all(const Napi::CallbackInfo& info) {
   const auto array = info[0].As<Napi::Array>();
   auto requests = std::make_shared<std::vector<Request>>();
@@ -221,8 +223,10 @@ Napi::Value StoreObject::push_all(const Napi::CallbackInfo& info) {
     const RequestArguments arguments = read_request(array, i, "gradients");
     check_floats(info.Env(), arguments);
     const auto gradients = read_floats(arguments.floats, "gradients");
-    Request request{
-        .table = arguments.table->table(), .buffers = lane_->take_buffers(), .result = nullptr};
+    Request request{.table = arguments.table->table(),
+                    .buffers = lane_->take_buffers(),
+                    .result = nullptr,
+                    .options = read_push_options(arguments.last)};
     request.buffers->keys.assign(arguments.keys.begin(), arguments.keys.end());
     request.buffers->values.assign(gradients.begin(), gradients.end());
     requests->push_back(std::move(request));
@@ -232,7 +236,8 @@ Napi::Value StoreObject::push_all(const Napi::CallbackInfo& info) {
       [opened = opened_, requests] {
         std::vector<TablePush> pushes;
         for (const Request& request : *requests) {
-          pushes.push_back({request.table.get(), request.buffers->keys, request.buffers->values});
+          pushes.push_back({request.table.get(), request.buffers->keys, request.buffers->values,
+                            request.options});
         }
         return opened->store->push_all(pushes);
       },

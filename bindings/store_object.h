@@ -5,6 +5,7 @@
 
 #include <napi.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -67,7 +68,7 @@ class TableObject : public Napi::ObjectWrap<TableObject> {
   BagArguments read_bags(const Napi::CallbackInfo& info) const;
   /// push and update: keys and one row a key, in one job.
   Napi::Value write(const Napi::CallbackInfo& info, const char* argument,
-                    Status (Table::*call)(KeyBatch, ConstRowBatch));
+                    std::function<Status(Table&, KeyBatch, ConstRowBatch)> call);
 
   std::shared_ptr<Table> table_;
   std::shared_ptr<Store> store_;
@@ -87,7 +88,7 @@ class DenseObject : public Napi::ObjectWrap<DenseObject> {
   Napi::Value push(const Napi::CallbackInfo& info);
   Napi::Value update(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info, const char* argument,
-                    Status (Dense::*call)(std::span<const float>));
+                    std::function<Status(Dense&, std::span<const float>)> call);
 
   std::shared_ptr<Dense> dense_;
   std::shared_ptr<Store> store_;

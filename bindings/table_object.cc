@@ -90,7 +90,8 @@ Napi::Value TableObject::lookup_sync(const Napi::CallbackInfo& info) {
   return info[1];
 }
 
-// (keys, offsets, floats, pooling, weights?, fresh?) of lookupPooled and pushPooled.
+// (keys, offsets, floats, pooling, weights?) of lookupPooled and pushPooled, whose last argument is
+// `fresh` or the learning rate.
 struct TableObject::BagArguments {
   std::shared_ptr<Buffers> buffers;
   size_t bags = 0;
@@ -138,12 +139,14 @@ Napi::Value TableObject::push_pooled(const Napi::CallbackInfo& info) {
   bags.buffers->values.assign(gradients.begin(), gradients.end());
   return lane_->submit(
       info.This().As<Napi::Object>(),
-      [table = table_, bags] { return table->push_pooled(bags.batch(), bags.buffers->values); },
+      [table = table_, bags, options = read_push_options(info[5])] {
+        return table->push_pooled(bags.batch(), bags.buffers->values, options);
+      },
       undefined);
 }
 
 Napi::Value TableObject::write(const Napi::CallbackInfo& info, const char* argument,
-                               Status (Table::*call)(KeyBatch, ConstRowBatch)) {
+                               std::function<Status(Table&, KeyBatch, ConstRowBatch)> call) {
   const auto keys = read_keys(info[0], "keys");
   const auto rows = read_floats(info[1], argument);
   expect_rows(info.Env(), argument, rows.size(), keys.size(), dim_);
@@ -152,14 +155,18 @@ Napi::Value TableObject::write(const Napi::CallbackInfo& info, const char* argum
   buffers->values.assign(rows.begin(), rows.end());
   return lane_->submit(
       info.This().As<Napi::Object>(),
-      [table = table_, buffers, call] {
-        return (table.get()->*call)(buffers->keys, buffers->values);
+      [table = table_, buffers, call = std::move(call)] {
+        return call(*table, buffers->keys, buffers->values);
       },
       undefined);
 }
 
 Napi::Value TableObject::push(const Napi::CallbackInfo& info) {
-  return write(info, "gradients", &Table::push);
+  return write(
+      info, "gradients",
+      [options = read_push_options(info[2])](Table& table, KeyBatch keys, ConstRowBatch gradients) {
+        return table.push(keys, gradients, options);
+      });
 }
 
 Napi::Value TableObject::update(const Napi::CallbackInfo& info) {

@@ -9,6 +9,15 @@ export interface NativeStoreOptions {
   threads: number
 }
 
+export interface NativeGroup {
+  firstSlot: number
+  lastSlot: number
+  rateScale: number
+  /** -1: the optimizer's. */
+  weightDecay: number
+  frozen: boolean
+}
+
 export interface NativeTableOptions {
   dim: number
   valueType: number
@@ -18,6 +27,7 @@ export interface NativeTableOptions {
   missing: number
   nonFinite: number
   seed: bigint
+  groups: NativeGroup[]
 }
 
 export interface NativeDenseOptions {
@@ -95,14 +105,16 @@ export interface NativeTable {
     weights: Floats | undefined,
     fresh: boolean,
   ): Promise<Float32Array>
-  push(keys: BigUint64Array, gradients: Floats): Promise<void>
-  /** `pooling` must be 0, 1 or 2. */
+  /** `learningRate` must be a number; 0: the optimizer's. */
+  push(keys: BigUint64Array, gradients: Floats, learningRate: number): Promise<void>
+  /** `pooling` must be 0, 1 or 2; `learningRate` as for `push`. */
   pushPooled(
     keys: BigUint64Array,
     offsets: Uint32Array,
     gradients: Floats,
     pooling: number,
-    weights?: Floats,
+    weights: Floats | undefined,
+    learningRate: number,
   ): Promise<void>
   update(keys: BigUint64Array, rows: Floats): Promise<void>
   erase(keys: BigUint64Array): Promise<number>
@@ -112,12 +124,15 @@ export interface NativeTable {
 export interface NativeDense {
   /** `fresh` as for NativeTable.lookup. */
   pull(out: Floats, fresh: boolean): Promise<Float32Array>
-  push(gradient: Floats): Promise<void>
+  /** `learningRate` as for NativeTable.push. */
+  push(gradient: Floats, learningRate: number): Promise<void>
   update(values: Floats): Promise<void>
 }
 
-/** Table, keys, `out` or gradients; for lookups, whether `out` is fresh. */
-export type NativeRequest = readonly [NativeTable, BigUint64Array, Floats, boolean]
+/** Table, keys, `out`, and whether `out` is fresh. */
+export type NativeLookup = readonly [NativeTable, BigUint64Array, Floats, boolean]
+/** Table, keys, gradients, and the learning rate as for NativeTable.push. */
+export type NativePush = readonly [NativeTable, BigUint64Array, Floats, number]
 
 export interface NativeStore {
   /** Must be called first; resolves with the store's canonical path. */
@@ -129,8 +144,8 @@ export interface NativeStore {
   list(): Promise<ParameterInfo[]>
   drop(name: string): Promise<void>
   stats(): Promise<StoreStats>
-  lookupAll(requests: NativeRequest[]): Promise<Float32Array[]>
-  pushAll(requests: NativeRequest[]): Promise<void>
+  lookupAll(requests: NativeLookup[]): Promise<Float32Array[]>
+  pushAll(requests: NativePush[]): Promise<void>
   close(): Promise<void>
 }
 

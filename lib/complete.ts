@@ -3,18 +3,44 @@
  * Wrong types and unknown fields are found here; wrong values by `validate()` in the core.
  */
 import { types } from 'node:util'
-import type { NativeDenseOptions, NativeStoreOptions, NativeTableOptions } from './addon.ts'
+import type {
+  NativeDenseOptions,
+  NativeGroup,
+  NativeStoreOptions,
+  NativeTableOptions,
+} from './addon.ts'
 import { rangeError, StoreError, typeError } from './errors.ts'
 import type {
   DenseOptions,
   InitializerOptions,
   OptimizerOptions,
+  PushOptions,
   StoreOptions,
   TableOptions,
 } from './options.ts'
 
 /** Defaults of OptimizerOptions in options.h, in the order of its enum. */
-const optimizerKinds = ['sgd', 'adagrad', 'rowwiseAdagrad', 'adam', 'ftrl', 'sum'] as const
+const optimizerKinds: readonly OptimizerOptions['kind'][] = [
+  'sgd',
+  'adagrad',
+  'rowwiseAdagrad',
+  'adam',
+  'ftrl',
+  'sum',
+  'momentum',
+  'nesterov',
+  'adagradDecay',
+  'rmsprop',
+  'adadelta',
+  'adamw',
+  'amsgrad',
+  'adamax',
+  'rowwiseAdam',
+  'groupFtrl',
+  'lamb',
+  'lars',
+  'lion',
+]
 const optimizerDefaults = {
   learningRate: 0.01,
   initialAccumulator: 0.1,
@@ -24,6 +50,15 @@ const optimizerDefaults = {
   beta: 1,
   l1: 0,
   l2: 0,
+  l21: 0,
+  momentum: 0.9,
+  rho: 0.9,
+  decayRate: 0.9,
+  decaySteps: 100_000,
+  trust: 0.001,
+  weightDecay: 0,
+  clipValue: 0,
+  clipNorm: 0,
 }
 const initializerKinds = ['zeros', 'constant', 'uniform', 'normal', 'truncatedNormal'] as const
 const initializerDefaults = { value: 0, low: 0, high: 0, mean: 0, stddev: 0 }
@@ -39,7 +74,9 @@ const tableFields = [
   'missing',
   'nonFinite',
   'seed',
+  'groups',
 ]
+const groupFields = ['firstSlot', 'lastSlot', 'rateScale', 'weightDecay', 'frozen']
 const denseFields = ['shape', 'optimizer', 'initializer', 'nonFinite', 'seed']
 
 type Fields = Record<string, unknown>
@@ -85,12 +122,28 @@ export function countOf(
 }
 
 /** Options of a call: absent, or an object with no fields but `known`. */
-export function checkCallOptions(options: unknown, known: readonly string[]): void {
+export function checkCallOptions(
+  options: unknown,
+  known: readonly string[],
+  argument = 'options',
+): void {
   if (options === undefined) return
   if (ArrayBuffer.isView(options)) {
-    throw typeError('options', `an object with ${known.join(', ')}`, options)
+    throw typeError(argument, `an object with ${known.join(', ')}`, options)
   }
-  checkObject('options', options, known)
+  checkObject(argument, options, known)
+}
+
+/** The learning rate of a push, as f32 holds it; 0 when there is none. */
+export function checkLearningRate(options: PushOptions | undefined, argument = ''): number {
+  const value = options?.learningRate
+  if (value === undefined) return 0
+  if (typeof value !== 'number') throw typeError(`${argument}learningRate`, 'a number', value)
+  const rate = Math.fround(value)
+  if (!Number.isFinite(rate) || rate <= 0) {
+    throw rangeError(`${argument}learningRate`, 'a finite number above 0', value)
+  }
+  return rate
 }
 
 /** An integer from `least` to `most`; the limits are written out in messages. */
@@ -163,6 +216,36 @@ function completeKind<Numbers extends Record<string, number>>(
   return complete as Numbers & { kind: number }
 }
 
+function completeOptimizer(value: unknown) {
+  const complete = completeKind('optimizer', value, optimizerKinds, optimizerDefaults)
+  checkInteger('optimizer.decaySteps', complete.decaySteps, 1, 2 ** 32 - 1)
+  return complete
+}
+
+function completeGroup(argument: string, value: unknown): NativeGroup {
+  const fields = checkObject(argument, value, groupFields)
+  const { rateScale = 1, weightDecay = -1, frozen = false } = fields
+  if (typeof rateScale !== 'number') throw typeError(`${argument}.rateScale`, 'a number', rateScale)
+  if (typeof weightDecay !== 'number') {
+    throw typeError(`${argument}.weightDecay`, 'a number', weightDecay)
+  }
+  if (typeof frozen !== 'boolean') throw typeError(`${argument}.frozen`, 'a boolean', frozen)
+  return {
+    firstSlot: checkInteger(`${argument}.firstSlot`, fields['firstSlot'], 0, 2 ** 20 - 1),
+    lastSlot: checkInteger(`${argument}.lastSlot`, fields['lastSlot'], 0, 2 ** 20 - 1),
+    rateScale,
+    weightDecay,
+    frozen,
+  }
+}
+
+function completeGroups(value: unknown): NativeGroup[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) throw typeError('groups', 'an array', value)
+  if (value.length > 64) throw rangeError('groups', 'at most 64 groups', value.length)
+  return Array.from(value, (group, i) => completeGroup(`groups[${i}]`, group))
+}
+
 function completeCommon(fields: {
   optimizer?: OptimizerOptions
   initializer?: InitializerOptions
@@ -176,7 +259,7 @@ function completeCommon(fields: {
     seed,
   } = fields
   return {
-    optimizer: completeKind('optimizer', optimizer, optimizerKinds, optimizerDefaults),
+    optimizer: completeOptimizer(optimizer),
     initializer: completeKind('initializer', initializer, initializerKinds, initializerDefaults),
     nonFinite: checkChoice('nonFinite', nonFinite, ['reject', 'skip']),
     seed: checkSeed(seed),
@@ -205,6 +288,7 @@ export function completeTableOptions(options: TableOptions): NativeTableOptions 
     valueType: checkChoice('valueType', valueType, valueTypes),
     rounding: checkChoice('rounding', rounding, ['nearest', 'stochastic']),
     missing: checkChoice('missing', missing, ['initial', 'zeros']),
+    groups: completeGroups(options.groups),
     ...completeCommon(options),
   }
 }

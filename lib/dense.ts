@@ -1,8 +1,8 @@
 /** A dense parameter: f32 values of a fixed shape under a name. */
 import type { NativeDense } from './addon.ts'
-import { checkCallOptions, newFloats } from './complete.ts'
+import { checkCallOptions, checkLearningRate, newFloats } from './complete.ts'
 import { closedError, rejecting } from './errors.ts'
-import type { DenseOptions } from './options.ts'
+import type { DenseOptions, PushOptions } from './options.ts'
 import type { Owner } from './table.ts'
 
 /** A dense parameter of a store; made by `store.dense`. Buffers, order and errors as `Table`. */
@@ -43,9 +43,15 @@ export class Dense {
     })
   }
 
-  /** Runs the optimizer with a gradient of the parameter's size. */
-  push(gradient: Float32Array): Promise<void> {
-    return this.#call((native) => native.push(gradient))
+  /**
+   * Runs the optimizer with a gradient of the parameter's size.
+   *
+   * @param options - `learningRate` for this push alone
+   */
+  push(gradient: Float32Array, options?: PushOptions): Promise<void> {
+    checkCallOptions(options, ['learningRate'])
+    const learningRate = checkLearningRate(options)
+    return this.#call((native) => native.push(gradient, learningRate))
   }
 
   /** Assigns all values; the optimizer's state stays. */

@@ -1,5 +1,5 @@
 /**
- * Options of a store, a table and a dense parameter. Every field mirrors one of
+ * Options of a store, a table, a dense parameter and a push. Every field mirrors one of
  * native/include/hotrow/options.h, where the formulas stand; test/tidy compares the two.
  */
 
@@ -18,9 +18,31 @@ export interface StoreOptions {
   threads?: number
 }
 
-/** The rule that turns gradients into changes of a row; made by `sgd()`, `adagrad()` and so on. */
+/**
+ * The rule that turns gradients into changes of a row; made by `sgd()`, `adagrad()` and so on in
+ * optimizers.ts, where each field is explained with the rules that read it.
+ */
 export interface OptimizerOptions {
-  readonly kind: 'sgd' | 'adagrad' | 'rowwiseAdagrad' | 'adam' | 'ftrl' | 'sum'
+  readonly kind:
+    | 'sgd'
+    | 'adagrad'
+    | 'rowwiseAdagrad'
+    | 'adam'
+    | 'ftrl'
+    | 'sum'
+    | 'momentum'
+    | 'nesterov'
+    | 'adagradDecay'
+    | 'rmsprop'
+    | 'adadelta'
+    | 'adamw'
+    | 'amsgrad'
+    | 'adamax'
+    | 'rowwiseAdam'
+    | 'groupFtrl'
+    | 'lamb'
+    | 'lars'
+    | 'lion'
   readonly learningRate?: number
   readonly initialAccumulator?: number
   readonly epsilon?: number
@@ -29,6 +51,45 @@ export interface OptimizerOptions {
   readonly beta?: number
   readonly l1?: number
   readonly l2?: number
+  readonly l21?: number
+  readonly momentum?: number
+  readonly rho?: number
+  readonly decayRate?: number
+  readonly decaySteps?: number
+  readonly trust?: number
+  readonly weightDecay?: number
+  readonly clipValue?: number
+  readonly clipNorm?: number
+}
+
+/**
+ * How the optimizer treats some keys of a table: those with a slot (the upper 20 bits, which
+ * `slotKey` sets) from `firstSlot` to `lastSlot`. Keys in no group are treated as the optimizer
+ * says.
+ */
+export interface OptimizerGroup {
+  /** 0 to 2^20 - 1. */
+  readonly firstSlot: number
+  /** Included. */
+  readonly lastSlot: number
+  /** Times the learning rate, the table's or the push's. By default 1. */
+  readonly rateScale?: number
+  /** By default the optimizer's. */
+  readonly weightDecay?: number
+  /**
+   * Pushes change no row of the group: a key without a row gets its initial row, and that stays.
+   * `update` and `erase` work. By default false.
+   */
+  readonly frozen?: boolean
+}
+
+/** Options of one push. */
+export interface PushOptions {
+  /**
+   * In the place of the optimizer's, for this push: finite and above 0. Rules without a learning
+   * rate (`sum`) ignore it.
+   */
+  learningRate?: number
 }
 
 /** How a row begins; made by `zeros()`, `uniform()` and so on. */
@@ -71,6 +132,8 @@ export interface TableOptions {
   nonFinite?: 'reject' | 'skip'
   /** Seed of the initial rows, a u64 above 0. By default made from the table's name. */
   seed?: bigint | number
+  /** At most 64, in any order, no slot in two of them. By default none. */
+  groups?: readonly OptimizerGroup[]
 }
 
 /** Options of `store.dense`. */
@@ -85,56 +148,6 @@ export interface DenseOptions {
   nonFinite?: 'reject' | 'skip'
   /** Seed of the initial values, a u64 above 0. By default made from the parameter's name. */
   seed?: bigint | number
-}
-
-/** w -= learningRate * g */
-export function sgd(options: { learningRate?: number } = {}): OptimizerOptions {
-  return { kind: 'sgd', ...options }
-}
-
-/**
- * a += g^2; w -= learningRate * g / (sqrt(a) + epsilon), each value for itself.
- * Duchi, Hazan, Singer 2011. State: dim values a row.
- */
-export function adagrad(
-  options: { learningRate?: number; initialAccumulator?: number; epsilon?: number } = {},
-): OptimizerOptions {
-  return { kind: 'adagrad', ...options }
-}
-
-/** Adagrad with one accumulator a row: a += mean(g^2). State: one value a row. */
-export function rowwiseAdagrad(
-  options: { learningRate?: number; initialAccumulator?: number; epsilon?: number } = {},
-): OptimizerOptions {
-  return { kind: 'rowwiseAdagrad', ...options }
-}
-
-/**
- * Adam (Kingma, Ba 2015) as torch.optim.SparseAdam runs it: moments move for the rows that are
- * pushed, the bias is corrected by the number of the table's pushes. State: 2 dim values a row.
- */
-export function adam(
-  options: { learningRate?: number; beta1?: number; beta2?: number; epsilon?: number } = {},
-): OptimizerOptions {
-  return { kind: 'adam', learningRate: 0.001, epsilon: 1e-8, ...options }
-}
-
-/** FTRL-Proximal (McMahan et al. 2013). State: 2 dim values a row. */
-export function ftrl(
-  options: {
-    learningRate?: number
-    beta?: number
-    l1?: number
-    l2?: number
-    initialAccumulator?: number
-  } = {},
-): OptimizerOptions {
-  return { kind: 'ftrl', ...options }
-}
-
-/** w += g: plain addition. */
-export function sum(): OptimizerOptions {
-  return { kind: 'sum' }
 }
 
 /** Rows begin as zeros. */

@@ -1,6 +1,8 @@
 /** A store: tables and dense parameters under names. */
-import type { NativeRequest, NativeStore, ParameterInfo, StoreStats } from './addon.ts'
+import type { NativeLookup, NativePush, NativeStore, ParameterInfo, StoreStats } from './addon.ts'
 import {
+  checkCallOptions,
+  checkLearningRate,
   checkName,
   completeDenseOptions,
   completeStoreOptions,
@@ -11,13 +13,16 @@ import {
 import { Dense } from './dense.ts'
 import { closedError, rangeError, rejecting, typeError } from './errors.ts'
 import { addon } from './native.ts'
-import type { DenseOptions, StoreOptions, TableOptions } from './options.ts'
+import type { DenseOptions, PushOptions, StoreOptions, TableOptions } from './options.ts'
 import { nativeOf, Table } from './table.ts'
 
 /** A table's part of `lookupAll`: the table, its keys [n], and optionally an `out` [n * dim]. */
 export type LookupRequest = readonly [Table, BigUint64Array, Float32Array?]
-/** A table's part of `pushAll`: the table, its keys [n], and their gradients [n * dim]. */
-export type PushRequest = readonly [Table, BigUint64Array, Float32Array]
+/**
+ * A table's part of `pushAll`: the table, its keys [n], their gradients [n * dim], and optionally
+ * the options of this push.
+ */
+export type PushRequest = readonly [Table, BigUint64Array, Float32Array, PushOptions?]
 
 /**
  * Opens the store at `path`.
@@ -75,7 +80,7 @@ export class Store {
     checkName(name)
     const complete = completeTableOptions(options)
     // A snapshot: the caller may change its object as soon as the call has returned.
-    const given = { ...options, dim: complete.dim }
+    const given = { ...options, dim: complete.dim, ...frozenGroups(options) }
     return this.#call((native) =>
       native.table(name, complete).then((made) => new Table(name, given, made, this)),
     )
@@ -94,14 +99,14 @@ export class Store {
   /** Looks up several tables in one call. The results come in the order of the requests. */
   lookupAll(requests: readonly LookupRequest[]): Promise<Float32Array[]> {
     return rejecting(() => {
-      const parts = nativeRequests(requests, true)
+      const parts = nativeRequests(requests, nativeLookup)
       return this.#call((native) => native.lookupAll(parts))
     })
   }
 
   /** Pushes to several tables, each at most once in a call: all of it is applied or nothing. */
   pushAll(requests: readonly PushRequest[]): Promise<void> {
-    const parts = nativeRequests(requests, false)
+    const parts = nativeRequests(requests, nativePush)
     return this.#call((native) => native.pushAll(parts))
   }
 
@@ -139,21 +144,35 @@ export class Store {
   }
 }
 
-/** The requests with native tables; arrays are checked by the addon. */
-function nativeRequests(
-  requests: readonly (LookupRequest | PushRequest)[],
-  makesResults: boolean,
-): NativeRequest[] {
+/** A copy of the groups that nobody can change, if there are any. */
+function frozenGroups({ groups }: TableOptions): Pick<TableOptions, 'groups'> {
+  if (groups === undefined) return {}
+  return { groups: Object.freeze(Array.from(groups, (group) => Object.freeze({ ...group }))) }
+}
+
+/** The requests as the addon takes them; their arrays are checked by the addon. */
+function nativeRequests<Request, Native>(
+  requests: readonly Request[],
+  convert: (request: Request, argument: string) => Native,
+): Native[] {
   if (!Array.isArray(requests)) throw typeError('requests', 'an array', requests)
   // Array.from sees the holes that map skips, and calls no method of the caller's array.
-  return Array.from({ length: requests.length }, (_, i): NativeRequest => {
-    const request = requests[i]
+  return Array.from({ length: requests.length }, (_, i): Native => {
+    const request: unknown = requests[i]
     if (!Array.isArray(request)) throw typeError(`requests[${i}]`, 'an array', request)
-    const [table, keys, floats] = request
-    const native = nativeOf(`requests[${i}]`, table)
-    const fresh = makesResults && floats === undefined
-    if (!fresh) return [native, keys, floats as Float32Array, false]
-    const count = countOf(`requests[${i}] keys`, keys, 'BigUint64Array')
-    return [native, keys, newFloats(count, table.dim), true]
+    return convert(request as Request, `requests[${i}]`)
   })
+}
+
+function nativeLookup([table, keys, out]: LookupRequest, argument: string): NativeLookup {
+  const native = nativeOf(argument, table)
+  if (out !== undefined) return [native, keys, out, false]
+  const count = countOf(`${argument} keys`, keys, 'BigUint64Array')
+  return [native, keys, newFloats(count, table.dim), true]
+}
+
+function nativePush([table, keys, gradients, options]: PushRequest, argument: string): NativePush {
+  const native = nativeOf(argument, table)
+  checkCallOptions(options, ['learningRate'], `${argument} options`)
+  return [native, keys, gradients, checkLearningRate(options, `${argument} options.`)]
 }

@@ -1,8 +1,8 @@
 /** A sparse table: rows of f32 values under 64-bit keys. */
 import type { NativeTable, TableStats } from './addon.ts'
-import { checkCallOptions, checkChoice, countOf, newFloats } from './complete.ts'
+import { checkCallOptions, checkChoice, checkLearningRate, countOf, newFloats } from './complete.ts'
 import { closedError, rejecting, type StoreError, typeError } from './errors.ts'
-import type { TableOptions } from './options.ts'
+import type { PushOptions, TableOptions } from './options.ts'
 
 /** How the rows of a bag become one. */
 export interface PoolingOptions {
@@ -136,9 +136,12 @@ export class Table {
    *
    * @param keys - [n]
    * @param gradients - [n * dim]
+   * @param options - `learningRate` for this push alone
    */
-  push(keys: BigUint64Array, gradients: Float32Array): Promise<void> {
-    return this.#call((native) => native.push(keys, gradients))
+  push(keys: BigUint64Array, gradients: Float32Array, options?: PushOptions): Promise<void> {
+    checkCallOptions(options, ['learningRate'])
+    const learningRate = checkLearningRate(options)
+    return this.#call((native) => native.push(keys, gradients, learningRate))
   }
 
   /**
@@ -151,11 +154,12 @@ export class Table {
     keys: BigUint64Array,
     offsets: Uint32Array,
     gradients: Float32Array,
-    options?: PoolingOptions,
+    options?: PoolingOptions & PushOptions,
   ): Promise<void> {
-    const mode = modeOf(options, ['mode', 'weights'])
+    const mode = modeOf(options, ['mode', 'weights', 'learningRate'])
+    const learningRate = checkLearningRate(options)
     return this.#call((native) =>
-      native.pushPooled(keys, offsets, gradients, mode, options?.weights),
+      native.pushPooled(keys, offsets, gradients, mode, options?.weights, learningRate),
     )
   }
 

@@ -185,6 +185,8 @@ check('options are the same in C++ and TypeScript', {
       'struct TableOptions {\n  Status validate() const;\n  bool operator==(const T&) const;\n};',
       'struct DenseOptions {\n  std::vector<uint64_t> shape;\n};',
       'struct OptimizerOptions {\n  Kind kind = Kind::kSgd;\n  float beta1 = 0.9F;\n};',
+      'struct OptimizerGroup {\n  bool frozen = false;\n};',
+      'struct PushOptions {\n  float learning_rate = 0;\n};',
       'struct InitializerOptions {\n  float low;\n};\n',
     ].join('\n'),
     'lib/options.ts': [
@@ -192,6 +194,7 @@ check('options are the same in C++ and TypeScript', {
       'interface TableOptions {}',
       'interface Shape { shape: number[] }\ninterface DenseOptions extends Shape {}',
       "type Optimizer = Readonly<{ kind: 'sgd' } | { kind: 'adam'; beta1: number }>",
+      'interface OptimizerGroup { frozen?: boolean }\ninterface PushOptions { learningRate?: number }',
       'type Initializer = Range\ntype Range = { low: number }\n',
     ].join('\n'),
   },

@@ -67,8 +67,9 @@ const char* name_of(OptimizerKind kind) {
       return "ftrl";
     case OptimizerKind::kSum:
       return "sum";
+    default:  // not measured
+      return "";
   }
-  return "";
 }
 
 }  // namespace hotrow::bench

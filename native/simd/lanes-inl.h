@@ -1,5 +1,5 @@
 // Loops over arrays of any length in full vectors, then in shorter ones. Included once per
-// instruction set, inside update_kernels.cc and row_kernels.cc.
+// instruction set, inside update_kernels*.cc and row_kernels.cc.
 #if defined(HOTROW_SIMD_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef HOTROW_SIMD_LANES_INL_H_
 #undef HOTROW_SIMD_LANES_INL_H_

@@ -1,4 +1,7 @@
-// The optimizers' inner loops. Formulas: hotrow/options.h, in exactly this order of operations.
+// What comes before a rule (clipping, weight decay), and each instruction set's table of rules.
+// The rules: update_kernels_*.cc.
+#include <limits>
+
 #include "simd/kernels.h"
 #include "simd/targets.h"
 
@@ -7,114 +10,107 @@
 #include <hwy/foreach_target.h>  // re-includes this file for every instruction set
 #include <hwy/highway.h>
 
-#include "simd/lanes-inl.h"
+#include "simd/update_rules-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace hotrow {
 namespace HWY_NAMESPACE {
 
-void update_sgd(float* w, float* /*state*/, const float* g, size_t n, const UpdateStep& step) {
+void clip_values(const float* g, size_t n, float limit, float* out) {
   for_lanes(n, [&](auto d, size_t i) {
-    const auto change = hn::Mul(hn::Set(d, step.learning_rate), hn::LoadU(d, g + i));
-    hn::StoreU(hn::Sub(hn::LoadU(d, w + i), change), d, w + i);
+    const auto low = hn::Set(d, -limit);
+    const auto high = hn::Set(d, limit);
+    hn::StoreU(hn::Min(hn::Max(hn::LoadU(d, g + i), low), high), d, out + i);
   });
 }
 
-void update_adagrad(float* w, float* state, const float* g, size_t n, const UpdateStep& step) {
+void scale_into(const float* x, size_t n, float scale, float* out) {
   for_lanes(n, [&](auto d, size_t i) {
-    const auto gradient = hn::LoadU(d, g + i);
-    const auto sum = hn::Add(hn::LoadU(d, state + i), hn::Mul(gradient, gradient));
-    hn::StoreU(sum, d, state + i);
-    const auto root = hn::Add(hn::Sqrt(sum), hn::Set(d, step.epsilon));
-    const auto change = hn::Div(hn::Mul(hn::Set(d, step.learning_rate), gradient), root);
-    hn::StoreU(hn::Sub(hn::LoadU(d, w + i), change), d, w + i);
+    hn::StoreU(hn::Mul(hn::Set(d, scale), hn::LoadU(d, x + i)), d, out + i);
   });
 }
 
-/// Sum of squares in sixteen partial sums (element i goes to sum i mod 16), folded by halves:
-/// the same bits for every vector width.
-HWY_INLINE float sum_of_squares(const float* x, size_t n) {
-  HWY_ALIGN float partial[16] = {};
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    for_lanes(16, [&](auto d, size_t j) {
-      const auto v = hn::LoadU(d, x + i + j);
-      hn::Store(hn::Add(hn::Load(d, partial + j), hn::Mul(v, v)), d, partial + j);
-    });
+/// Is norm(g) above `limit`? Then `out` is g scaled down to it.
+bool clip_norm(const float* g, size_t n, float limit, float* out) {
+  const float squares = sum_of_squares(g, n);
+  if (squares <= std::numeric_limits<float>::max()) {
+    const float norm = square_root(squares);
+    if (!(norm > limit)) return false;
+    scale_into(g, n, limit / norm, out);
+    return true;
   }
-  for (size_t j = 0; i + j < n; ++j) partial[j] += x[i + j] * x[i + j];
-  for (size_t half = 8; half > 0; half /= 2) {
-    for (size_t j = 0; j < half; ++j) partial[j] += partial[j + half];
+  // The squares pass the range of f32. Those of g times 2^-80 do not.
+  constexpr float kShrink = 0x1p-80F;
+  scale_into(g, n, kShrink, out);
+  const float norm = square_root(sum_of_squares(out, n));
+  if (!(norm > limit * kShrink)) return false;
+  scale_into(out, n, limit / norm, out);
+  return true;
+}
+
+const float* prepare(const float* w, const float* g, size_t n, const UpdateStep& step,
+                     float* scratch) {
+  const float* row = g;
+  if (step.clip_value > 0) {
+    clip_values(g, n, step.clip_value, scratch);
+    row = scratch;
+  } else if (step.clip_norm > 0 && clip_norm(g, n, step.clip_norm, scratch)) {
+    row = scratch;
   }
-  return partial[0];
+  if (step.added_decay == 0) return row;
+  for_lanes(n, [&](auto d, size_t i) {
+    const auto decay = hn::Mul(hn::Set(d, step.added_decay), hn::LoadU(d, w + i));
+    hn::StoreU(hn::Add(hn::LoadU(d, row + i), decay), d, scratch + i);
+  });
+  return scratch;
 }
 
-void update_rowwise_adagrad(float* w, float* state, const float* g, size_t n,
-                            const UpdateStep& step) {
-  state[0] += sum_of_squares(g, n) / static_cast<float>(n);
-  const hn::CappedTag<float, 1> one;
-  const float root = hn::GetLane(hn::Sqrt(hn::Set(one, state[0]))) + step.epsilon;
-  for_lanes(n, [&](auto d, size_t i) {
-    const auto scaled = hn::Mul(hn::Set(d, step.learning_rate), hn::LoadU(d, g + i));
-    const auto change = hn::Div(scaled, hn::Set(d, root));
-    hn::StoreU(hn::Sub(hn::LoadU(d, w + i), change), d, w + i);
-  });
-}
-
-void update_adam(float* w, float* state, const float* g, size_t n, const UpdateStep& step) {
-  float* const first = state;
-  float* const second = state + n;
-  for_lanes(n, [&](auto d, size_t i) {
-    const auto gradient = hn::LoadU(d, g + i);
-    const auto m = hn::Add(hn::Mul(hn::Set(d, step.beta1), hn::LoadU(d, first + i)),
-                           hn::Mul(hn::Set(d, step.one_minus_beta1), gradient));
-    const auto v = hn::Add(hn::Mul(hn::Set(d, step.beta2), hn::LoadU(d, second + i)),
-                           hn::Mul(hn::Set(d, step.one_minus_beta2), hn::Mul(gradient, gradient)));
-    hn::StoreU(m, d, first + i);
-    hn::StoreU(v, d, second + i);
-    const auto root = hn::Add(hn::Div(hn::Sqrt(v), hn::Set(d, step.adam_root_correction)),
-                              hn::Set(d, step.epsilon));
-    const auto change = hn::Div(hn::Mul(hn::Set(d, step.adam_rate), m), root);
-    hn::StoreU(hn::Sub(hn::LoadU(d, w + i), change), d, w + i);
-  });
-}
-
-void update_ftrl(float* w, float* state, const float* g, size_t n, const UpdateStep& step) {
-  float* const squares = state;
-  float* const linear = state + n;
-  for_lanes(n, [&](auto d, size_t i) {
-    const auto rate = hn::Set(d, step.learning_rate);
-    const auto gradient = hn::LoadU(d, g + i);
-    const auto before = hn::LoadU(d, squares + i);
-    const auto after = hn::Add(before, hn::Mul(gradient, gradient));
-    const auto root = hn::Sqrt(after);
-    const auto sigma = hn::Div(hn::Sub(root, hn::Sqrt(before)), rate);
-    const auto pull = hn::Sub(gradient, hn::Mul(sigma, hn::LoadU(d, w + i)));
-    const auto z = hn::Add(hn::LoadU(d, linear + i), pull);
-    hn::StoreU(after, d, squares + i);
-    hn::StoreU(z, d, linear + i);
-    const auto l1 = hn::Set(d, step.l1);
-    const auto divisor =
-        hn::Add(hn::Div(hn::Add(hn::Set(d, step.beta), root), rate), hn::Set(d, step.l2));
-    const auto shrunk = hn::Div(hn::Sub(hn::CopySign(l1, z), z), divisor);
-    hn::StoreU(hn::IfThenElseZero(hn::Gt(hn::Abs(z), l1), shrunk), d, w + i);
-  });
-}
-
-void update_sum(float* w, float* /*state*/, const float* g, size_t n, const UpdateStep& /*step*/) {
-  for_lanes(n, [&](auto d, size_t i) {
-    hn::StoreU(hn::Add(hn::LoadU(d, w + i), hn::LoadU(d, g + i)), d, w + i);
-  });
+UpdateRow update_rule(OptimizerKind kind) {
+  switch (kind) {
+    case OptimizerKind::kSgd:
+      return update_sgd;
+    case OptimizerKind::kAdagrad:
+      return update_adagrad;
+    case OptimizerKind::kRowwiseAdagrad:
+      return update_rowwise_adagrad;
+    case OptimizerKind::kAdam:
+      return update_adam;
+    case OptimizerKind::kFtrl:
+      return update_ftrl;
+    case OptimizerKind::kSum:
+      return update_sum;
+    case OptimizerKind::kMomentum:
+      return update_momentum;
+    case OptimizerKind::kNesterov:
+      return update_nesterov;
+    case OptimizerKind::kAdagradDecay:
+      return update_adagrad_decay;
+    case OptimizerKind::kRmsprop:
+      return update_rmsprop;
+    case OptimizerKind::kAdadelta:
+      return update_adadelta;
+    case OptimizerKind::kAdamW:
+      return update_adamw;
+    case OptimizerKind::kAmsgrad:
+      return update_amsgrad;
+    case OptimizerKind::kAdamax:
+      return update_adamax;
+    case OptimizerKind::kRowwiseAdam:
+      return update_rowwise_adam;
+    case OptimizerKind::kGroupFtrl:
+      return update_group_ftrl;
+    case OptimizerKind::kLamb:
+      return update_lamb;
+    case OptimizerKind::kLars:
+      return update_lars;
+    case OptimizerKind::kLion:
+      return update_lion;
+  }
+  return update_sum;
 }
 
 const UpdateKernels* update_table() {
-  static const UpdateKernels kTable = {hwy::TargetName(HWY_TARGET),
-                                       update_sgd,
-                                       update_adagrad,
-                                       update_rowwise_adagrad,
-                                       update_adam,
-                                       update_ftrl,
-                                       update_sum};
+  static const UpdateKernels kTable = {hwy::TargetName(HWY_TARGET), update_rule, prepare};
   return &kTable;
 }
 

@@ -36,7 +36,8 @@ Result<std::shared_ptr<DenseParameter>> DenseParameter::create(std::string name,
   const uint64_t columns = dense->columns_;
   const uint64_t rows = dense->size_ / columns;
   const uint64_t row_state = dense->optimizer_.state_values(columns);
-  const uint64_t bytes = (dense->size_ + rows * row_state) * sizeof(float);
+  const uint64_t scratch = dense->optimizer_.scratch_values(columns);
+  const uint64_t bytes = (dense->size_ + rows * row_state + scratch) * sizeof(float);
   const ExclusiveLock lock(dense->mutex_);
   if (!dense->memory_.take(budget, bytes)) {
     return Status::capacity("dense '" + dense->name_ + "' needs " + std::to_string(bytes) +
@@ -46,6 +47,7 @@ Result<std::shared_ptr<DenseParameter>> DenseParameter::create(std::string name,
   try {
     dense->values_.resize(dense->size_);
     dense->state_.resize(rows * row_state);
+    dense->scratch_.resize(scratch);
   } catch (const std::bad_alloc&) {
     return Status::capacity("dense '" + dense->name_ + "': the system refused " +
                             std::to_string(bytes) + " bytes");
@@ -82,19 +84,20 @@ Status DenseParameter::pull(std::span<float> values) {
   });
 }
 
-Status DenseParameter::push(std::span<const float> gradient) {
+Status DenseParameter::push(std::span<const float> gradient, const PushOptions& options) {
   return guarded([&]() -> Status {
     HOTROW_RETURN_IF_ERROR(check("gradient", gradient.size()));
+    HOTROW_RETURN_IF_ERROR(optimizer_.check(options));
     const Result<bool> finite = check_finite("gradient", gradient);
     if (!finite.ok()) return finite.status();
     const ExclusiveLock lock(mutex_);
     if (closed_) return closed_status();
     if (!finite.value()) return {};
-    const UpdateStep step = optimizer_.step(++steps_);
+    const UpdateStep step = optimizer_.step(++steps_, options.learning_rate);
     const uint64_t row_state = optimizer_.state_values(columns_);
     for (uint64_t row = 0; row * columns_ < size_; ++row) {
-      optimizer_.update_row()(values_.data() + row * columns_, state_.data() + row * row_state,
-                              gradient.data() + row * columns_, columns_, step);
+      optimizer_.apply(step, values_.data() + row * columns_, state_.data() + row * row_state,
+                       gradient.data() + row * columns_, columns_, scratch_.data());
     }
     return {};
   });
@@ -118,6 +121,7 @@ void DenseParameter::close() {
   // Assigning {} would keep the capacity.
   std::vector<float>().swap(values_);
   std::vector<float>().swap(state_);
+  std::vector<float>().swap(scratch_);
   memory_.reset();
 }
 

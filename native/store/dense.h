@@ -30,7 +30,8 @@ class DenseParameter final : public Dense {
   uint64_t size() const override { return size_; }
 
   Status pull(std::span<float> values) override HOTROW_EXCLUDES(mutex_);
-  Status push(std::span<const float> gradient) override HOTROW_EXCLUDES(mutex_);
+  Status push(std::span<const float> gradient, const PushOptions& options = {}) override
+      HOTROW_EXCLUDES(mutex_);
   Status update(std::span<const float> values) override HOTROW_EXCLUDES(mutex_);
 
   /// Frees the values after the calls under way; later calls answer ERR_CLOSED.
@@ -56,7 +57,8 @@ class DenseParameter final : public Dense {
   uint64_t steps_ HOTROW_GUARDED_BY(mutex_) = 0;
   Reservation memory_ HOTROW_GUARDED_BY(mutex_);
   std::vector<float> values_ HOTROW_GUARDED_BY(mutex_);
-  std::vector<float> state_ HOTROW_GUARDED_BY(mutex_);  // of each row, one after the other
+  std::vector<float> state_ HOTROW_GUARDED_BY(mutex_);    // of each row, one after the other
+  std::vector<float> scratch_ HOTROW_GUARDED_BY(mutex_);  // the optimizer's, for one row
 };
 
 }  // namespace hotrow

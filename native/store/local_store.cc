@@ -30,6 +30,7 @@ std::string first_difference(const TableOptions& a, const TableOptions& b) {
   if (a.admission != b.admission) return "admission";
   if (a.eviction != b.eviction) return "eviction";
   if (a.seed != b.seed) return "seed";
+  if (a.groups != b.groups) return "groups";
   return {};
 }
 
@@ -177,7 +178,7 @@ Status LocalStore::push_all(std::span<const TablePush> pushes) {
                                       "once, received '" +
                                       table.value()->name() + "' again");
     }
-    requests.push_back({table.value(), pushes[i].keys, pushes[i].gradients});
+    requests.push_back({table.value(), pushes[i].keys, pushes[i].gradients, pushes[i].options});
   }
   return SparseTable::push_all(requests);
 }

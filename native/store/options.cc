@@ -1,8 +1,12 @@
-// What makes options wrong, and how two sets of them differ. Field names as TypeScript spells them.
+// What makes the options of a store, a table and a dense parameter wrong. Field names as TypeScript
+// spells them. The optimizer's: optimizer_options.cc.
 #include "hotrow/options.h"
 
 #include <cmath>
 #include <string>
+
+#include "store/check.h"
+#include "store/groups.h"
 
 namespace hotrow {
 
@@ -16,41 +20,7 @@ constexpr uint64_t kMostTtlMs = uint64_t{10} * 366 * 86'400'000;
 constexpr uint64_t kLeastTableBytes = uint64_t{8} << 20;
 constexpr uint32_t kMostEvictionLog = 1U << 24;
 
-std::string number(double value) {
-  std::string text = std::to_string(value);
-  text.erase(text.find_last_not_of('0') + 1);
-  if (text.back() == '.') text.pop_back();
-  return text;
-}
-
-Status expect(bool holds, const char* field, const char* expected, double received) {
-  if (holds) return {};
-  return Status::invalid_argument(std::string(field) + ": expected " + expected + ", received " +
-                                  number(received));
-}
-
 }  // namespace
-
-Status OptimizerOptions::validate() const {
-  const auto positive = [](float x) { return std::isfinite(x) && x > 0; };
-  const auto not_negative = [](float x) { return std::isfinite(x) && x >= 0; };
-  const auto fraction = [](float x) { return x >= 0 && x < 1; };
-  HOTROW_RETURN_IF_ERROR(expect(positive(learning_rate), "optimizer.learningRate",
-                                "a finite number above 0", learning_rate));
-  HOTROW_RETURN_IF_ERROR(expect(not_negative(initial_accumulator), "optimizer.initialAccumulator",
-                                "a finite number of at least 0", initial_accumulator));
-  // Without it, a gradient of zero on a fresh row divides zero by zero.
-  HOTROW_RETURN_IF_ERROR(
-      expect(positive(epsilon), "optimizer.epsilon", "a finite number above 0", epsilon));
-  HOTROW_RETURN_IF_ERROR(
-      expect(fraction(beta1), "optimizer.beta1", "a number from 0 to below 1", beta1));
-  HOTROW_RETURN_IF_ERROR(
-      expect(fraction(beta2), "optimizer.beta2", "a number from 0 to below 1", beta2));
-  HOTROW_RETURN_IF_ERROR(expect(positive(beta), "optimizer.beta", "a finite number above 0", beta));
-  HOTROW_RETURN_IF_ERROR(
-      expect(not_negative(l1), "optimizer.l1", "a finite number of at least 0", l1));
-  return expect(not_negative(l2), "optimizer.l2", "a finite number of at least 0", l2);
-}
 
 Status InitializerOptions::validate() const {
   for (const auto& [field, x] : {std::pair{"initializer.value", value},
@@ -59,8 +29,7 @@ Status InitializerOptions::validate() const {
                                  {"initializer.mean", mean}}) {
     HOTROW_RETURN_IF_ERROR(expect(std::isfinite(x), field, "a finite number", x));
   }
-  HOTROW_RETURN_IF_ERROR(expect(std::isfinite(stddev) && stddev >= 0, "initializer.stddev",
-                                "a finite number of at least 0", stddev));
+  HOTROW_RETURN_IF_ERROR(expect_not_negative(stddev, "initializer.stddev"));
   if (kind == InitializerKind::kUniform && !(low < high)) {
     return Status::invalid_argument("initializer: expected low below high, received low " +
                                     number(low) + " and high " + number(high));
@@ -144,7 +113,8 @@ Status TableOptions::validate() const {
   HOTROW_RETURN_IF_ERROR(optimizer.validate());
   HOTROW_RETURN_IF_ERROR(admission.validate());
   HOTROW_RETURN_IF_ERROR(eviction.validate());
-  return initializer.validate();
+  HOTROW_RETURN_IF_ERROR(initializer.validate());
+  return validate_groups(groups, optimizer);
 }
 
 Status DenseOptions::validate() const {

@@ -82,7 +82,8 @@ class IndexedRows<IndexT>::Applier {
     if (plan_.kind == PushKind::kAssign) {
       rules_.assign(row, part_.row(id), random);
     } else {
-      rules_.apply(row, part_.row(id), plan_.step, random, scratch_);
+      rules_.apply(row, part_.row(id), plan_.steps->for_key(batch_.keys[id]), random,
+                   part_.scratch);
     }
   }
 
@@ -98,7 +99,7 @@ class IndexedRows<IndexT>::Applier {
   bool create(Hold& hold, size_t id) {
     const uint32_t handle = allocator_.take(part_.rows_left);
     std::byte* const row = rows_.rows_.row(handle);
-    rules_.begin_row(batch_.keys[id], row, scratch_);
+    rules_.begin_row(batch_.keys[id], row, part_.scratch);
     change(row, id);
     if (!put(hold, id, handle)) {
       allocator_.put_back(handle);
@@ -153,7 +154,6 @@ class IndexedRows<IndexT>::Applier {
   const size_t lines_;
   Writer writer_;
   RowAllocator allocator_;
-  RowRules::Scratch scratch_;
 };
 
 template <class IndexT>

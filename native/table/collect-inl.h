@@ -48,6 +48,7 @@ void SparseTable::collect_part(PushPlan& plan, uint32_t number, const Source& so
   const bool count =
       skip || admission == AdmissionKind::kCount || admission == AdmissionKind::kBloom;
   part.reset(batch.size(), options_.dim, plan.kind);
+  part.scratch = RowRules::Scratch(rules_);
   part.sort_by_shard(batch.hashes, plan.first_shard);
   if (count) part.added.assign(batch.size(), 0);
   const auto all_finite = row_kernels().all_finite;

@@ -121,8 +121,11 @@ void IndexedRows<IndexT>::evict_in_shard(uint32_t shard, uint64_t keys, const Pu
 
 template <class IndexT>
 uint64_t IndexedRows<IndexT>::remove_all(std::span<const Victim> victims, EvictionReason reason) {
+  // Before anything is removed: what was removed must be given back.
   std::vector<uint32_t> freed;
   std::vector<uint64_t> keys;
+  freed.reserve(victims.size());
+  keys.reserve(victims.size());
   {
     Writer writer(index_);
     for (const Victim& victim : victims) {
@@ -148,6 +151,8 @@ uint64_t IndexedRows<IndexT>::sweep(const Sweep& sweep, uint32_t first, uint32_t
   for (uint32_t shard = first; shard < last; ++shard) {
     Writer writer(index_);
     writer.enter(shard);
+    freed.reserve(freed.size() + writer.size());
+    keys.reserve(keys.size() + writer.size());
     writer.each([&](Hold hold, uint64_t key) {
       if (!hold.has_row()) return;
       bool goes = sweep.below_norm > 0 && norm_of(hold.handle(), values) < sweep.below_norm;
@@ -202,9 +207,13 @@ void IndexedRows<IndexT>::note_evicted(std::span<const uint64_t> keys, EvictionR
   evicted_[static_cast<size_t>(reason)] += keys.size();
   const size_t most = rules_.eviction().log;
   if (most == 0) return;
-  for (const uint64_t key : keys) {
-    if (log_.size() == most) log_.pop_front();
-    log_.push_back({key, reason});
+  try {
+    for (const uint64_t key : keys) {
+      if (log_.size() == most) log_.pop_front();
+      log_.push_back({key, reason});
+    }
+  } catch (const std::bad_alloc&) {
+    // The log is shorter, then; the rows are gone all the same.
   }
 }
 

@@ -218,6 +218,8 @@ class BasicIndex<BucketT>::Writer {
   /// Should the shard be rebuilt before one more key comes: because it is full, or because so many
   /// keys have gone that overflow bits they left make every chain long?
   bool wants_growth() const;
+  /// Keys of the shard.
+  uint64_t size() const { return shard().size.load(std::memory_order_relaxed); }
   /// How many of the shard's keys are too many for it to take `more` without growing.
   uint64_t over_capacity(uint64_t more) const;
   /// Rebuilds the shard, if it must be, so that `more` further keys fit below its growth threshold;

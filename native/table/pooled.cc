@@ -180,7 +180,8 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
   });
 }
 
-Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients) {
+Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
+                                const PushOptions& options) {
   return guarded([&]() -> Status {
     const EpochGuard guard;
     if (closed()) return closed_status();
@@ -189,7 +190,9 @@ Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradient
     if (!row_kernels().all_finite(bags.weights.data(), bags.weights.size())) {
       return Status::invalid_argument("weights: expected finite values, received NaN or infinity");
     }
+    HOTROW_RETURN_IF_ERROR(rules_.optimizer().check(options));
     std::unique_ptr<PushPlan> plan = take_plan();
+    plan->options = options;
     const Status status = collect(*plan, bags.keys, PushKind::kGradient, [&] {
       return BagGradients(bags, bag_gradients.data(), options_.dim);
     });

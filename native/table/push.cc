@@ -40,6 +40,7 @@ std::unique_ptr<PushPlan> SparseTable::take_plan() {
   }
   if (!plan) plan = std::make_unique<PushPlan>();
   plan->table = this;
+  plan->options = {};
   return plan;
 }
 
@@ -115,7 +116,9 @@ Status SparseTable::apply(PushPlan& plan) {
   const bool steps = plan.kind == PushKind::kGradient && plan.applies();
   plan.number = steps ? steps_.fetch_add(1, std::memory_order_relaxed) + 1
                       : steps_.load(std::memory_order_relaxed);
-  plan.step = rules_.optimizer().step(std::max<uint64_t>(plan.number, 1));
+  const StepTable constants(rules_.optimizer(), std::max<uint64_t>(plan.number, 1),
+                            plan.options.learning_rate);
+  plan.steps = &constants;
   const uint32_t parts = plan.batch->parts();
   context_.pool.run(parts, [&](uint32_t number) { rows_->apply(plan, number); });
   bool failed = false;
@@ -201,8 +204,8 @@ Status SparseTable::run(std::unique_ptr<PushPlan> plan, Status collected) {
   return status;
 }
 
-Status SparseTable::push(KeyBatch keys, ConstRowBatch gradients) {
-  const PushRequest request{this, keys, gradients};
+Status SparseTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options) {
+  const PushRequest request{this, keys, gradients, options};
   return push_all({&request, 1});
 }
 
@@ -217,6 +220,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
     HOTROW_RETURN_IF_ERROR(request.table->check_learns());
     HOTROW_RETURN_IF_ERROR(
         request.table->check_rows("gradients", request.keys, request.gradients.size()));
+    HOTROW_RETURN_IF_ERROR(request.table->rules_.optimizer().check(request.options));
   }
   std::vector<std::unique_ptr<PushPlan>> plans;
   std::vector<PushPlan*> pointers;
@@ -224,6 +228,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
   for (const PushRequest& request : requests) {
     plans.push_back(request.table->take_plan());
     pointers.push_back(plans.back().get());
+    plans.back()->options = request.options;
     status = request.table->collect(*plans.back(), request.keys, PushKind::kGradient,
                                     rows_of(request.gradients, request.table->options_.dim));
     if (!status.ok()) break;

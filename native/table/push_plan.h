@@ -9,11 +9,13 @@
 #include <memory>
 #include <vector>
 
+#include "hotrow/options.h"
 #include "memory/budget.h"
 #include "simd/kernels.h"
 #include "table/batch_index.h"
 #include "table/index.h"
 #include "table/moment.h"
+#include "table/row_rules.h"
 
 namespace hotrow {
 
@@ -77,6 +79,7 @@ class PushPart {
   /// Positions of the batch that were added; 1 where nobody counts them.
   uint32_t times(size_t id) const { return added.empty() ? 1 : added[id]; }
 
+  RowRules::Scratch scratch;
   // By id: positions that were added; none, and nothing is applied. Empty unless NonFinite::kSkip
   // or admission needs it.
   std::vector<uint32_t> added;
@@ -123,11 +126,12 @@ class PushPart {
 struct PushPlan {
   SparseTable* table = nullptr;
   PushKind kind = PushKind::kGradient;
+  PushOptions options;
   std::unique_ptr<BatchIndex> batch;
   mutable std::vector<PushPart> parts;  // at least as many as the batch has; each its thread's
   IndexShards::Counts keys_in = {};     // distinct keys by shard that the index may have to take
   uint32_t first_shard = 0;             // where its parts begin
-  UpdateStep step = {};
+  const StepTable* steps = nullptr;     // while it is applied
   uint64_t number = 0;  // the table's pushes so far, this one included
   Moment moment;
   uint64_t reserved_rows = 0;

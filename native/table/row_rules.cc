@@ -29,9 +29,8 @@ uint64_t bytes_of(const RowCodec& codec, uint64_t state_values) {
 
 RowRules::RowRules(const TableOptions& options)
     : codec_(options.value_type, options.rounding, options.dim),
-      optimizer_(options.optimizer),
+      optimizer_(options.optimizer, options.groups),
       initializer_(options.initializer, options.seed),
-      update_row_(optimizer_.update_row()),
       state_values_(optimizer_.state_values(options.dim)),
       missing_(options.missing),
       admission_(options.admission),
@@ -51,7 +50,6 @@ void RowRules::begin_row(uint64_t key, std::byte* row, Scratch& scratch) const {
   if (codec_.in_place()) {
     initializer_.fill(key, {reinterpret_cast<float*>(row), dim()});
   } else {
-    scratch.values.resize(dim());
     initializer_.fill(key, scratch.values);
     codec_.encode(scratch.values.data(), row, 0);
   }
@@ -60,14 +58,12 @@ void RowRules::begin_row(uint64_t key, std::byte* row, Scratch& scratch) const {
 
 void RowRules::apply(std::byte* row, const float* gradient, const UpdateStep& step,
                      uint64_t random, Scratch& scratch) const {
-  if (codec_.in_place()) {
-    update_row_(reinterpret_cast<float*>(row), state_of(row), gradient, dim(), step);
-    return;
-  }
-  scratch.values.resize(dim());
-  codec_.decode(row, scratch.values.data());
-  update_row_(scratch.values.data(), state_of(row), gradient, dim(), step);
-  codec_.encode(scratch.values.data(), row, random);
+  if (step.way == RowWay::kFrozen) return;
+  float* const values =
+      codec_.in_place() ? reinterpret_cast<float*>(row) : scratch.values.data();
+  if (!codec_.in_place()) codec_.decode(row, values);
+  optimizer_.apply(step, values, state_of(row), gradient, dim(), scratch.gradient.data());
+  if (!codec_.in_place()) codec_.encode(values, row, random);
 }
 
 }  // namespace hotrow

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "hotrow/options.h"
 #include "table/heat.h"
@@ -43,9 +44,15 @@ class RowRules {
   /// out [dim] = what a lookup answers for a key without a row.
   void fill_missing(uint64_t key, std::span<float> out) const;
 
-  /// What a row is changed with. One for each thread at work.
+  /// What a row is changed with. One for each thread at work, made before anything is changed.
   struct Scratch {
-    std::vector<float> values;  // [dim]
+    Scratch() = default;
+    explicit Scratch(const RowRules& rules)
+        : values(rules.codec_.in_place() ? 0 : rules.dim()),
+          gradient(rules.optimizer_.scratch_values(rules.dim())) {}
+
+    std::vector<float> values;    // of a row that is not kept as f32
+    std::vector<float> gradient;  // the optimizer's
   };
   /// Writes a row that was never pushed.
   void begin_row(uint64_t key, std::byte* row, Scratch& scratch) const;
@@ -61,7 +68,6 @@ class RowRules {
   const RowCodec codec_;
   const Optimizer optimizer_;
   const Initializer initializer_;
-  const UpdateRow update_row_;
   const uint64_t state_values_;
   const Missing missing_;
   const AdmissionOptions admission_;

@@ -8,11 +8,11 @@
 namespace hotrow {
 
 SparseTable::SparseTable(std::string name, TableOptions options, TableContext& context)
-    : name_(std::move(name)), options_(options), context_(context), rules_(options_) {}
+    : name_(std::move(name)), options_(std::move(options)), context_(context), rules_(options_) {}
 
 Result<std::shared_ptr<SparseTable>> SparseTable::create(std::string name, TableOptions options,
                                                          TableContext& context) {
-  std::shared_ptr<SparseTable> table(new SparseTable(std::move(name), options, context));
+  std::shared_ptr<SparseTable> table(new SparseTable(std::move(name), std::move(options), context));
   auto rows = make_row_map(table->rules_, context.budget);
   if (!rows.ok()) return rows.status();
   table->rows_ = std::move(rows).value();

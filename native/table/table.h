@@ -39,8 +39,9 @@ class SparseTable final : public Table {
   Status lookup_state(KeyBatch keys, std::span<float> state,
                       const LookupOptions& options) override;
   Status lookup_pooled(const BagBatch& bags, RowBatch out) override;
-  Status push(KeyBatch keys, ConstRowBatch gradients) override;
-  Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients) override;
+  Status push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options = {}) override;
+  Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
+                     const PushOptions& options = {}) override;
   Status update(KeyBatch keys, ConstRowBatch rows) override;
   Result<uint64_t> erase(KeyBatch keys) override;
   Status reserve(uint64_t rows) override;
@@ -60,6 +61,7 @@ class SparseTable final : public Table {
     SparseTable* table;
     KeyBatch keys;
     ConstRowBatch gradients;
+    PushOptions options;
   };
   /// Applies all requests or none. The tables are distinct and share one context.
   static Status push_all(std::span<const PushRequest> requests);

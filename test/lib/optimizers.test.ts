@@ -2,13 +2,26 @@
 // what finds an option that is handed to the core under another's name.
 
 import {
+  adadelta,
   adagrad,
+  adagradDecay,
   adam,
+  adamax,
+  adamw,
+  amsgrad,
   constant,
   ftrl,
+  groupFtrl,
+  lamb,
+  lars,
+  lion,
+  momentum,
+  nesterov,
   type OptimizerOptions,
   open,
+  rmsprop,
   rowwiseAdagrad,
+  rowwiseAdam,
   sgd,
   sum,
 } from 'hotrow'
@@ -32,6 +45,63 @@ const kOptimizers: [string, OptimizerOptions][] = [
   ['ftrl by default', ftrl()],
   ['ftrl', ftrl({ learningRate: 0.4, beta: 0.7, l1: 0.2, l2: 0.3, initialAccumulator: 0.9 })],
   ['sum', sum()],
+  ['momentum by default', momentum()],
+  ['momentum', momentum({ learningRate: 0.2, momentum: 0.6 })],
+  ['nesterov by default', nesterov()],
+  ['nesterov', nesterov({ learningRate: 0.2, momentum: 0.6 })],
+  ['adagradDecay by default', adagradDecay()],
+  [
+    'adagradDecay',
+    adagradDecay({
+      learningRate: 0.2,
+      initialAccumulator: 0.7,
+      epsilon: 0.05,
+      decayRate: 0.4,
+      decaySteps: 3,
+    }),
+  ],
+  ['rmsprop by default', rmsprop()],
+  ['rmsprop', rmsprop({ learningRate: 0.05, rho: 0.7, epsilon: 0.02 })],
+  ['adadelta by default', adadelta()],
+  ['adadelta', adadelta({ learningRate: 0.8, rho: 0.7, epsilon: 0.02 })],
+  ['adamw by default', adamw()],
+  [
+    'adamw',
+    adamw({ learningRate: 0.05, beta1: 0.8, beta2: 0.95, epsilon: 0.02, weightDecay: 0.3 }),
+  ],
+  ['amsgrad by default', amsgrad()],
+  ['amsgrad', amsgrad({ learningRate: 0.05, beta1: 0.8, beta2: 0.6, epsilon: 0.02 })],
+  ['adamax by default', adamax()],
+  ['adamax', adamax({ learningRate: 0.05, beta1: 0.8, beta2: 0.6, epsilon: 0.02 })],
+  ['rowwiseAdam by default', rowwiseAdam()],
+  ['rowwiseAdam', rowwiseAdam({ learningRate: 0.05, beta1: 0.8, beta2: 0.95, epsilon: 0.02 })],
+  ['groupFtrl by default', groupFtrl()],
+  [
+    'groupFtrl',
+    groupFtrl({
+      learningRate: 0.4,
+      beta: 0.7,
+      l1: 0.2,
+      l2: 0.3,
+      l21: 0.25,
+      initialAccumulator: 0.9,
+    }),
+  ],
+  ['lamb by default', lamb()],
+  ['lamb', lamb({ learningRate: 0.05, beta1: 0.8, beta2: 0.95, epsilon: 0.02, weightDecay: 0.3 })],
+  ['lars by default', lars()],
+  ['lars', lars({ learningRate: 0.2, momentum: 0.6, trust: 0.15, weightDecay: 0.3 })],
+  ['lion by default', lion()],
+  ['lion', lion({ learningRate: 0.05, beta1: 0.8, beta2: 0.95, weightDecay: 0.3 })],
+]
+
+/** What every rule but `sum` takes, each with others than its defaults. */
+const kPreparations = [
+  { weightDecay: 0.2 },
+  { clipValue: 0.35 },
+  { clipNorm: 0.9 },
+  { weightDecay: 0.2, clipValue: 0.35 },
+  { weightDecay: 0.2, clipNorm: 0.9 },
 ]
 const kSteps = 8
 const kKeys = 6
@@ -61,21 +131,35 @@ function expectedRows(optimizer: OptimizerOptions, dim: number, start: number): 
   return rows.flatMap((row) => [...row])
 }
 
-for (const [name, optimizer] of kOptimizers) {
-  test(`${name} agrees with the reference over several pushes`, async () => {
-    await using store = await open(':memory:')
-    for (const dim of [1, 3, 8, 17, 64]) {
-      const initializer = constant(0.25)
-      const table = await store.table(`dim ${dim}`, { dim, optimizer, initializer })
-      for (let step = 0; step < kSteps; step++) {
-        const { chosen, gradients } = batch(step, dim)
-        await table.push(BigUint64Array.from(chosen, BigInt), gradients)
-      }
-      const found = await table.lookup(BigUint64Array.from({ length: kKeys }, (_, i) => BigInt(i)))
-      close(found, expectedRows(optimizer, dim, 0.25), 2e-5)
+async function agrees(optimizer: OptimizerOptions, dims: readonly number[]): Promise<void> {
+  await using store = await open(':memory:')
+  for (const dim of dims) {
+    const initializer = constant(0.25)
+    const table = await store.table(`dim ${dim}`, { dim, optimizer, initializer })
+    for (let step = 0; step < kSteps; step++) {
+      const { chosen, gradients } = batch(step, dim)
+      await table.push(BigUint64Array.from(chosen, BigInt), gradients)
     }
+    const found = await table.lookup(BigUint64Array.from({ length: kKeys }, (_, i) => BigInt(i)))
+    close(found, expectedRows(optimizer, dim, 0.25), 2e-5)
+  }
+}
+
+for (const [name, optimizer] of kOptimizers) {
+  test(`${name} agrees with the reference over several pushes`, () =>
+    agrees(optimizer, [1, 3, 8, 17, 64]))
+}
+
+for (const [name, optimizer] of kOptimizers) {
+  if (optimizer.kind === 'sum' || name.endsWith('by default')) continue
+  test(`${name} agrees with the reference on decayed and clipped gradients`, async () => {
+    for (const preparation of kPreparations) await agrees({ ...optimizer, ...preparation }, [1, 11])
   })
 }
+
+test('every kind is among the optimizers tested here', () => {
+  assert.is(new Set(kOptimizers.map(([, { kind }]) => kind)).size, 19)
+})
 
 test('ftrl with l1 keeps rows with small gradients at zero', async () => {
   await using store = await open(':memory:')
@@ -98,7 +182,8 @@ test('sum is exact for whole numbers below 2^24', async () => {
 test('a gradient of zeros makes a row and moves nothing that has not moved', async () => {
   await using store = await open(':memory:')
   for (const [name, optimizer] of kOptimizers) {
-    if (optimizer.kind === 'ftrl') continue
+    // These decay the row, or make it anew from their state.
+    if (['ftrl', 'groupFtrl', 'adamw', 'lamb', 'lars', 'lion'].includes(optimizer.kind)) continue
     const table = await store.table(name, { dim: 2, optimizer, initializer: constant(0.5) })
     await table.push(keys(1), filled(2, 0))
     same(await table.lookup(keys(1)), [0.5, 0.5], name)

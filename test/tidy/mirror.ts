@@ -10,7 +10,9 @@ const kMirrors: Record<string, readonly string[]> = {
   TableOptions: ['TableOptions'],
   DenseOptions: ['DenseOptions'],
   OptimizerOptions: ['OptimizerOptions', 'Optimizer'],
+  OptimizerGroup: ['OptimizerGroup'],
   InitializerOptions: ['InitializerOptions', 'Initializer'],
+  PushOptions: ['PushOptions'],
 }
 const kStructs = 'native/include/hotrow/options.h'
 const kInterfaces = 'lib/options.ts'

@@ -12,7 +12,8 @@
 
 namespace hotrow {
 
-/// Longest row, in values. 8,192 f32 values with Adam's state are 96 KiB a row.
+/// Longest row, in values. 8,192 f32 values are 96 KiB a row with Adam's state, 128 KiB with
+/// AMSGrad's.
 inline constexpr uint32_t kMaxDim = 8192;
 /// Most values of one dense parameter (8 GiB of f32).
 inline constexpr uint64_t kMaxDenseValues = uint64_t{1} << 31;
@@ -23,8 +24,20 @@ inline constexpr uint32_t kMaxNameBytes = 255;
 /// Most threads one store may ask for.
 inline constexpr uint32_t kMaxThreads = 256;
 
+/// Most groups of one table.
+inline constexpr uint32_t kMaxGroups = 64;
+
 /// The rule that turns a gradient g into a change of the row w. All arithmetic is f32, in the
-/// order written here; state starts as stated and lies behind the row.
+/// order written here, without fused multiply-add; state starts at 0 unless stated and lies behind
+/// the row in the order in which it is named.
+///
+/// In the formulas t counts the pushes of the table from 1, and `dim` is the length of the row.
+/// mean(g^2) and norms sum squares in sixteen partial sums (value i in sum i mod 16), folded by
+/// halves. 1 - beta1^t and 1 - beta2^t are taken in f64 by repeated squaring, then rounded.
+///
+/// Every rule but kSum first clips g (clip_value, clip_norm), then adds weight_decay * w to it. The
+/// four rules whose papers decay the row apart from the gradient do so instead, where written:
+/// kAdamW, kLamb, kLars, kLion.
 enum class OptimizerKind : uint8_t {
   /// w -= learning_rate * g
   kSgd,
@@ -36,31 +49,119 @@ enum class OptimizerKind : uint8_t {
   kRowwiseAdagrad,
   /// m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
   /// w -= learning_rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon).
-  /// m and v start at 0 and move only for rows that are pushed; t counts the pushes of the table
+  /// m and v move only for rows that are pushed; t counts the pushes of the table
   /// (torch.optim.SparseAdam). Kingma, Ba 2015.
   kAdam,
-  /// FTRL-Proximal with state n (starts at initial_accumulator) and z (starts at 0):
+  /// FTRL-Proximal with state n (starts at initial_accumulator) and z:
   /// s = (sqrt(n + g^2) - sqrt(n)) / learning_rate; z += g - s w; n += g^2;
   /// w = |z| <= l1 ? 0 : (sign(z) l1 - z) / ((beta + sqrt(n)) / learning_rate + l2).
   /// McMahan et al. 2013, algorithm 1.
   kFtrl,
   /// w += g: plain addition, exact for integers below 2^24.
   kSum,
+  /// m = momentum m + g; w -= learning_rate * m. Polyak 1964; torch.optim.SGD without dampening.
+  kMomentum,
+  /// m = momentum m + g; w -= learning_rate * (g + momentum m). torch.optim.SGD, nesterov=True.
+  kNesterov,
+  /// Adagrad whose a is decayed once in every decay_steps pushes of the table, never below where
+  /// it starts: p counts the row's decays, and a row pushed when p < floor(t / decay_steps) first
+  /// takes a = max(decay_rate a, initial_accumulator); p += 1. Then as kAdagrad. State a (starts
+  /// at initial_accumulator) and one p a row, which ends at 2^24. DeepRec's AdagradDecay, which
+  /// has no epsilon.
+  kAdagradDecay,
+  /// v = rho v + (1 - rho) g^2; w -= learning_rate * g / (sqrt(v) + epsilon).
+  /// Tieleman, Hinton 2012; torch.optim.RMSprop (its alpha is rho), not centered.
+  kRmsprop,
+  /// v = rho v + (1 - rho) g^2; d = sqrt(u + epsilon) / sqrt(v + epsilon) * g;
+  /// u = rho u + (1 - rho) d^2; w -= learning_rate * d. State v, u. Zeiler 2012;
+  /// torch.optim.Adadelta.
+  kAdadelta,
+  /// m and v as kAdam; w = (1 - learning_rate weight_decay) w
+  /// - learning_rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon).
+  /// Loshchilov, Hutter 2019; torch.optim.AdamW.
+  kAdamW,
+  /// As kAdam with h = max(h, v) in the place of v under the root. State m, v, h.
+  /// Reddi, Kale, Kumar 2018; torch.optim.Adam, amsgrad=True.
+  kAmsgrad,
+  /// m as kAdam; u = max(beta2 u, |g|); w -= learning_rate / (1 - beta1^t) * m / (u + epsilon).
+  /// State m, u. Kingma, Ba 2015, section 7.1, with the epsilon of TensorFlow's ApplyAdaMax.
+  kAdamax,
+  /// As kAdam with one v for the row: v = beta2 v + (1 - beta2) mean(g^2). State m, then one v.
+  /// FBGEMM's PARTIAL_ROWWISE_ADAM.
+  kRowwiseAdam,
+  /// n and z as kFtrl; s = |z| <= l1 ? 0 : sign(z) l1 - z; then for the row as one group
+  /// w = norm(s) <= sqrt(dim) l21 ? 0
+  ///   : (1 - sqrt(dim) l21 / norm(s)) * s / ((beta + sqrt(n)) / learning_rate + l2).
+  /// With l21 = 0 it is kFtrl. The sparse group lasso of Yue et al. 2021 ("Adaptive Optimizers with
+  /// Sparse Group Lasso"), the l21 of TFPlus; Monolith's GroupFtrl is to be this rule.
+  kGroupFtrl,
+  /// m and v as kAdam;
+  /// r = m / (1 - beta1^t) / (sqrt(v) / sqrt(1 - beta2^t) + epsilon) + weight_decay w;
+  /// w -= (learning_rate * norm(w) / norm(r)) * r, the ratio 1 when either norm is 0. State m, v.
+  /// m / (1 - beta1^t) is taken as the product with the rounded 1 / (1 - beta1^t). You et al.
+  /// 2020, algorithm 2, a row as a layer, as FBGEMM's LAMB.
+  kLamb,
+  /// q = trust * norm(w) / (norm(g) + weight_decay norm(w)), 1 when either norm is 0;
+  /// m = momentum m + (learning_rate q) * (g + weight_decay w); w -= m.
+  /// You, Gitman, Ginsburg 2017, a row as a layer, as FBGEMM's LARS_SGD.
+  kLars,
+  /// c = beta1 m + (1 - beta1) g; w = (1 - learning_rate weight_decay) w - learning_rate sign(c);
+  /// m = beta2 m + (1 - beta2) g. Chen et al. 2023, algorithm 2.
+  kLion,
 };
 
+/// Fields down to l2 are legal with every rule; the later ones must keep their default where the
+/// rule does not read them.
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::kSgd;
   float learning_rate = 0.01F;
-  float initial_accumulator = 0.1F;  ///< Adagrad, row-wise Adagrad, FTRL
-  float epsilon = 1e-10F;            ///< Adagrad, row-wise Adagrad, Adam
-  float beta1 = 0.9F;                ///< Adam
-  float beta2 = 0.999F;              ///< Adam
-  float beta = 1.0F;                 ///< FTRL
-  float l1 = 0.0F;                   ///< FTRL
-  float l2 = 0.0F;                   ///< FTRL
+  float initial_accumulator = 0.1F;  ///< Adagrad and its kin, FTRL and group FTRL
+  float epsilon = 1e-10F;            ///< Adagrad and its kin, RMSprop, Adadelta, Adam and its kin
+  float beta1 = 0.9F;                ///< Adam and its kin, LAMB, Lion
+  float beta2 = 0.999F;              ///< Adam and its kin, LAMB, Lion
+  float beta = 1.0F;                 ///< FTRL, group FTRL
+  float l1 = 0.0F;                   ///< FTRL, group FTRL
+  float l2 = 0.0F;                   ///< FTRL, group FTRL
+  float l21 = 0.0F;                  ///< group FTRL
+  float momentum = 0.9F;             ///< momentum, Nesterov, LARS
+  float rho = 0.9F;                  ///< RMSprop, Adadelta
+  float decay_rate = 0.9F;           ///< Adagrad with decay
+  uint32_t decay_steps = 100000;     ///< Adagrad with decay: pushes between two decays
+  float trust = 0.001F;              ///< LARS: the paper's eta
+  float weight_decay = 0.0F;         ///< all but sum; 0: none
+  /// All but sum: each value of the row's summed gradient is cut to [-clip_value, clip_value].
+  /// 0: not.
+  float clip_value = 0.0F;
+  /// All but sum: the row's summed gradient is scaled by clip_norm / norm(g) when its norm is
+  /// above clip_norm. 0: not. Not with clip_value.
+  float clip_norm = 0.0F;
 
   Status validate() const;
   bool operator==(const OptimizerOptions&) const = default;
+};
+
+/// How the optimizer treats some keys of a table: those whose upper 20 bits (slot_key() in
+/// hotrow/keys.h) are first_slot to last_slot. Keys in no group are treated as the optimizer says.
+struct OptimizerGroup {
+  uint32_t first_slot = 0;
+  uint32_t last_slot = 0;      ///< included
+  float rate_scale = 1.0F;     ///< times the learning rate, the table's or the push's
+  float weight_decay = -1.0F;  ///< -1: the optimizer's
+  /// Pushes change no row: a key without a row gets its initial row, and that stays. update() and
+  /// erase() work.
+  bool frozen = false;
+
+  bool operator==(const OptimizerGroup&) const = default;
+};
+
+/// Options of one push.
+struct PushOptions {
+  /// In the place of the optimizer's, for this push; rules without one ignore it. 0: the
+  /// optimizer's.
+  float learning_rate = 0.0F;
+
+  Status validate() const;
+  bool operator==(const PushOptions&) const = default;
 };
 
 /// How a row begins: a pure function of (table seed, key, position in the row), the same on every
@@ -193,6 +294,8 @@ struct TableOptions {
   AdmissionOptions admission;
   EvictionOptions eviction;
   uint64_t seed = 0;  ///< 0: made from the table's name
+  /// At most kMaxGroups, in any order, no slot in two of them.
+  std::vector<OptimizerGroup> groups;
 
   Status validate() const;
   bool operator==(const TableOptions&) const = default;

@@ -111,14 +111,16 @@ class Table {
   virtual Status lookup_pooled(const BagBatch& bags, RowBatch out) = 0;
 
   /// Sums the gradients [n, dim] of equal keys in batch order, then runs the table's optimizer
-  /// once per key. A key without a row gets its initial row first. All of it or nothing:
-  /// ERR_CAPACITY when the rows would not fit under memory_bytes, ERR_INVALID_ARGUMENT on
-  /// non-finite gradients (NonFinite::kReject).
-  virtual Status push(KeyBatch keys, ConstRowBatch gradients) = 0;
+  /// once per key, as the key's group says. A key without a row gets its initial row first. All
+  /// of it or nothing: ERR_CAPACITY when the rows would not fit under memory_bytes,
+  /// ERR_INVALID_ARGUMENT on non-finite gradients (NonFinite::kReject) and on options that are not
+  /// valid.
+  virtual Status push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options = {}) = 0;
 
   /// The gradient of lookup_pooled: bag_gradients [bags, dim] is pushed back to the bag's keys,
   /// each times its weight and the bag's divisor. Then as push.
-  virtual Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients) = 0;
+  virtual Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
+                             const PushOptions& options = {}) = 0;
 
   /// Assigns rows [n, dim]; of equal keys the last wins. The optimizer's state of an existing row
   /// stays; a new row's starts fresh. Errors as push.
@@ -168,8 +170,8 @@ class Dense {
 
   /// Copies all values [size] out, as of one instant.
   virtual Status pull(std::span<float> values) = 0;
-  /// Runs the optimizer with gradient [size].
-  virtual Status push(std::span<const float> gradient) = 0;
+  /// Runs the optimizer with gradient [size], row by row.
+  virtual Status push(std::span<const float> gradient, const PushOptions& options = {}) = 0;
   /// Assigns all values [size]; the optimizer's state stays.
   virtual Status update(std::span<const float> values) = 0;
 };
@@ -192,6 +194,7 @@ struct TablePush {
   Table* table = nullptr;
   KeyBatch keys;
   ConstRowBatch gradients;
+  PushOptions options;
 };
 
 enum class ParameterKind : uint8_t { kTable, kDense };

@@ -280,8 +280,10 @@ test('wrong options of calls are refused', async (fixture) => {
   const calls: [string, (options: never) => unknown][] = [
     ['out', (options) => table.lookup(one, options)],
     ['mode, weights, out', (options) => table.lookupPooled(one, bag, options)],
-    ['mode, weights', (options) => table.pushPooled(one, bag, row, options)],
+    ['mode, weights, learningRate', (options) => table.pushPooled(one, bag, row, options)],
+    ['learningRate', (options) => table.push(one, row, options)],
     ['out', (options) => dense.pull(options)],
+    ['learningRate', (options) => dense.push(new Float32Array(6), options)],
   ]
   for (const [known, call] of calls) {
     for (const value of [null, 5, 'sum', row, new DataView(new ArrayBuffer(8)), []]) {

@@ -1,16 +1,29 @@
 // Prints a digest of all that a fixed script of calls leaves and answers: every optimizer and
-// initializer, duplicates, bags, growth and erasure, in batches large enough to be split over
+// initializer, groups, duplicates, bags, growth and erasure, in batches large enough to be split over
 // threads. Takes the number of threads as its argument.
 
 import { createHash } from 'node:crypto'
 import {
+  adadelta,
   adagrad,
+  adagradDecay,
   adam,
+  adamax,
+  adamw,
+  amsgrad,
   constant,
   ftrl,
+  groupFtrl,
+  lamb,
+  lars,
+  lion,
+  momentum,
+  nesterov,
   normal,
   open,
+  rmsprop,
   rowwiseAdagrad,
+  rowwiseAdam,
   sgd,
   sum,
   truncatedNormal,
@@ -44,6 +57,25 @@ const kTables = [
   [33, ftrl({ learningRate: 0.1, l1: 0.05, l2: 0.1 }), constant(0.3)],
   [5, sum(), uniform(-3, 5)],
 ]
+const kMore = [
+  momentum({ clipNorm: 0.5 }),
+  nesterov({ clipValue: 0.5 }),
+  adagradDecay({ decaySteps: 2 }),
+  rmsprop(),
+  adadelta({ weightDecay: 0.01 }),
+  adamw(),
+  amsgrad({ weightDecay: 0.01, clipNorm: 0.5 }),
+  adamax(),
+  rowwiseAdam({ clipNorm: 0.5 }),
+  groupFtrl({ learningRate: 0.1, l1: 0.05, l21: 0.1 }),
+  lamb({ weightDecay: 0.01 }),
+  lars({ trust: 0.1, weightDecay: 0.01 }),
+  lion({ weightDecay: 0.01 }),
+]
+const kGroups = [
+  { firstSlot: 0, lastSlot: 0, rateScale: 0.5 },
+  { firstSlot: 1, lastSlot: 2 ** 19, weightDecay: 0.02 },
+]
 
 const store = await open(':memory:', { threads })
 for (const [dim, optimizer, initializer] of kTables) {
@@ -62,6 +94,17 @@ for (const [dim, optimizer, initializer] of kTables) {
     digest(table.lookupSync(drawKeys(count)))
   }
   hash.update(String((await table.stats()).rows))
+}
+for (const [i, optimizer] of kMore.entries()) {
+  const dim = 3 + 5 * i
+  const options = { dim, optimizer, initializer: uniform(0.5), groups: kGroups }
+  const table = await store.table(optimizer.kind, options)
+  for (const count of [200, 9000]) {
+    const keys = drawKeys(count)
+    void table.push(keys, drawFloats(count * dim))
+    void table.push(keys, drawFloats(count * dim), { learningRate: 0.03 })
+    digest(await table.lookup(keys))
+  }
 }
 const dense = await store.dense('d', { shape: [37, 41], optimizer: adam(), initializer: normal(1) })
 for (let step = 0; step < 3; step++) void dense.push(drawFloats(37 * 41))

@@ -1,24 +1,40 @@
 // Uses that must compile, and the types that calls must have. Never run.
 
 import {
+  adadelta,
   adagrad,
+  adagradDecay,
   adam,
+  adamax,
+  adamw,
+  amsgrad,
   constant,
   type Dense,
   type DenseOptions,
   ftrl,
+  type GradientOptions,
+  groupFtrl,
   hashKey,
   type InitializerOptions,
   type KeyLike,
   keysOf,
   type LookupRequest,
+  lamb,
+  lars,
+  lion,
+  momentum,
+  nesterov,
   normal,
+  type OptimizerGroup,
   type OptimizerOptions,
   open,
   type ParameterInfo,
   type PoolingOptions,
+  type PushOptions,
   type PushRequest,
+  rmsprop,
   rowwiseAdagrad,
+  rowwiseAdam,
   type Store,
   StoreError,
   type StoreErrorCode,
@@ -73,6 +89,10 @@ export async function tables(store: Store): Promise<void> {
     missing: 'zeros',
     nonFinite: 'skip',
     seed: 7n,
+    groups: [
+      { firstSlot: 0, lastSlot: 3, rateScale: 0.1, weightDecay: 0 },
+      { firstSlot: 9, lastSlot: 9, frozen: true },
+    ],
   }
   const table = await store.table('user', options)
   is<Table>()(table)
@@ -82,7 +102,11 @@ export async function tables(store: Store): Promise<void> {
   is<Float32Array>()(table.lookupSync(keys, floats))
   const pooling: PoolingOptions = { mode: 'mean', weights: floats }
   is<Promise<Float32Array>>()(table.lookupPooled(keys, offsets, { ...pooling, out: floats }))
+  is<readonly OptimizerGroup[] | undefined>()(table.options.groups)
   is<Promise<void>>()(table.push(keys, floats))
+  const push: PushOptions = { learningRate: 0.1 }
+  is<Promise<void>>()(table.push(keys, floats, push))
+  is<Promise<void>>()(table.pushPooled(keys, offsets, floats, { ...pooling, ...push }))
   is<Promise<void>>()(table.pushPooled(keys, offsets, floats, pooling))
   is<Promise<void>>()(table.update(keys, floats))
   is<Promise<number>>()(table.erase(keys))
@@ -92,7 +116,10 @@ export async function tables(store: Store): Promise<void> {
     [table, keys, floats],
   ]
   is<Promise<Float32Array[]>>()(store.lookupAll(lookups))
-  const pushes: PushRequest[] = [[table, keys, floats]]
+  const pushes: PushRequest[] = [
+    [table, keys, floats],
+    [table, keys, floats, push],
+  ]
   is<Promise<void>>()(store.pushAll(pushes))
 }
 
@@ -103,8 +130,11 @@ export async function denseParameters(store: Store): Promise<void> {
   is<readonly number[]>()(dense.shape)
   is<Promise<Float32Array>>()(dense.pull({ out: floats }))
   is<Promise<void>>()(dense.push(floats))
+  is<Promise<void>>()(dense.push(floats, { learningRate: 0.1 }))
   is<Promise<void>>()(dense.update(floats))
 }
+
+const gradients: GradientOptions = { weightDecay: 1e-4, clipNorm: 1 }
 
 export const optimizers: OptimizerOptions[] = [
   sgd(),
@@ -114,6 +144,19 @@ export const optimizers: OptimizerOptions[] = [
   adam({ beta1: 0.5, beta2: 0.5 }),
   ftrl({ beta: 1, l1: 1, l2: 1 }),
   sum(),
+  momentum({ momentum: 0.5, ...gradients }),
+  nesterov({ momentum: 0.5, clipValue: 1 }),
+  adagradDecay({ decayRate: 0.5, decaySteps: 10 }),
+  rmsprop({ rho: 0.5 }),
+  adadelta({ rho: 0.5 }),
+  adamw({ weightDecay: 0.5 }),
+  amsgrad({ beta1: 0.5 }),
+  adamax({ beta2: 0.5 }),
+  rowwiseAdam({ epsilon: 1 }),
+  groupFtrl({ l1: 1, l21: 1 }),
+  lamb({ weightDecay: 0.5 }),
+  lars({ momentum: 0.5, trust: 1 }),
+  lion({ beta1: 0.5, beta2: 0.5 }),
 ]
 
 export const initializers: InitializerOptions[] = [

@@ -8,6 +8,8 @@ import {
   ftrl,
   hashKey,
   keysOf,
+  lion,
+  momentum,
   open,
   type Store,
   StoreError,
@@ -70,6 +72,12 @@ export function tables(): void {
   drop(store.table('t', { dim: 8, seed: '1' }))
   // @ts-expect-error a shape is a dense parameter's
   drop(store.table('t', { dim: 8, shape: [8] }))
+  // @ts-expect-error a group needs its slots
+  drop(store.table('t', { dim: 8, groups: [{ frozen: true }] }))
+  // @ts-expect-error misspelt
+  drop(store.table('t', { dim: 8, groups: [{ firstSlot: 0, lastSlot: 1, freeze: true }] }))
+  // @ts-expect-error groups come in an array
+  drop(store.table('t', { dim: 8, groups: { firstSlot: 0, lastSlot: 1 } }))
   // @ts-expect-error read only
   table.dim = 8
 }
@@ -95,6 +103,12 @@ export function batches(): void {
   drop(table.lookupPooled(keys, offsets, { mode: 'max' }))
   // @ts-expect-error weights of f64
   drop(table.lookupPooled(keys, offsets, { weights: new Float64Array(1) }))
+  // @ts-expect-error a rate in an object
+  drop(table.push(keys, floats, 0.1))
+  // @ts-expect-error misspelt
+  drop(table.push(keys, floats, { learningrate: 0.1 }))
+  // @ts-expect-error a lookup learns nothing
+  drop(table.lookupPooled(keys, offsets, { learningRate: 0.1 }))
   // @ts-expect-error a push has no out
   drop(table.pushPooled(keys, offsets, floats, { out: floats }))
   // @ts-expect-error a result is no number
@@ -106,6 +120,8 @@ export function several(): void {
   drop(store.lookupAll([[table]]))
   // @ts-expect-error gradients are needed
   drop(store.pushAll([[table, keys]]))
+  // @ts-expect-error a rate in an object
+  drop(store.pushAll([[table, keys, floats, 0.1]]))
   // @ts-expect-error a dense parameter is no table
   drop(store.pushAll([[dense, keys, floats]]))
   // @ts-expect-error requests come in an array
@@ -119,6 +135,8 @@ export function denseParameters(): void {
   drop(store.dense('w', { shape: 8 }))
   // @ts-expect-error nothing is missing in a dense parameter
   drop(store.dense('w', { shape: [8], missing: 'zeros' }))
+  // @ts-expect-error slots are of keys
+  drop(store.dense('w', { shape: [8], groups: [] }))
   // @ts-expect-error no keys
   drop(dense.push(keys, floats))
   // @ts-expect-error read only
@@ -133,6 +151,10 @@ export function optimizers(): void {
     sgd({ l1: 1 }),
     // @ts-expect-error ftrl has no epsilon
     ftrl({ epsilon: 1 }),
+    // @ts-expect-error momentum has no beta1
+    momentum({ beta1: 0.9 }),
+    // @ts-expect-error lion has no epsilon
+    lion({ epsilon: 1 }),
     // @ts-expect-error sum has no options
     sum({ learningRate: 1 }),
     // @ts-expect-error a value is needed

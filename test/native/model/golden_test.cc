@@ -22,18 +22,20 @@ namespace hotrow::test {
 namespace {
 
 struct GoldenScript {
+  Variety variety;
   uint64_t seed;
   uint64_t digest;
 };
-constexpr GoldenScript kScripts[] = {{1001, 0x8764edb124eda7e7U},
-                                     {1002, 0x43638bae3804c473U},
-                                     {1003, 0x18f706a66b5b6796U},
-                                     {1004, 0xb5165dca1ffd5784U}};
+constexpr GoldenScript kScripts[] = {
+    {Variety::kFirst, 1001, 0x8764edb124eda7e7U}, {Variety::kFirst, 1002, 0x43638bae3804c473U},
+    {Variety::kFirst, 1003, 0x18f706a66b5b6796U}, {Variety::kFirst, 1004, 0xb5165dca1ffd5784U},
+    {Variety::kAll, 2001, 0x2ac6c2de35d12db6U},   {Variety::kAll, 2002, 0x3d25e6be96c878ebU},
+    {Variety::kAll, 2003, 0x5f22006c41880548U},   {Variety::kAll, 2004, 0x898742fd23f64ba1U}};
 
 TEST(Golden, ScriptsEndInTheSameState) {
   for (const uint32_t threads : {1U, 2U, 4U}) {
-    for (const auto& [seed, digest] : kScripts) {
-      Script script(seed, threads);
+    for (const auto& [variety, seed, digest] : kScripts) {
+      Script script(seed, threads, variety);
       script.run(400);
       ASSERT_FALSE(HasFailure()) << "seed " << seed;
       EXPECT_EQ(script.digest(), digest) << "seed " << seed << ", " << threads << " threads";
@@ -59,9 +61,14 @@ uint64_t digest_of(const OptimizerOptions& options) {
 }
 
 TEST(Golden, OptimizersEndInTheSameRows) {
-  constexpr uint64_t kDigests[] = {0x7e58d6d785d70ac2U, 0xe2fb4b522569e25bU, 0x31196799766398deU,
-                                   0x4efe737ac2400959U, 0x6e43ba265dde2be9U, 0x4140f7edbcfc7117U};
+  constexpr uint64_t kDigests[] = {
+      0x7e58d6d785d70ac2U, 0xe2fb4b522569e25bU, 0x31196799766398deU, 0x4efe737ac2400959U,
+      0x6e43ba265dde2be9U, 0x4140f7edbcfc7117U, 0x7164ef144293f8e5U, 0xb1d48731eb4b4a1fU,
+      0x7e32bdca2b53d022U, 0xff9b681715900879U, 0xc8fe82d72e975f87U, 0xad68bcae32b84de4U,
+      0xebde3fad0cff7a4dU, 0xc21b3102d14c3b8cU, 0xc62c67264d1d04baU, 0x63625ddb90116d7dU,
+      0xf8eb6d9a3fa77828U, 0x2bb065968c2a2057U, 0x1313469b9fe9feeaU};
   const std::vector<OptimizerOptions> all = every_optimizer();
+  ASSERT_EQ(all.size(), std::size(kDigests));
   for (size_t i = 0; i < all.size(); ++i) {
     EXPECT_EQ(digest_of(all[i]), kDigests[i]) << name_of(all[i].kind);
   }

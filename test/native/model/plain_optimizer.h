@@ -1,5 +1,5 @@
-// The optimizers again, as plain scalar f32 loops in the order of operations that options.h and
-// simd/kernels.h document. What they give must equal the core's rows bit for bit.
+// The optimizers again, as plain scalar f32 loops in the order of operations that options.h
+// documents. What they give must equal the core's rows bit for bit.
 #ifndef HOTROW_TEST_MODEL_PLAIN_OPTIMIZER_H_
 #define HOTROW_TEST_MODEL_PLAIN_OPTIMIZER_H_
 
@@ -13,8 +13,9 @@ namespace hotrow::test {
 
 struct PlainRow {
   std::vector<float> w;
-  std::vector<float> first;   // Adagrad's a, Adam's m, FTRL's n; one value for row-wise Adagrad
-  std::vector<float> second;  // Adam's v, FTRL's z
+  std::vector<float> first;   // a, m or n; Adadelta's v; one value for row-wise Adagrad
+  std::vector<float> second;  // v, u or z; Adagrad's p; one value for row-wise Adam
+  std::vector<float> third;   // AMSGrad's h
 };
 
 class PlainOptimizer {
@@ -23,15 +24,12 @@ class PlainOptimizer {
 
   /// A row that was never pushed.
   PlainRow fresh(std::vector<float> w) const;
-  /// One step with the summed gradient g; `t` counts the pushes of the table from 1.
-  void step(PlainRow& row, std::span<const float> g, uint64_t t) const;
+  /// One step with the summed gradient g; `t` counts the pushes of the table from 1. The rate of
+  /// the push (0: the optimizer's) and the group of the key (null: none) change the options.
+  void step(PlainRow& row, std::span<const float> g, uint64_t t, float learning_rate = 0,
+            const OptimizerGroup* group = nullptr) const;
 
  private:
-  void adagrad(PlainRow& row, std::span<const float> g) const;
-  void rowwise_adagrad(PlainRow& row, std::span<const float> g) const;
-  void adam(PlainRow& row, std::span<const float> g, uint64_t t) const;
-  void ftrl(PlainRow& row, std::span<const float> g) const;
-
   OptimizerOptions options_;
 };
 

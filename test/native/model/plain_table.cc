@@ -52,8 +52,17 @@ PlainRow& PlainTable::row_or_new(uint64_t key) {
   return rows_.emplace(key, optimizer_.fresh(initial(key))).first->second;
 }
 
+const OptimizerGroup* PlainTable::group_of(uint64_t key) const {
+  for (const OptimizerGroup& group : options_.groups) {
+    const uint64_t slot = key / (uint64_t{1} << 44);
+    if (slot >= group.first_slot && slot <= group.last_slot) return &group;
+  }
+  return nullptr;
+}
+
 bool PlainTable::push_scaled(const std::vector<std::pair<uint64_t, float>>& keys,
-                             const std::vector<const float*>& gradients) {
+                             const std::vector<const float*>& gradients,
+                             const PushOptions& options) {
   const size_t dim = options_.dim;
   const bool skip = options_.non_finite == NonFinite::kSkip;
   std::map<uint64_t, std::vector<float>> sums;
@@ -72,7 +81,9 @@ bool PlainTable::push_scaled(const std::vector<std::pair<uint64_t, float>>& keys
     }
   }
   if (!sums.empty()) ++steps_;  // a push of nothing is no step
-  for (const auto& [key, sum] : sums) optimizer_.step(row_or_new(key), sum, steps_);
+  for (const auto& [key, sum] : sums) {
+    optimizer_.step(row_or_new(key), sum, steps_, options.learning_rate, group_of(key));
+  }
   stats_.pushes += keys.size() - skipped;
   stats_.skipped_gradients += skipped;
   return true;
@@ -82,17 +93,18 @@ bool PlainTable::rejects(ConstRowBatch rows) const {
   return options_.non_finite == NonFinite::kReject && !finite(rows.data(), rows.size());
 }
 
-bool PlainTable::push(KeyBatch keys, ConstRowBatch gradients) {
+bool PlainTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options) {
   std::vector<std::pair<uint64_t, float>> scaled;
   std::vector<const float*> rows;
   for (size_t i = 0; i < keys.size(); ++i) {
     scaled.emplace_back(keys[i], 1.0F);
     rows.push_back(gradients.data() + i * options_.dim);
   }
-  return push_scaled(scaled, rows);
+  return push_scaled(scaled, rows, options);
 }
 
-bool PlainTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients) {
+bool PlainTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
+                             const PushOptions& options) {
   std::vector<std::pair<uint64_t, float>> scaled;
   std::vector<const float*> rows;
   for (size_t bag = 0; bag + 1 < bags.offsets.size(); ++bag) {
@@ -102,7 +114,7 @@ bool PlainTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients) 
       rows.push_back(bag_gradients.data() + bag * options_.dim);
     }
   }
-  return push_scaled(scaled, rows);
+  return push_scaled(scaled, rows, options);
 }
 
 bool PlainTable::update(KeyBatch keys, ConstRowBatch rows) {

@@ -26,8 +26,9 @@ class PlainTable {
         initializer_(options.initializer, options.seed) {}
 
   /// False when the call is rejected for a non-finite row; nothing has changed then.
-  [[nodiscard]] bool push(KeyBatch keys, ConstRowBatch gradients);
-  [[nodiscard]] bool push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients);
+  [[nodiscard]] bool push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options = {});
+  [[nodiscard]] bool push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
+                                 const PushOptions& options = {});
   [[nodiscard]] bool update(KeyBatch keys, ConstRowBatch rows);
   /// Would a call with these rows be rejected?
   bool rejects(ConstRowBatch rows) const;
@@ -45,7 +46,10 @@ class PlainTable {
   std::vector<float> row_or_missing(uint64_t key);
   PlainRow& row_or_new(uint64_t key);
   [[nodiscard]] bool push_scaled(const std::vector<std::pair<uint64_t, float>>& keys,
-                                 const std::vector<const float*>& gradients);
+                                 const std::vector<const float*>& gradients,
+                                 const PushOptions& options);
+  /// The group that holds the key's slot, or null.
+  const OptimizerGroup* group_of(uint64_t key) const;
 
   TableOptions options_;
   PlainOptimizer optimizer_;

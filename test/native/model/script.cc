@@ -1,7 +1,9 @@
 #include "model/script.h"
 
+#include <algorithm>
 #include <limits>
 
+#include "hotrow/keys.h"
 #include "support/hash_inverse.h"
 
 namespace hotrow::test {
@@ -23,8 +25,9 @@ std::vector<uint64_t> make_universe(Random& random) {
 
 }  // namespace
 
-Script::Script(uint64_t seed, uint32_t threads)
+Script::Script(uint64_t seed, uint32_t threads, Variety variety)
     : random_(seed),
+      variety_(variety),
       store_(private_store(threads)),
       universe_(make_universe(random_)),
       wide_universe_(random_.between(100, 4000)) {
@@ -47,14 +50,51 @@ InitializerOptions Script::some_initializer() {
   }
 }
 
+OptimizerOptions Script::some_optimizer() {
+  const std::vector<OptimizerOptions> all = every_optimizer();
+  if (variety_ == Variety::kFirst) return all[random_.below(6)];
+  const OptimizerOptions& chosen = all[random_.below(all.size())];
+  if (random_.one_in(2)) return chosen;
+  const std::vector<OptimizerOptions> prepared = every_preparation(chosen);
+  return prepared[random_.below(prepared.size())];
+}
+
+// Slots that the universe of keys has: small keys are in slot 0, the largest in the last slot, and
+// random ones in between.
+std::vector<OptimizerGroup> Script::some_groups(const OptimizerOptions& optimizer) {
+  if (variety_ == Variety::kFirst || random_.one_in(2)) return {};
+  std::vector<OptimizerGroup> groups;
+  uint32_t next = 0;
+  while (next <= kMaxSlot && groups.size() < kMaxGroups) {
+    OptimizerGroup group{.first_slot = next};
+    const uint64_t width = random_.one_in(2) ? 0 : random_.below(kMaxSlot / 4);
+    group.last_slot = static_cast<uint32_t>(std::min<uint64_t>(next + width, kMaxSlot));
+    group.frozen = random_.one_in(4);
+    if (optimizer.kind != OptimizerKind::kSum) {
+      if (random_.one_in(2)) group.rate_scale = random_.real(0.1F, 2.0F);
+      if (random_.one_in(3)) group.weight_decay = random_.one_in(2) ? 0.0F : 0.04F;
+    }
+    groups.push_back(group);
+    next = group.last_slot + 1 + static_cast<uint32_t>(random_.below(kMaxSlot / 8));
+  }
+  if (random_.one_in(2)) std::reverse(groups.begin(), groups.end());
+  return groups;
+}
+
+PushOptions Script::some_push_options() {
+  if (variety_ == Variety::kFirst || !random_.one_in(3)) return {};
+  return {.learning_rate = random_.real(0.01F, 0.2F)};
+}
+
 TableOptions Script::some_options() {
   constexpr uint32_t kDims[] = {1, 1, 2, 3, 4, 5, 8, 9, 16, 17, 24, 33};
   TableOptions options{.dim = kDims[random_.below(std::size(kDims))]};
-  options.optimizer = every_optimizer()[random_.below(6)];
+  options.optimizer = some_optimizer();
   options.initializer = some_initializer();
   options.missing = random_.one_in(3) ? Missing::kZeros : Missing::kInitial;
   options.non_finite = random_.one_in(3) ? NonFinite::kSkip : NonFinite::kReject;
   options.seed = random_.one_in(2) ? 0 : random_.next();
+  options.groups = some_groups(options.optimizer);
   return options;
 }
 
@@ -64,7 +104,7 @@ void Script::create(size_t table) {
 
 void Script::create_dense() {
   const auto columns = random_.between(1, 20);
-  dense_optimizer_ = every_optimizer()[random_.below(6)];
+  dense_optimizer_ = some_optimizer();
   dense_.dense = must(store_->dense(
       "d",
       {.shape = {kDenseRows, columns}, .optimizer = dense_optimizer_, .initializer = uniform(1)}));
@@ -122,13 +162,15 @@ std::vector<float> Script::some_gradients(size_t n) {
 void Script::push() {
   Twin& twin = some_table();
   const std::vector<uint64_t> keys = some_keys();
-  twin.push(keys, some_gradients(keys.size() * twin.dim()));
+  const std::vector<float> gradients = some_gradients(keys.size() * twin.dim());
+  twin.push(keys, gradients, some_push_options());
 }
 
 void Script::push_pooled() {
   Twin& twin = some_table();
   const Bags bags = some_bags();
-  twin.push_pooled(bags, random_.reals(bags.count() * twin.dim()));
+  const std::vector<float> gradients = random_.reals(bags.count() * twin.dim());
+  twin.push_pooled(bags, gradients, some_push_options());
 }
 
 void Script::update() {
@@ -165,12 +207,14 @@ void Script::push_all() {
     keys[i] = some_keys();
     gradients[i] = some_gradients(keys[i].size() * twins[i]->dim());
     rejected |= twins[i]->plain().rejects(gradients[i]);
-    pushes.push_back({&twins[i]->table(), keys[i], gradients[i]});
+    pushes.push_back({&twins[i]->table(), keys[i], gradients[i], some_push_options()});
   }
   const Status status = store_->push_all(pushes);
   EXPECT_EQ(status.code(), rejected ? StatusCode::kInvalidArgument : StatusCode::kOk);
   if (rejected) return;
-  for (int i = 0; i < 2; ++i) EXPECT_TRUE(twins[i]->plain().push(keys[i], gradients[i]));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(twins[i]->plain().push(keys[i], gradients[i], pushes[i].options));
+  }
 }
 
 void Script::lookup_all() {
@@ -214,7 +258,8 @@ void Script::dense() {
   const size_t columns = dense_.rows[0].w.size();
   const std::vector<float> values = random_.reals(kDenseRows * columns);
   const bool assign = random_.one_in(4);
-  EXPECT_TRUE(ok(assign ? dense_.dense->update(values) : dense_.dense->push(values)));
+  const PushOptions options = assign ? PushOptions() : some_push_options();
+  EXPECT_TRUE(ok(assign ? dense_.dense->update(values) : dense_.dense->push(values, options)));
   dense_.steps += assign ? 0 : 1;
   std::vector<float> expected;
   for (size_t row = 0; row < kDenseRows; ++row) {
@@ -223,7 +268,7 @@ void Script::dense() {
     if (assign) {
       plain.w.assign(part.begin(), part.end());
     } else {
-      PlainOptimizer(dense_optimizer_).step(plain, part, dense_.steps);
+      PlainOptimizer(dense_optimizer_).step(plain, part, dense_.steps, options.learning_rate);
     }
     expected.insert(expected.end(), plain.w.begin(), plain.w.end());
   }

@@ -15,10 +15,16 @@
 
 namespace hotrow::test {
 
+/// Which options the tables of a script may have.
+enum class Variety : uint8_t {
+  kFirst,  ///< the six rules of the first release; the oldest golden digests were made so
+  kAll,    ///< every rule, weight decay, clipping, groups, rates of single pushes
+};
+
 class Script {
  public:
-  /// The same seed gives the same calls for every number of threads.
-  Script(uint64_t seed, uint32_t threads);
+  /// The same seed and variety give the same calls for every number of threads.
+  Script(uint64_t seed, uint32_t threads, Variety variety = Variety::kAll);
 
   /// Makes `calls` random calls, comparing as it goes; stops at the first failure.
   void run(uint64_t calls);
@@ -50,6 +56,9 @@ class Script {
   void create_dense();
   TableOptions some_options();
   InitializerOptions some_initializer();
+  OptimizerOptions some_optimizer();
+  std::vector<OptimizerGroup> some_groups(const OptimizerOptions& optimizer);
+  PushOptions some_push_options();
   /// Mostly few keys of a small universe, now and then enough for several threads.
   std::vector<uint64_t> some_keys();
   Bags some_bags();
@@ -58,6 +67,7 @@ class Script {
   std::vector<float> dense_values() const;
 
   Random random_;
+  Variety variety_;
   std::shared_ptr<Store> store_;
   std::vector<uint64_t> universe_;
   uint64_t wide_universe_;

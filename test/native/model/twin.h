@@ -36,12 +36,14 @@ class Twin {
   PlainTable& plain() { return plain_; }
   uint32_t dim() const { return table_->options().dim; }
 
-  void push(const std::vector<uint64_t>& keys, const std::vector<float>& gradients) {
-    expect_same(table_->push(keys, gradients), plain_.push(keys, gradients));
+  void push(const std::vector<uint64_t>& keys, const std::vector<float>& gradients,
+            const PushOptions& options = {}) {
+    expect_same(table_->push(keys, gradients, options), plain_.push(keys, gradients, options));
   }
-  void push_pooled(const Bags& bags, const std::vector<float>& gradients) {
-    expect_same(table_->push_pooled(bags.batch(), gradients),
-                plain_.push_pooled(bags.batch(), gradients));
+  void push_pooled(const Bags& bags, const std::vector<float>& gradients,
+                   const PushOptions& options = {}) {
+    expect_same(table_->push_pooled(bags.batch(), gradients, options),
+                plain_.push_pooled(bags.batch(), gradients, options));
   }
   void update(const std::vector<uint64_t>& keys, const std::vector<float>& rows) {
     expect_same(table_->update(keys, rows), plain_.update(keys, rows));

@@ -88,6 +88,54 @@ TEST(Dense, EveryOptimizerByRow) {
   }
 }
 
+TEST(Dense, PreparedGradientsByRow) {
+  const auto store = private_store();
+  for (const OptimizerOptions& options : every_optimizer()) {
+    for (const OptimizerOptions& prepared : every_preparation(options)) {
+      SCOPED_TRACE(describe(prepared));
+      const auto dense = must(
+          store->dense("w", {.shape = {2, 5}, .optimizer = prepared, .initializer = uniform(1)}));
+      const PlainOptimizer plain(prepared);
+      const std::vector<float> start = pull(*dense);
+      PlainRow rows[] = {plain.fresh({start.begin(), start.begin() + 5}),
+                         plain.fresh({start.begin() + 5, start.end()})};
+      Random random(3);
+      for (uint64_t t = 1; t <= 5; ++t) {
+        const std::vector<float> gradient = random.reals(10, -2.0F, 2.0F);
+        const float rate = t % 2 == 0 ? 0.0F : 0.03F;
+        must(dense->push(gradient, {.learning_rate = rate}));
+        const std::vector<float> values = pull(*dense);
+        for (size_t row = 0; row < 2; ++row) {
+          plain.step(rows[row], std::span(gradient).subspan(row * 5, 5), t, rate);
+          ASSERT_TRUE(same_bits(std::span(values).subspan(row * 5, 5), rows[row].w));
+        }
+      }
+      must(store->drop("w"));
+    }
+  }
+}
+
+TEST(Dense, AWrongRateChangesNothing) {
+  const auto store = private_store();
+  const auto dense = must(store->dense("w", {.shape = {2}, .initializer = uniform(1)}));
+  const std::vector<float> before = pull(*dense);
+  for (const float rate : {-1.0F, kNan, std::numeric_limits<float>::infinity()}) {
+    EXPECT_TRUE(fails(dense->push(before, {.learning_rate = rate}), StatusCode::kInvalidArgument,
+                      "learningRate: expected a finite number above 0"));
+  }
+  EXPECT_TRUE(same_bits(pull(*dense), before));
+}
+
+// One row of scratch is as large as a parameter of one dimension.
+TEST(Dense, TheScratchOfPreparedGradientsIsCharged) {
+  const auto store = private_store(1, 16 * kMiB);
+  const OptimizerOptions clipped{.clip_value = 1};
+  must(store->dense("w", {.shape = {1 << 20}, .optimizer = clipped}));
+  EXPECT_EQ(stats_of(*store).memory_used_bytes, 8 * kMiB);
+  must(store->drop("w"));
+  EXPECT_EQ(stats_of(*store).memory_used_bytes, 0U);
+}
+
 TEST(Dense, UpdateAssignsAndKeepsTheState) {
   const auto store = private_store();
   const OptimizerOptions adam = every_optimizer()[3];

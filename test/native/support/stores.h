@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <numeric>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,42 +29,13 @@ inline InitializerOptions uniform(float limit) {
   return {.kind = InitializerKind::kUniform, .low = -limit, .high = limit};
 }
 
-/// Every rule, with constants that are not the defaults.
-inline std::vector<OptimizerOptions> every_optimizer() {
-  std::vector<OptimizerOptions> all;
-  for (const auto kind :
-       {OptimizerKind::kSgd, OptimizerKind::kAdagrad, OptimizerKind::kRowwiseAdagrad,
-        OptimizerKind::kAdam, OptimizerKind::kFtrl, OptimizerKind::kSum}) {
-    OptimizerOptions options = optimizer(kind, 0.07F);
-    options.initial_accumulator = 0.2F;
-    options.epsilon = 1e-6F;
-    options.beta1 = 0.8F;
-    options.beta2 = 0.99F;
-    options.beta = 0.9F;
-    options.l1 = 0.3F;
-    options.l2 = 0.01F;
-    all.push_back(options);
-  }
-  return all;
-}
-
-inline const char* name_of(OptimizerKind kind) {
-  switch (kind) {
-    case OptimizerKind::kSgd:
-      return "sgd";
-    case OptimizerKind::kAdagrad:
-      return "adagrad";
-    case OptimizerKind::kRowwiseAdagrad:
-      return "rowwise_adagrad";
-    case OptimizerKind::kAdam:
-      return "adam";
-    case OptimizerKind::kFtrl:
-      return "ftrl";
-    case OptimizerKind::kSum:
-      return "sum";
-  }
-  return "?";
-}
+/// Every rule in the order of the enum, with constants that are not the defaults.
+std::vector<OptimizerOptions> every_optimizer();
+/// The rule as it is and, where it may be, with weight decay, clipped values and a clipped norm.
+std::vector<OptimizerOptions> every_preparation(const OptimizerOptions& options);
+const char* name_of(OptimizerKind kind);
+/// For traces: the rule and what is done to its gradient.
+std::string describe(const OptimizerOptions& options);
 
 inline TableOptions sum_table(uint32_t dim) {
   return {.dim = dim, .optimizer = {.kind = OptimizerKind::kSum}};

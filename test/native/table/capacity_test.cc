@@ -146,7 +146,8 @@ TEST(Capacity, RandomPushesNearTheCeiling) {
     Random random(seed);
     const auto store = private_store(static_cast<uint32_t>(random.between(1, 4)), kCeiling);
     const auto dim = static_cast<uint32_t>(random.between(40, 200));
-    Twin twin(*store, {.dim = dim, .optimizer = every_optimizer()[seed % 6]});
+    Twin twin(*store,
+              {.dim = dim, .optimizer = every_optimizer()[seed % every_optimizer().size()]});
     const uint64_t universe = 2 * kCeiling / stats_of(twin.table()).row_bytes;
     uint64_t refused = 0;
     for (int call = 0; call < 60; ++call) {
