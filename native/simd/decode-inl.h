@@ -48,26 +48,25 @@ HWY_INLINE const T* numbers_of(const std::byte* values) {
 
 /// f32 from the bits of f16 in 32-bit lanes, as vcvtph2ps gives it.
 template <class D>
-HWY_INLINE hn::Vec<D> f32_of_f16_bits(D d, hn::Vec<hn::RebindToUnsigned<D>> bits) {
-  const hn::RebindToUnsigned<D> du;
-  constexpr uint32_t kRebias = uint32_t{127 - 15} << 23;
-  const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(du, 0x8000)));
-  const auto magnitude = hn::ShiftLeft<13>(hn::And(bits, hn::Set(du, 0x7fff)));
-  const auto exponent = hn::And(magnitude, hn::Set(du, 0x0f800000));
-  const auto normal = hn::Add(magnitude, hn::Set(du, kRebias));
-  // Infinity and NaN: the exponent is moved to the top, and a NaN made quiet.
-  const auto special = hn::Add(normal, hn::Set(du, kRebias));
-  const auto quiet =
-      hn::IfThenElseZero(hn::Gt(magnitude, hn::Set(du, 0x0f800000)), hn::Set(du, 0x00400000));
+HWY_INLINE hn::Vec<D> f32_of_f16_bits(D d, hn::Vec<hn::RebindToSigned<D>> bits) {
+  const hn::RebindToSigned<D> di;
+  constexpr int32_t kRebias = (127 - 15) << 23;
+  constexpr int32_t kLeastNormal = 1 << 23;
+  constexpr int32_t kInfinity = 31 << 23;
+  const auto rebias = hn::Set(di, kRebias);
+  const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(di, 0x8000)));
+  const auto magnitude = hn::ShiftLeft<13>(hn::And(bits, hn::Set(di, 0x7fff)));
+  // Infinity and NaN: the exponent moves on to the top, and a NaN is made quiet.
+  const auto at_top = hn::Gt(magnitude, hn::Set(di, kInfinity - 1));
+  const auto is_nan = hn::Gt(magnitude, hn::Set(di, kInfinity));
+  const auto moved = hn::Add(hn::Add(magnitude, rebias), hn::IfThenElseZero(at_top, rebias));
+  const auto normal = hn::Or(moved, hn::IfThenElseZero(is_nan, hn::Set(di, 0x00400000)));
   // Zeros and subnormals: as the fraction of a number with the least exponent, less its one.
-  const auto one = hn::Set(du, kRebias + (uint32_t{1} << 23));
+  const auto one = hn::Set(di, kRebias + kLeastNormal);
   const auto fraction = hn::BitCast(d, hn::Add(magnitude, one));
-  const auto subnormal = hn::BitCast(du, hn::Sub(fraction, hn::BitCast(d, one)));
-  const auto is_special = hn::Eq(exponent, hn::Set(du, 0x0f800000));
-  const auto is_subnormal = hn::Eq(exponent, hn::Zero(du));
-  const auto finite = hn::IfThenElse(is_subnormal, subnormal, normal);
-  const auto result = hn::IfThenElse(is_special, hn::Or(special, quiet), finite);
-  return hn::BitCast(d, hn::Or(result, sign));
+  const auto subnormal = hn::BitCast(di, hn::Sub(fraction, hn::BitCast(d, one)));
+  const auto is_subnormal = hn::Lt(magnitude, hn::Set(di, kLeastNormal));
+  return hn::BitCast(d, hn::Or(hn::IfThenElse(is_subnormal, subnormal, normal), sign));
 }
 
 struct F32Row {
@@ -88,7 +87,7 @@ struct F16Row {
 #if HOTROW_F16C
     return hn::PromoteTo(d, hn::BitCast(hn::Rebind<hwy::float16_t, D>(), bits));
 #else
-    return f32_of_f16_bits(d, hn::PromoteTo(hn::RebindToUnsigned<D>(), bits));
+    return f32_of_f16_bits(d, hn::PromoteTo(hn::RebindToSigned<D>(), bits));
 #endif
   }
   const uint16_t* numbers;

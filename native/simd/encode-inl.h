@@ -66,7 +66,11 @@ struct Chance {
   template <class D>
   HWY_INLINE Unsigned<D> bits(D /*d*/, size_t i) const {
     const hn::RebindToUnsigned<D> du;
-    const auto lane = hn::Iota(du, static_cast<uint32_t>(i));
+    // Not hn::Iota, which stores its lanes one by one and waits to load them as a vector.
+    alignas(64) static constexpr uint32_t kLanes[16] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                        8, 9, 10, 11, 12, 13, 14, 15};
+    static_assert(hn::MaxLanes(D()) <= 16);
+    const auto lane = hn::Add(hn::Load(du, kLanes), hn::Set(du, static_cast<uint32_t>(i)));
     auto x = hn::Add(hn::Mul(lane, hn::Set(du, 0x9e3779b9U)), hn::Set(du, start));
     x = hn::Mul(hn::Xor(x, hn::ShiftRight<16>(x)), hn::Set(du, 0x21f0aaadU));
     x = hn::Xor(hn::Xor(x, hn::ShiftRight<15>(x)), hn::Set(du, second));
