@@ -78,7 +78,7 @@ class IndexedRows<IndexT>::Applier {
 
   void change(std::byte* row, size_t id) {
     // The push's number and the key make the random bits of stochastic rounding this row's alone.
-    const uint64_t random = batch_.hashes[id] ^ mix64(plan_.number);
+    const uint64_t random = batch_.hashes[id] ^ mix64(plan_.number ^ rules_.seed());
     if (plan_.kind == PushKind::kAssign) {
       rules_.assign(row, part_.row(id), random);
     } else {

@@ -32,6 +32,7 @@ RowRules::RowRules(const TableOptions& options)
       optimizer_(options.optimizer, options.groups),
       initializer_(options.initializer, options.seed),
       state_values_(optimizer_.state_values(options.dim)),
+      seed_(options.seed),
       missing_(options.missing),
       admission_(options.admission),
       eviction_(options.eviction),

@@ -28,6 +28,7 @@ class RowRules {
   const RowCodec& codec() const { return codec_; }
   const Optimizer& optimizer() const { return optimizer_; }
   const HeatRule& heat() const { return heat_; }
+  uint64_t seed() const { return seed_; }
   const AdmissionOptions& admission() const { return admission_; }
   const EvictionOptions& eviction() const { return eviction_; }
   bool evicts() const {
@@ -69,6 +70,7 @@ class RowRules {
   const Optimizer optimizer_;
   const Initializer initializer_;
   const uint64_t state_values_;
+  const uint64_t seed_;
   const Missing missing_;
   const AdmissionOptions admission_;
   const EvictionOptions eviction_;
