@@ -74,6 +74,14 @@ class CondVar {
     condition_.wait(lock);
     lock.release();
   }
+  /// As wait(), for at most `duration`.
+  template <class Duration>
+  void wait_for(Mutex& mutex, const Duration& duration)
+      HOTROW_REQUIRES(mutex) HOTROW_NO_THREAD_SAFETY_ANALYSIS {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait_for(lock, duration);
+    lock.release();
+  }
   void notify_one() { condition_.notify_one(); }
   void notify_all() { condition_.notify_all(); }
 

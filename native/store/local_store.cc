@@ -88,7 +88,8 @@ Result<std::shared_ptr<Kind>> reopen(const Parameter& parameter, std::string_vie
 }  // namespace
 
 LocalStore::LocalStore(std::string path, const StoreOptions& options)
-    : path_(std::move(path)), options_(options), context_(options.memory_bytes, options.threads) {}
+    : path_(std::move(path)), options_(options), context_(options.memory_bytes, options.threads),
+      keeper_(options.background_share) {}
 
 Status LocalStore::check_open() const {
   if (closed_) return Status::closed("the store '" + path_ + "' is closed");
@@ -115,7 +116,13 @@ Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name,
   }
   auto table = SparseTable::create(std::string(name), complete, context_);
   if (!table.ok()) return table.status();
-  parameters_.emplace(name, table.value());
+  const auto added = parameters_.emplace(name, table.value()).first;
+  try {
+    keeper_.keep(table.value());
+  } catch (const std::exception& error) {
+    parameters_.erase(added);
+    return Status::capacity(std::string("no thread to keep the table: ") + error.what());
+  }
   return std::shared_ptr<Table>(std::move(table).value());
 }
 
@@ -210,6 +217,9 @@ Status LocalStore::drop(std::string_view name) {
     dropped = std::move(found->second);
     parameters_.erase(found);
   }
+  if (const auto* table = std::get_if<std::shared_ptr<SparseTable>>(&dropped)) {
+    keeper_.forget(table->get());
+  }
   std::visit([](const auto& parameter) { parameter->close(); }, dropped);
   return {};
 }
@@ -239,6 +249,7 @@ void LocalStore::close() {
     closed_ = true;
     parameters.swap(parameters_);
   }
+  keeper_.stop();
   for (const auto& [name, parameter] : parameters) {
     std::visit([](const auto& value) { value->close(); }, parameter);
   }

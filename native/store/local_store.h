@@ -15,6 +15,7 @@
 #include "base/sync.h"
 #include "hotrow/store.h"
 #include "store/dense.h"
+#include "store/keeper.h"
 #include "table/context.h"
 #include "table/table.h"
 
@@ -53,6 +54,7 @@ class LocalStore final : public Store {
   const std::string path_;
   const StoreOptions options_;
   TableContext context_;
+  Keeper keeper_;  // of tables that want it; stopped before they are closed
   Mutex mutex_;
   bool closed_ HOTROW_GUARDED_BY(mutex_) = false;
   std::map<std::string, Parameter, std::less<>> parameters_ HOTROW_GUARDED_BY(mutex_);

@@ -141,7 +141,10 @@ Status StoreOptions::validate() const {
                                 static_cast<double>(memory_bytes)));
   HOTROW_RETURN_IF_ERROR(expect(memory_bytes == 0 || memory_bytes >= kLeast, "memoryBytes",
                                 "at least 16777216 (16 MiB)", static_cast<double>(memory_bytes)));
-  return expect(threads <= kMaxThreads, "threads", "an integer from 1 to 256", threads);
+  HOTROW_RETURN_IF_ERROR(
+      expect(threads <= kMaxThreads, "threads", "an integer from 1 to 256", threads));
+  return expect(background_share > 0 && background_share <= 1, "backgroundShare",
+                "a number above 0 and at most 1", background_share);
 }
 
 }  // namespace hotrow

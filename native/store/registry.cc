@@ -126,6 +126,11 @@ Status check_same(const LocalStore& store, const StoreOptions& options) {
   if (options.threads != 0 && options.threads != has.threads) {
     return conflict(store.path(), "threads", has.threads, options.threads);
   }
+  if (options.background_share != StoreOptions().background_share &&
+      options.background_share != has.background_share) {
+    return Status::conflict("the store '" + store.path() +
+                            "' is open with other options: backgroundShare");
+  }
   return {};
 }
 

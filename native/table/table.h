@@ -73,11 +73,12 @@ class SparseTable final : public Table {
   uint64_t size() const;
   const TableContext& context() const { return context_; }
 
-  /// Does the table want upkeep() now and then?
+  /// Does the table want to be kept by a Keeper?
   bool wants_upkeep() const { return rules_.eviction().background || rules_.eviction().ttl_ms != 0; }
-  /// Evicts what has expired and, ahead of need, what the limit will ask for: a slice of a shard's
-  /// length. For one thread. False when there was nothing to do.
-  bool upkeep();
+  /// Evicts what has expired in the next `shards` shards. For one thread.
+  void sweep_expired(uint32_t shards);
+  /// Evicts a slice of what the limit will ask for; false when enough rows are free.
+  bool evict_ahead();
 
  private:
   struct Counters {
@@ -156,7 +157,7 @@ class SparseTable final : public Table {
   SharedMutex gate_;
   Counters counters_;
   std::atomic<uint32_t> plans_begun_{0};  // publishes nothing
-  uint32_t upkeep_shard_ = 0;  // where upkeep() goes on; of its one thread
+  uint32_t sweep_shard_ = 0;  // where sweep_expired() goes on; of its one thread
   Mutex idle_mutex_;
   std::vector<std::unique_ptr<PushPlan>> idle_plans_ HOTROW_GUARDED_BY(idle_mutex_);
   std::vector<std::unique_ptr<BatchIndex>> idle_batches_ HOTROW_GUARDED_BY(idle_mutex_);

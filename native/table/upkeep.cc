@@ -1,5 +1,6 @@
 // Eviction on demand and ahead of need, scans, and figures.
 #include <cmath>
+#include <utility>
 
 #include "base/guarded.h"
 #include "memory/epoch.h"
@@ -186,30 +187,38 @@ Result<TableStats> SparseTable::stats() {
   });
 }
 
-bool SparseTable::upkeep() {
-  const EpochGuard guard;
-  if (closed()) return false;
+void SparseTable::sweep_expired(uint32_t shards) {
+  (void)guarded([&]() -> Status {
+    for (; shards > 0; --shards) {
+      const EpochGuard guard;
+      if (closed()) return closed_status();
+      const uint32_t shard = std::exchange(sweep_shard_, (sweep_shard_ + 1) % IndexShards::kCount);
+      with_gates(context_, gate_, [&] {
+        return rows_->sweep({.expired = true}, shard, shard + 1, EvictionReason::kExpired,
+                            moment());
+      });
+    }
+    return {};
+  });
+}
+
+bool SparseTable::evict_ahead() {
+  constexpr uint64_t kSlice = 256;
   bool worked = false;
-  if (options_.eviction.ttl_ms != 0) {
-    const uint64_t gone = with_gates(context_, gate_, [&] {
-      return rows_->sweep({.expired = true}, upkeep_shard_, upkeep_shard_ + 1,
-                          EvictionReason::kExpired, moment());
-    });
-    upkeep_shard_ = (upkeep_shard_ + 1) % IndexShards::kCount;
-    worked = gone > 0;
-  }
-  if (options_.eviction.background && rules_.limit_rows() != UINT64_MAX) {
+  (void)guarded([&]() -> Status {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    if (!options_.eviction.background || rules_.limit_rows() == UINT64_MAX) return {};
     // A thirty-second of the rows is kept free.
     const uint64_t wanted = rules_.limit_rows() - rules_.limit_rows() / 32;
     const uint64_t size = rows_->size();
-    constexpr uint64_t kSlice = 1024;
-    if (size > wanted) {
-      with_gates(context_, gate_, [&] {
-        return rows_->evict(std::min(size - wanted, kSlice), EvictionReason::kCapacity, moment());
-      });
-      worked = true;
-    }
-  }
+    if (size <= wanted) return {};
+    worked = with_gates(context_, gate_, [&] {
+      return rows_->evict(std::min(size - wanted, kSlice), EvictionReason::kCapacity,
+                          moment()) > 0;
+    });
+    return {};
+  });
   return worked;
 }
 

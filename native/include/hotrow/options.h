@@ -318,6 +318,8 @@ struct StoreOptions {
   /// Threads that one large call may use, the caller's included. 0: one per core but one, which is
   /// left to whoever makes the batches.
   uint32_t threads = 0;
+  /// Of a core, above 0 and at most 1: what eviction by age and ahead of need may take.
+  float background_share = 0.1F;
 
   Status validate() const;
   bool operator==(const StoreOptions&) const = default;

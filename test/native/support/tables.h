@@ -52,10 +52,7 @@ struct LoneTable {
         std::ranges::count_if(wanted, [&](uint64_t key) { return there.contains(key); }));
   }
   TableStats stats() const { return must(table->stats()); }
-  /// Lets upkeep go round all shards.
-  void sweep_all() const {
-    for (uint32_t i = 0; i < IndexShards::kCount; ++i) (void)table->upkeep();
-  }
+  void sweep_all() const { table->sweep_expired(IndexShards::kCount); }
 
   TableContext context;
   std::shared_ptr<SparseTable> table;

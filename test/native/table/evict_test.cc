@@ -219,7 +219,7 @@ TEST(Eviction, AheadOfNeed) {
   const LoneTable table(options);
   EXPECT_TRUE(table->wants_upkeep());
   table.push(range(0, 6400));
-  while (table->upkeep()) {
+  while (table->evict_ahead()) {
   }
   EXPECT_EQ(table->size(), 6400U - 200U) << "a thirty-second is free";
 }
