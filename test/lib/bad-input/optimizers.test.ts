@@ -100,7 +100,7 @@ const kOptimizers: Wrong[] = [
   ),
 ]
 
-test('wrong options of an optimizer are refused, in tables and dense parameters', async (fixture) => {
+test('wrong options of an optimizer are refused everywhere', async (fixture) => {
   for (const [value, kind, message] of kOptimizers) {
     const optimizer = value as OptimizerOptions
     await refuses(fixture, () => fixture.store.table('new', { dim: 4, optimizer }), {

@@ -1,6 +1,6 @@
 // Prints a digest of all that a fixed script of calls leaves and answers: every optimizer and
-// initializer, groups, duplicates, bags, growth and erasure, in batches large enough to be split over
-// threads. Takes the number of threads as its argument.
+// initializer, groups, duplicates, bags, growth and erasure, in batches large enough to be split
+// over threads. Takes the number of threads as its argument.
 
 import { createHash } from 'node:crypto'
 import {
