@@ -110,7 +110,7 @@ TEST(CountingBloom, StopsAtItsMostInsteadOfWrapping) {
 TEST(CountingBloom, AKeyTouchesOneLineOfItsSection) {
   Filter filter;
   Random random(5);
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 6; ++round) {
     const uint64_t hash = random.next();
     const std::vector<uint64_t> before = filter.counters();
     filter.bloom->add(hash, CountingBloom::kMost);
