@@ -83,7 +83,7 @@ Concat read_concat(const Napi::CallbackInfo& info) {
          .rows = out.subspan(offset),
          .stride = stride,
          .repeat = static_cast<uint32_t>(to_count(at(3))),
-         .options = read_lookup_options(options, keys.size(), (name + " found").c_str())});
+         .options = read_lookup_options(options, keys.size(), (name + " options.found").c_str())});
     concat.tables.push_back(table->table());
     concat.founds.push_back(options.found);
   }

@@ -4,7 +4,7 @@
  */
 import { types } from 'node:util'
 import { rangeError, StoreError, typeError } from './errors.ts'
-import type { PushOptions } from './options.ts'
+import type { LookupOptions, PushOptions } from './options.ts'
 
 /** The fields of an object that a caller gave. */
 export type Fields = Record<string, unknown>
@@ -91,6 +91,30 @@ export function checkLearningRate(options: PushOptions | undefined, argument = '
   const rate = Math.fround(checkNumber(`${argument}learningRate`, value))
   if (Number.isFinite(rate) && rate > 0) return rate
   throw rangeError(`${argument}learningRate`, 'a finite number above 0', value)
+}
+
+/** A lookup's options as the addon takes them; it checks `found` itself. */
+export interface LookupWishes {
+  found: Uint8Array | undefined
+  missing: number | undefined
+  relaxed: boolean | undefined
+}
+
+const lookupFields = ['found', 'missing', 'relaxed']
+
+/** The options of a lookup, which may have the fields `also` beside them. */
+export function checkLookupOptions(
+  options: LookupOptions | undefined,
+  also: readonly string[] = [],
+  argument = '',
+): LookupWishes {
+  checkCallOptions(options, [...also, ...lookupFields], `${argument}options`)
+  const name = argument === '' ? '' : `${argument}options.`
+  const { found, missing, relaxed } = options ?? {}
+  if (missing !== undefined && !Number.isFinite(Math.fround(checkNumber(`${name}missing`, missing))))
+    throw rangeError(`${name}missing`, 'a finite number', missing)
+  if (relaxed !== undefined) checkBoolean(`${name}relaxed`, relaxed)
+  return { found, missing, relaxed }
 }
 
 /** A number of rows to expect: the array's length, once it is known to be such an array. */

@@ -4,6 +4,7 @@
  */
 import type { NativeDenseOptions, NativeStoreOptions, NativeTableOptions } from './addon.ts'
 import { checkChoice, checkInteger, checkObject } from './checks.ts'
+import { completeAdmission, completeEviction } from './complete-eviction.ts'
 import { completeGroups, completeInitializer, completeOptimizer } from './complete-optimizer.ts'
 import { rangeError, typeError } from './errors.ts'
 import type {
@@ -25,6 +26,8 @@ const tableFields = [
   'initializer',
   'missing',
   'nonFinite',
+  'admission',
+  'eviction',
   'seed',
   'groups',
 ]
@@ -85,6 +88,8 @@ export function completeTableOptions(options: TableOptions): NativeTableOptions 
     valueType: checkChoice('valueType', valueType, valueTypes),
     rounding: checkChoice('rounding', rounding, ['nearest', 'stochastic']),
     missing: checkChoice('missing', missing, ['initial', 'zeros']),
+    admission: completeAdmission(options.admission),
+    eviction: completeEviction(options.eviction),
     groups: completeGroups(options.groups),
     ...completeCommon(options),
   }
