@@ -28,9 +28,13 @@ Napi::Value hash_bytes(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), hash_key({data, bytes.size()}));
 }
 
-// initialize(StoreError): must be called once per environment, before anything else.
+// initialize(StoreError, newKeys, newFloats): must be called once per environment, before anything
+// else.
 Napi::Value initialize(const Napi::CallbackInfo& info) {
-  Environment::of(info.Env()).store_error = Napi::Persistent(info[0].As<Napi::Function>());
+  Environment& environment = Environment::of(info.Env());
+  environment.store_error = Napi::Persistent(info[0].As<Napi::Function>());
+  environment.new_keys = Napi::Persistent(info[1].As<Napi::Function>());
+  environment.new_floats = Napi::Persistent(info[2].As<Napi::Function>());
   return info.Env().Undefined();
 }
 

@@ -1,7 +1,5 @@
 #include "arguments.h"
 
-#include <algorithm>
-
 #include "errors.h"
 
 namespace hotrow::bindings {
@@ -62,67 +60,6 @@ std::span<T> read_array(Napi::Value value, const char* argument) {
   return {static_cast<T*>(data), length};
 }
 
-template <class Enum>
-Enum read_enum(Napi::Object object, const char* field) {
-  return static_cast<Enum>(object.Get(field).As<Napi::Number>().Uint32Value());
-}
-
-float read_float(Napi::Object object, const char* field) {
-  return object.Get(field).As<Napi::Number>().FloatValue();
-}
-
-uint64_t read_count(Napi::Object object, const char* field) {
-  return static_cast<uint64_t>(object.Get(field).As<Napi::Number>().DoubleValue());
-}
-
-uint64_t read_seed(Napi::Object object) {
-  bool lossless = false;
-  return object.Get("seed").As<Napi::BigInt>().Uint64Value(&lossless);
-}
-
-OptimizerOptions read_optimizer(Napi::Object object) {
-  return {.kind = read_enum<OptimizerKind>(object, "kind"),
-          .learning_rate = read_float(object, "learningRate"),
-          .initial_accumulator = read_float(object, "initialAccumulator"),
-          .epsilon = read_float(object, "epsilon"),
-          .beta1 = read_float(object, "beta1"),
-          .beta2 = read_float(object, "beta2"),
-          .beta = read_float(object, "beta"),
-          .l1 = read_float(object, "l1"),
-          .l2 = read_float(object, "l2"),
-          .l21 = read_float(object, "l21"),
-          .momentum = read_float(object, "momentum"),
-          .rho = read_float(object, "rho"),
-          .decay_rate = read_float(object, "decayRate"),
-          .decay_steps = static_cast<uint32_t>(read_count(object, "decaySteps")),
-          .trust = read_float(object, "trust"),
-          .weight_decay = read_float(object, "weightDecay"),
-          .clip_value = read_float(object, "clipValue"),
-          .clip_norm = read_float(object, "clipNorm")};
-}
-
-InitializerOptions read_initializer(Napi::Object object) {
-  return {.kind = read_enum<InitializerKind>(object, "kind"),
-          .value = read_float(object, "value"),
-          .low = read_float(object, "low"),
-          .high = read_float(object, "high"),
-          .mean = read_float(object, "mean"),
-          .stddev = read_float(object, "stddev")};
-}
-
-std::vector<OptimizerGroup> read_groups(Napi::Array array) {
-  std::vector<OptimizerGroup> groups;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const auto object = array.Get(i).As<Napi::Object>();
-    groups.push_back({.first_slot = static_cast<uint32_t>(read_count(object, "firstSlot")),
-                      .last_slot = static_cast<uint32_t>(read_count(object, "lastSlot")),
-                      .rate_scale = read_float(object, "rateScale"),
-                      .weight_decay = read_float(object, "weightDecay"),
-                      .frozen = object.Get("frozen").As<Napi::Boolean>().Value()});
-  }
-  return groups;
-}
-
 }  // namespace
 
 std::span<const uint64_t> read_keys(Napi::Value value, const char* argument) {
@@ -133,7 +70,7 @@ std::span<const uint32_t> read_offsets(Napi::Value value, const char* argument) 
   return read_array<uint32_t>(value, argument);
 }
 
-std::span<const uint8_t> read_bytes(Napi::Value value, const char* argument) {
+std::span<uint8_t> read_bytes(Napi::Value value, const char* argument) {
   return read_array<uint8_t>(value, argument);
 }
 
@@ -159,6 +96,26 @@ void expect_rows(Napi::Env env, const char* argument, size_t values, size_t keys
                 std::to_string(keys) + " keys x dim " + std::to_string(dim));
 }
 
+LookupOptions read_lookup_options(const LookupArguments& arguments, size_t keys,
+                                  const char* found_name) {
+  LookupOptions options;
+  if (!arguments.found.IsUndefined()) {
+    options.found = read_bytes(arguments.found, found_name);
+    const size_t bytes = (keys + 7) / 8;
+    if (options.found.size() != bytes) {
+      throw_range(
+          arguments.found.Env(), found_name,
+          std::to_string(bytes) + " bytes (a bit for each of " + std::to_string(keys) + " keys)",
+          std::to_string(options.found.size()));
+    }
+  }
+  if (!arguments.missing.IsUndefined()) {
+    options.missing = arguments.missing.As<Napi::Number>().FloatValue();
+  }
+  options.relaxed = arguments.relaxed.ToBoolean();
+  return options;
+}
+
 void expect_offsets(Napi::Env env, std::span<const uint32_t> offsets, size_t keys) {
   const char* const name = "offsets";
   if (offsets.empty())
@@ -181,47 +138,12 @@ std::string read_string(Napi::Value value, const char* argument) {
   return value.As<Napi::String>().Utf8Value();
 }
 
+uint64_t to_count(Napi::Value value) {
+  return static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue());
+}
+
 void expect_valid(Napi::Env env, const Status& status) {
   if (!status.ok()) throw_range(env, status.message());
-}
-
-StoreOptions read_store_options(Napi::Object object) {
-  return {.memory_bytes = read_count(object, "memoryBytes"),
-          .threads = static_cast<uint32_t>(read_count(object, "threads"))};
-}
-
-TableOptions read_table_options(Napi::Object object) {
-  return {.dim = static_cast<uint32_t>(std::min<uint64_t>(read_count(object, "dim"), UINT32_MAX)),
-          .value_type = read_enum<ValueType>(object, "valueType"),
-          .rounding = read_enum<Rounding>(object, "rounding"),
-          .optimizer = read_optimizer(object.Get("optimizer").As<Napi::Object>()),
-          .initializer = read_initializer(object.Get("initializer").As<Napi::Object>()),
-          .missing = read_enum<Missing>(object, "missing"),
-          .non_finite = read_enum<NonFinite>(object, "nonFinite"),
-          .seed = read_seed(object),
-          .groups = read_groups(object.Get("groups").As<Napi::Array>())};
-}
-
-DenseOptions read_dense_options(Napi::Object object) {
-  DenseOptions options{
-      .shape = {},
-      .optimizer = read_optimizer(object.Get("optimizer").As<Napi::Object>()),
-      .initializer = read_initializer(object.Get("initializer").As<Napi::Object>()),
-      .non_finite = read_enum<NonFinite>(object, "nonFinite"),
-      .seed = read_seed(object)};
-  const auto shape = object.Get("shape").As<Napi::Array>();
-  for (uint32_t i = 0; i < shape.Length(); ++i) {
-    options.shape.push_back(static_cast<uint64_t>(shape.Get(i).As<Napi::Number>().DoubleValue()));
-  }
-  return options;
-}
-
-PushOptions read_push_options(Napi::Value learning_rate) {
-  return {.learning_rate = learning_rate.As<Napi::Number>().FloatValue()};
-}
-
-Pooling read_pooling(Napi::Value value) {
-  return static_cast<Pooling>(value.As<Napi::Number>().Uint32Value());
 }
 
 std::string describe(Napi::Value value) {

@@ -11,17 +11,16 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "hotrow/batch.h"
-#include "hotrow/options.h"
+#include "hotrow/status.h"
 
 namespace hotrow::bindings {
 
 /// Typed arrays of exactly one class, not shared and not detached.
 std::span<const uint64_t> read_keys(Napi::Value value, const char* argument);
 std::span<const uint32_t> read_offsets(Napi::Value value, const char* argument);
-std::span<const uint8_t> read_bytes(Napi::Value value, const char* argument);
+std::span<uint8_t> read_bytes(Napi::Value value, const char* argument);
 std::span<float> read_floats(Napi::Value value, const char* argument);
 /// An empty span for undefined.
 std::span<float> read_optional_floats(Napi::Value value, const char* argument);
@@ -35,19 +34,23 @@ void expect_rows(Napi::Env env, const char* argument, size_t values, size_t keys
 /// Throws unless the offsets rise from 0 to the number of keys.
 void expect_offsets(Napi::Env env, std::span<const uint32_t> offsets, size_t keys);
 
+/// What lib/ hands on of a lookup's options: each may be undefined.
+struct LookupArguments {
+  Napi::Value found;    ///< checked here
+  Napi::Value missing;  ///< a number
+  Napi::Value relaxed;  ///< a boolean
+};
+/// The options of a lookup of `keys` keys; `found` points into JavaScript's memory.
+LookupOptions read_lookup_options(const LookupArguments& arguments, size_t keys,
+                                  const char* found_name);
+
 std::string read_string(Napi::Value value, const char* argument);
+
+/// An integer from 0 on, as lib/ gives it.
+uint64_t to_count(Napi::Value value);
 
 /// Throws a RangeError when options, or what else `validate()` said, are wrong.
 void expect_valid(Napi::Env env, const Status& status);
-
-/// Options as lib/options.ts completes them: every field is there and has its type.
-StoreOptions read_store_options(Napi::Object object);
-TableOptions read_table_options(Napi::Object object);
-DenseOptions read_dense_options(Napi::Object object);
-/// A number, as lib/ gives it: the learning rate of a push, or 0.
-PushOptions read_push_options(Napi::Value learning_rate);
-/// 0 sum, 1 mean, 2 sqrtn.
-Pooling read_pooling(Napi::Value value);
 
 /// How an error names a value: its class, or its type and value.
 std::string describe(Napi::Value value);

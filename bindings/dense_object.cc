@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "environment.h"
 #include "errors.h"
+#include "options.h"
 #include "results.h"
 #include "store_object.h"
 

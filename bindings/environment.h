@@ -13,7 +13,11 @@ struct DenseParts;
 struct Environment {
   Napi::FunctionReference table;
   Napi::FunctionReference dense;
-  Napi::FunctionReference store_error;  // the class StoreError of lib/errors.ts
+  // Of lib/: the class StoreError, and the functions of checks.ts that make result arrays.
+  // Node-API's own would end the process where memory is short.
+  Napi::FunctionReference store_error;
+  Napi::FunctionReference new_keys;
+  Napi::FunctionReference new_floats;
 
   // What make() hands to the constructor that it calls; null when anybody else calls it. Not an
   // External: the runtime forgets to free those that are left when an environment ends.

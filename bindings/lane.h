@@ -19,6 +19,8 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "hotrow/status.h"
@@ -50,6 +52,23 @@ class Lane {
   /// alive until then.
   Napi::Promise submit(Napi::Object keep, std::function<Status()> work,
                        std::function<Napi::Value(Napi::Env)> finish);
+
+  /// As submit(), for work that gives a Result<T>: resolves with `finish(env, T&)`.
+  template <class Work, class Finish>
+  Napi::Promise answer(Napi::Object keep, Work work, Finish finish) {
+    auto value = std::make_shared<std::decay_t<decltype(work().value())>>();
+    return submit(
+        keep,
+        [work = std::move(work), value]() -> Status {
+          auto result = work();
+          if (!result.ok()) return result.status();
+          *value = std::move(result).value();
+          return {};
+        },
+        [finish = std::move(finish), value](Napi::Env env) -> Napi::Value {
+          return finish(env, *value);
+        });
+  }
 
   /// Buffers that return to the lane when the last copy of the pointer goes, on the JavaScript
   /// thread.

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "arguments.h"
+#include "environment.h"
+#include "errors.h"
 
 namespace hotrow::bindings {
 
@@ -23,6 +25,40 @@ Napi::Value FloatResult::resolve(Napi::Env env) {
     expect_length(env, "out", target.size(), values_.size(), "as when the call was made");
     std::copy(values_.begin(), values_.end(), target.begin());
   }
+  return array;
+}
+
+FoundResult::FoundResult(Napi::Value found, LookupOptions& options) {
+  if (found.IsUndefined()) return;
+  array_ = Napi::Persistent(found.As<Napi::Object>());
+  memory_.resize(options.found.size());
+  options.found = memory_;
+}
+
+void FoundResult::resolve(Napi::Env env) {
+  if (array_.IsEmpty()) return;
+  const std::span<uint8_t> target = read_bytes(array_.Value(), "found");
+  if (target.size() != memory_.size()) {
+    throw_range(env, "found", std::to_string(memory_.size()) + " bytes (as when the call was made)",
+                std::to_string(target.size()));
+  }
+  std::copy(memory_.begin(), memory_.end(), target.begin());
+}
+
+Napi::Value to_number(Napi::Env env, uint64_t value) {
+  return Napi::Number::New(env, static_cast<double>(value));
+}
+
+Napi::Value to_array(Napi::Env env, std::span<const uint64_t> keys) {
+  const Napi::Value array = Environment::of(env).new_keys.Call({to_number(env, keys.size())});
+  std::copy(keys.begin(), keys.end(), array.As<Napi::BigUint64Array>().Data());
+  return array;
+}
+
+Napi::Value to_array(Napi::Env env, std::span<const float> values) {
+  const Napi::Value array = Environment::of(env).new_floats.Call(
+      {to_number(env, values.size()), Napi::Number::New(env, 1)});
+  std::copy(values.begin(), values.end(), array.As<Napi::Float32Array>().Data());
   return array;
 }
 

@@ -1,12 +1,16 @@
-// Float32Array results of asynchronous calls: into the caller's array, or a new one.
+// Results of asynchronous calls: arrays into which a lane's thread fills them, and numbers.
 #ifndef HOTROW_BINDINGS_RESULTS_H_
 #define HOTROW_BINDINGS_RESULTS_H_
 
 #include <napi.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
+
+#include "hotrow/batch.h"
 
 namespace hotrow::bindings {
 
@@ -32,6 +36,28 @@ class FloatResult {
   std::span<float> values_;
   Napi::ObjectReference array_;
 };
+
+/// Where the bits of a lookup's `found` go, if it was asked for: into the caller's array, by a copy
+/// at the end. Threads as FloatResult.
+class FoundResult {
+ public:
+  /// `found` is checked or undefined. Points options.found at memory of its own.
+  FoundResult(Napi::Value found, LookupOptions& options);
+
+  /// Fills the caller's array; errors as FloatResult::resolve.
+  void resolve(Napi::Env env);
+
+ private:
+  std::vector<uint8_t> memory_;
+  Napi::ObjectReference array_;  // empty: not asked
+};
+
+/// A number that JavaScript holds exactly up to 2^53.
+Napi::Value to_number(Napi::Env env, uint64_t value);
+
+/// New arrays of these values; ERR_CAPACITY where there is no memory for them.
+Napi::Value to_array(Napi::Env env, std::span<const uint64_t> keys);
+Napi::Value to_array(Napi::Env env, std::span<const float> values);
 
 }  // namespace hotrow::bindings
 

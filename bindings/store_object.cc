@@ -1,5 +1,5 @@
-// A store's calls. The store itself is opened by the lane's first job, so that no call here ever
-// works on the JavaScript thread.
+// A store's calls but those over several tables (store_requests.cc). The store itself is opened by
+// the lane's first job, so that no call here ever works on the JavaScript thread.
 #include "store_object.h"
 
 #include <utility>
@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "environment.h"
 #include "errors.h"
+#include "options.h"
 #include "results.h"
 
 namespace hotrow::bindings {
@@ -15,54 +16,16 @@ namespace {
 
 Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
 
-Napi::Number number(Napi::Env env, uint64_t value) {
-  return Napi::Number::New(env, static_cast<double>(value));
-}
-
 Napi::Object to_object(Napi::Env env, const ParameterInfo& info) {
   Napi::Object object = Napi::Object::New(env);
   Napi::Array shape = Napi::Array::New(env, info.shape.size());
-  for (uint32_t i = 0; i < info.shape.size(); ++i) shape.Set(i, number(env, info.shape[i]));
+  for (uint32_t i = 0; i < info.shape.size(); ++i) shape.Set(i, to_number(env, info.shape[i]));
   object.Set("name", Napi::String::New(env, info.name));
   object.Set("kind",
              Napi::String::New(env, info.kind == ParameterKind::kTable ? "table" : "dense"));
   object.Set("shape", shape);
-  object.Set("rows", number(env, info.rows));
+  object.Set("rows", to_number(env, info.rows));
   return object;
-}
-
-/// One element of lookupAll's or pushAll's list.
-struct Request {
-  std::shared_ptr<Table> table;
-  std::shared_ptr<Buffers> buffers;
-  std::shared_ptr<FloatResult> result;  // lookups
-  PushOptions options;                  // pushes
-};
-
-struct RequestArguments {
-  TableObject* table;
-  std::span<const uint64_t> keys;
-  Napi::Value floats;
-  std::string floats_name;
-  Napi::Value last;  // lookups: is `out` fresh? pushes: the learning rate
-};
-
-RequestArguments read_request(Napi::Array requests, uint32_t index, const char* floats_name) {
-  const std::string name = "requests[" + std::to_string(index) + "]";
-  const auto request = requests.Get(index).As<Napi::Array>();
-  RequestArguments arguments;
-  arguments.table = TableObject::of(request.Get(uint32_t{0}), name.c_str());
-  arguments.keys = read_keys(request.Get(uint32_t{1}), (name + " keys").c_str());
-  arguments.floats = request.Get(uint32_t{2});
-  arguments.last = request.Get(uint32_t{3});
-  arguments.floats_name = name + " " + floats_name;
-  return arguments;
-}
-
-void check_floats(Napi::Env env, const RequestArguments& arguments) {
-  const char* const name = arguments.floats_name.c_str();
-  expect_rows(env, name, read_floats(arguments.floats, name).size(), arguments.keys.size(),
-              arguments.table->dim());
 }
 
 }  // namespace
@@ -75,6 +38,8 @@ Napi::Function StoreObject::define(Napi::Env env) {
        InstanceMethod<&StoreObject::drop>("drop"), InstanceMethod<&StoreObject::stats>("stats"),
        InstanceMethod<&StoreObject::lookup_all>("lookupAll"),
        InstanceMethod<&StoreObject::push_all>("pushAll"),
+       InstanceMethod<&StoreObject::lookup_concat>("lookupConcat"),
+       InstanceMethod<&StoreObject::lookup_concat_sync>("lookupConcatSync"),
        InstanceMethod<&StoreObject::close>("close")});
 }
 
@@ -104,50 +69,35 @@ Napi::Value StoreObject::open(const Napi::CallbackInfo& info) {
 Napi::Value StoreObject::table(const Napi::CallbackInfo& info) {
   const auto options = read_table_options(info[1].As<Napi::Object>());
   expect_valid(info.Env(), options.validate());
-  auto table = std::make_shared<std::shared_ptr<Table>>();
-  return lane_->submit(
+  return lane_->answer(
       info.This().As<Napi::Object>(),
-      [opened = opened_, table, name = read_string(info[0], "name"), options]() -> Status {
-        auto result = opened->store->table(name, options);
-        if (!result.ok()) return result.status();
-        *table = std::move(result).value();
-        return {};
+      [opened = opened_, name = read_string(info[0], "name"), options] {
+        return opened->store->table(name, options);
       },
-      [table, opened = opened_, lane = lane_](Napi::Env env) {
-        return TableObject::make(env, *table, opened->store, lane);
+      [opened = opened_, lane = lane_](Napi::Env env, const std::shared_ptr<Table>& table) {
+        return TableObject::make(env, table, opened->store, lane);
       });
 }
 
 Napi::Value StoreObject::dense(const Napi::CallbackInfo& info) {
   const auto options = read_dense_options(info[1].As<Napi::Object>());
   expect_valid(info.Env(), options.validate());
-  auto dense = std::make_shared<std::shared_ptr<Dense>>();
-  return lane_->submit(
+  return lane_->answer(
       info.This().As<Napi::Object>(),
-      [opened = opened_, dense, name = read_string(info[0], "name"), options]() -> Status {
-        auto result = opened->store->dense(name, options);
-        if (!result.ok()) return result.status();
-        *dense = std::move(result).value();
-        return {};
+      [opened = opened_, name = read_string(info[0], "name"), options] {
+        return opened->store->dense(name, options);
       },
-      [dense, opened = opened_, lane = lane_](Napi::Env env) {
-        return DenseObject::make(env, *dense, opened->store, lane);
+      [opened = opened_, lane = lane_](Napi::Env env, const std::shared_ptr<Dense>& dense) {
+        return DenseObject::make(env, dense, opened->store, lane);
       });
 }
 
 Napi::Value StoreObject::list(const Napi::CallbackInfo& info) {
-  auto infos = std::make_shared<std::vector<ParameterInfo>>();
-  return lane_->submit(
-      info.This().As<Napi::Object>(),
-      [opened = opened_, infos]() -> Status {
-        auto result = opened->store->list();
-        if (!result.ok()) return result.status();
-        *infos = std::move(result).value();
-        return {};
-      },
-      [infos](Napi::Env env) -> Napi::Value {
-        Napi::Array array = Napi::Array::New(env, infos->size());
-        for (uint32_t i = 0; i < infos->size(); ++i) array.Set(i, to_object(env, (*infos)[i]));
+  return lane_->answer(
+      info.This().As<Napi::Object>(), [opened = opened_] { return opened->store->list(); },
+      [](Napi::Env env, const std::vector<ParameterInfo>& infos) {
+        Napi::Array array = Napi::Array::New(env, infos.size());
+        for (uint32_t i = 0; i < infos.size(); ++i) array.Set(i, to_object(env, infos[i]));
         return array;
       });
 }
@@ -160,88 +110,18 @@ Napi::Value StoreObject::drop(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value StoreObject::stats(const Napi::CallbackInfo& info) {
-  auto stats = std::make_shared<StoreStats>();
-  return lane_->submit(
-      info.This().As<Napi::Object>(),
-      [opened = opened_, stats]() -> Status {
-        const auto result = opened->store->stats();
-        if (!result.ok()) return result.status();
-        *stats = result.value();
-        return {};
-      },
-      [stats](Napi::Env env) -> Napi::Value {
+  return lane_->answer(
+      info.This().As<Napi::Object>(), [opened = opened_] { return opened->store->stats(); },
+      [](Napi::Env env, const StoreStats& stats) {
         Napi::Object object = Napi::Object::New(env);
-        object.Set("memoryBytes", number(env, stats->memory_bytes));
-        object.Set("memoryUsedBytes", number(env, stats->memory_used_bytes));
-        object.Set("tables", number(env, stats->tables));
-        object.Set("dense", number(env, stats->dense));
-        object.Set("rows", number(env, stats->rows));
-        object.Set("threads", number(env, stats->threads));
+        object.Set("memoryBytes", to_number(env, stats.memory_bytes));
+        object.Set("memoryUsedBytes", to_number(env, stats.memory_used_bytes));
+        object.Set("tables", to_number(env, stats.tables));
+        object.Set("dense", to_number(env, stats.dense));
+        object.Set("rows", to_number(env, stats.rows));
+        object.Set("threads", to_number(env, stats.threads));
         return object;
       });
-}
-
-// lookupAll([[table, keys, out, fresh], …])
-Napi::Value StoreObject::lookup_all(const Napi::CallbackInfo& info) {
-  const auto array = info[0].As<Napi::Array>();
-  auto requests = std::make_shared<std::vector<Request>>();
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const RequestArguments arguments = read_request(array, i, "out");
-    check_floats(info.Env(), arguments);
-    Request request{
-        .table = arguments.table->table(),
-        .buffers = lane_->take_buffers(),
-        .result = std::make_shared<FloatResult>(
-            arguments.floats, arguments.keys.size() * arguments.table->dim(), arguments.last),
-        .options = {}};
-    request.buffers->keys.assign(arguments.keys.begin(), arguments.keys.end());
-    requests->push_back(std::move(request));
-  }
-  return lane_->submit(
-      info.This().As<Napi::Object>(),
-      [opened = opened_, requests] {
-        std::vector<TableLookup> lookups;
-        for (const Request& request : *requests) {
-          lookups.push_back({request.table.get(), request.buffers->keys, request.result->values()});
-        }
-        return opened->store->lookup_all(lookups);
-      },
-      [requests](Napi::Env env) -> Napi::Value {
-        Napi::Array results = Napi::Array::New(env, requests->size());
-        for (uint32_t i = 0; i < requests->size(); ++i) {
-          results.Set(i, (*requests)[i].result->resolve(env));
-        }
-        return results;
-      });
-}
-
-// pushAll([[table, keys, gradients, learningRate], …])
-Napi::Value StoreObject::push_all(const Napi::CallbackInfo& info) {
-  const auto array = info[0].As<Napi::Array>();
-  auto requests = std::make_shared<std::vector<Request>>();
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const RequestArguments arguments = read_request(array, i, "gradients");
-    check_floats(info.Env(), arguments);
-    const auto gradients = read_floats(arguments.floats, "gradients");
-    Request request{.table = arguments.table->table(),
-                    .buffers = lane_->take_buffers(),
-                    .result = nullptr,
-                    .options = read_push_options(arguments.last)};
-    request.buffers->keys.assign(arguments.keys.begin(), arguments.keys.end());
-    request.buffers->values.assign(gradients.begin(), gradients.end());
-    requests->push_back(std::move(request));
-  }
-  return lane_->submit(
-      info.This().As<Napi::Object>(),
-      [opened = opened_, requests] {
-        std::vector<TablePush> pushes;
-        for (const Request& request : *requests) {
-          pushes.push_back({request.table.get(), request.buffers->keys, request.buffers->values,
-                            request.options});
-        }
-        return opened->store->push_all(pushes);
-      },
-      undefined);
 }
 
 Napi::Value StoreObject::close(const Napi::CallbackInfo& info) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "arguments.h"
 #include "hotrow/store.h"
 #include "lane.h"
 
@@ -27,8 +28,11 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value list(const Napi::CallbackInfo& info);
   Napi::Value drop(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
+  // store_requests.cc
   Napi::Value lookup_all(const Napi::CallbackInfo& info);
   Napi::Value push_all(const Napi::CallbackInfo& info);
+  Napi::Value lookup_concat(const Napi::CallbackInfo& info);
+  Napi::Value lookup_concat_sync(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   // Shared with jobs, which may outlive a garbage-collected object by a moment.
@@ -59,12 +63,25 @@ class TableObject : public Napi::ObjectWrap<TableObject> {
 
   Napi::Value lookup(const Napi::CallbackInfo& info);
   Napi::Value lookup_sync(const Napi::CallbackInfo& info);
+  Napi::Value lookup_sync_with(const Napi::CallbackInfo& info);
+  Napi::Value lookup_state(const Napi::CallbackInfo& info);
+  Napi::Value state_values(const Napi::CallbackInfo& info);
   Napi::Value lookup_pooled(const Napi::CallbackInfo& info);
   Napi::Value push(const Napi::CallbackInfo& info);
   Napi::Value push_pooled(const Napi::CallbackInfo& info);
   Napi::Value update(const Napi::CallbackInfo& info);
   Napi::Value erase(const Napi::CallbackInfo& info);
+  // table_upkeep.cc
+  Napi::Value reserve(const Napi::CallbackInfo& info);
+  Napi::Value evict(const Napi::CallbackInfo& info);
+  Napi::Value shrink(const Napi::CallbackInfo& info);
+  Napi::Value decay(const Napi::CallbackInfo& info);
+  Napi::Value set_scores(const Napi::CallbackInfo& info);
+  Napi::Value take_evicted(const Napi::CallbackInfo& info);
+  Napi::Value scan(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
+
+  static LookupArguments wishes(const Napi::CallbackInfo& info, size_t first);
   BagArguments read_bags(const Napi::CallbackInfo& info) const;
   /// push and update: keys and one row a key, in one job.
   Napi::Value write(const Napi::CallbackInfo& info, const char* argument,

@@ -1,9 +1,11 @@
-// A table's calls: arguments read, copied and handed to the lane.
+// A table's lookups and pushes: arguments read, copied and handed to the lane. The rest of its
+// calls: table_upkeep.cc.
 #include <utility>
 
 #include "arguments.h"
 #include "environment.h"
 #include "errors.h"
+#include "options.h"
 #include "results.h"
 #include "store_object.h"
 
@@ -29,11 +31,19 @@ Napi::Function TableObject::define(Napi::Env env) {
       env, "NativeTable",
       {InstanceMethod<&TableObject::lookup>("lookup"),
        InstanceMethod<&TableObject::lookup_sync>("lookupSync"),
+       InstanceMethod<&TableObject::lookup_sync_with>("lookupSyncWith"),
+       InstanceMethod<&TableObject::lookup_state>("lookupState"),
+       InstanceMethod<&TableObject::state_values>("stateValues"),
        InstanceMethod<&TableObject::lookup_pooled>("lookupPooled"),
        InstanceMethod<&TableObject::push>("push"),
        InstanceMethod<&TableObject::push_pooled>("pushPooled"),
        InstanceMethod<&TableObject::update>("update"), InstanceMethod<&TableObject::erase>("erase"),
-       InstanceMethod<&TableObject::stats>("stats")});
+       InstanceMethod<&TableObject::reserve>("reserve"),
+       InstanceMethod<&TableObject::evict>("evict"), InstanceMethod<&TableObject::shrink>("shrink"),
+       InstanceMethod<&TableObject::decay>("decay"),
+       InstanceMethod<&TableObject::set_scores>("setScores"),
+       InstanceMethod<&TableObject::take_evicted>("takeEvicted"),
+       InstanceMethod<&TableObject::scan>("scan"), InstanceMethod<&TableObject::stats>("stats")});
 }
 
 Napi::Value TableObject::make(Napi::Env env, std::shared_ptr<Table> table,
@@ -66,18 +76,30 @@ TableObject* TableObject::of(Napi::Value value, const char* argument) {
   return Unwrap(value.As<Napi::Object>());
 }
 
-// lookup(keys, out, fresh)
+// (found, missing, relaxed) of a call, from argument `first` on.
+LookupArguments TableObject::wishes(const Napi::CallbackInfo& info, size_t first) {
+  return {info[first], info[first + 1], info[first + 2]};
+}
+
+// lookup(keys, out, fresh, found, missing, relaxed)
 Napi::Value TableObject::lookup(const Napi::CallbackInfo& info) {
   const auto keys = read_keys(info[0], "keys");
   const size_t size = keys.size() * dim_;
   expect_rows(info.Env(), "out", read_floats(info[1], "out").size(), keys.size(), dim_);
+  LookupOptions options = read_lookup_options(wishes(info, 3), keys.size(), "found");
   auto buffers = lane_->take_buffers();
   buffers->keys.assign(keys.begin(), keys.end());
   auto result = std::make_shared<FloatResult>(info[1], size, info[2]);
+  auto found = std::make_shared<FoundResult>(info[3], options);
   return lane_->submit(
       info.This().As<Napi::Object>(),
-      [table = table_, buffers, result] { return table->lookup(buffers->keys, result->values()); },
-      [result](Napi::Env env) { return result->resolve(env); });
+      [table = table_, buffers, result, options] {
+        return table->lookup(buffers->keys, result->values(), options);
+      },
+      [result, found](Napi::Env env) {
+        found->resolve(env);
+        return result->resolve(env);
+      });
 }
 
 // lookupSync(keys, out)
@@ -88,6 +110,44 @@ Napi::Value TableObject::lookup_sync(const Napi::CallbackInfo& info) {
   const Status status = table_->lookup(keys, out);
   if (!status.ok()) throw_status(info.Env(), status);
   return info[1];
+}
+
+// lookupSyncWith(keys, out, found, missing, relaxed)
+Napi::Value TableObject::lookup_sync_with(const Napi::CallbackInfo& info) {
+  const auto keys = read_keys(info[0], "keys");
+  const auto out = read_floats(info[1], "out");
+  expect_rows(info.Env(), "out", out.size(), keys.size(), dim_);
+  const LookupOptions options = read_lookup_options(wishes(info, 2), keys.size(), "found");
+  const Status status = table_->lookup(keys, out, options);
+  if (!status.ok()) throw_status(info.Env(), status);
+  return info[1];
+}
+
+// lookupState(keys, out, fresh, found)
+Napi::Value TableObject::lookup_state(const Napi::CallbackInfo& info) {
+  const auto keys = read_keys(info[0], "keys");
+  const uint64_t state = table_->state_values();
+  expect_length(
+      info.Env(), "out", read_floats(info[1], "out").size(), keys.size() * state,
+      std::to_string(keys.size()) + " keys x " + std::to_string(state) + " values of state");
+  LookupOptions options = read_lookup_options(wishes(info, 3), keys.size(), "found");
+  auto buffers = lane_->take_buffers();
+  buffers->keys.assign(keys.begin(), keys.end());
+  auto result = std::make_shared<FloatResult>(info[1], keys.size() * state, info[2]);
+  auto found = std::make_shared<FoundResult>(info[3], options);
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [table = table_, buffers, result, options] {
+        return table->lookup_state(buffers->keys, result->values(), options);
+      },
+      [result, found](Napi::Env env) {
+        found->resolve(env);
+        return result->resolve(env);
+      });
+}
+
+Napi::Value TableObject::state_values(const Napi::CallbackInfo& info) {
+  return to_number(info.Env(), table_->state_values());
 }
 
 // (keys, offsets, floats, pooling, weights?) of lookupPooled and pushPooled, whose last argument is
@@ -177,51 +237,9 @@ Napi::Value TableObject::erase(const Napi::CallbackInfo& info) {
   const auto keys = read_keys(info[0], "keys");
   auto buffers = lane_->take_buffers();
   buffers->keys.assign(keys.begin(), keys.end());
-  auto erased = std::make_shared<uint64_t>(0);
-  return lane_->submit(
+  return lane_->answer(
       info.This().As<Napi::Object>(),
-      [table = table_, buffers, erased]() -> Status {
-        const Result<uint64_t> result = table->erase(buffers->keys);
-        if (!result.ok()) return result.status();
-        *erased = result.value();
-        return {};
-      },
-      [erased](Napi::Env env) -> Napi::Value {
-        return Napi::Number::New(env, static_cast<double>(*erased));
-      });
-}
-
-Napi::Value TableObject::stats(const Napi::CallbackInfo& info) {
-  auto stats = std::make_shared<TableStats>();
-  return lane_->submit(
-      info.This().As<Napi::Object>(),
-      [table = table_, stats]() -> Status {
-        Result<TableStats> result = table->stats();
-        if (!result.ok()) return result.status();
-        *stats = result.value();
-        return {};
-      },
-      [stats](Napi::Env env) -> Napi::Value {
-        Napi::Object object = Napi::Object::New(env);
-        const auto set = [&](const char* name, uint64_t value) {
-          object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
-        };
-        set("rows", stats->rows);
-        set("rowBytes", stats->row_bytes);
-        set("rowMemoryBytes", stats->row_memory_bytes);
-        set("indexMemoryBytes", stats->index_memory_bytes);
-        set("buckets", stats->buckets);
-        set("shards", stats->shards);
-        set("lookups", stats->lookups);
-        set("hits", stats->hits);
-        set("pushes", stats->pushes);
-        set("updates", stats->updates);
-        set("created", stats->created);
-        set("erased", stats->erased);
-        set("skippedGradients", stats->skipped_gradients);
-        set("grownShards", stats->grown_shards);
-        return object;
-      });
+      [table = table_, buffers] { return table->erase(buffers->keys); }, to_number);
 }
 
 }  // namespace hotrow::bindings

@@ -18,6 +18,25 @@ export interface NativeGroup {
   frozen: boolean
 }
 
+export interface NativeAdmission {
+  kind: number
+  minCount: number
+  probability: number
+  /** 0: none. */
+  capacity: number
+}
+
+/** 0: no limit, none. */
+export interface NativeEviction {
+  policy: number
+  maxRows: number
+  maxBytes: number
+  ttlMs: number
+  halfLife: number
+  background: boolean
+  log: number
+}
+
 export interface NativeTableOptions {
   dim: number
   valueType: number
@@ -26,6 +45,8 @@ export interface NativeTableOptions {
   initializer: Record<string, number>
   missing: number
   nonFinite: number
+  admission: NativeAdmission
+  eviction: NativeEviction
   seed: bigint
   groups: NativeGroup[]
 }
@@ -62,18 +83,29 @@ export interface StoreStats {
   threads: number
 }
 
-/** Figures of a table, counted since it was made. */
+/** Figures of a table; what is counted, is counted since it was made. */
 export interface TableStats {
   rows: number
+  /** Keys that were pushed and have no row yet (`admission.kind: 'count'`). */
+  candidates: number
   /** Bytes of one row with its optimizer state and padding. */
   rowBytes: number
   /** Memory held for rows, free ones included. */
   rowMemoryBytes: number
   /** Memory held for the index. */
   indexMemoryBytes: number
-  /** Bucket lines of 64 bytes, five keys each. */
+  /** Memory held for the filter of `admission.kind: 'bloom'`. */
+  filterMemoryBytes: number
+  /** Bucket lines of 64 bytes. */
   buckets: number
+  /** Keys a bucket holds: 5, or 4 where the eviction policy keeps something of each. */
+  bucketKeys: number
   shards: number
+  /** Keys per place of the buckets. */
+  load: number
+  /** Buckets on the way to a key, the mean and the most, in a sample of the shards. */
+  meanProbe: number
+  longestProbe: number
   /** Keys looked up, and how many of them had a row. */
   lookups: number
   hits: number
@@ -86,16 +118,76 @@ export interface TableStats {
   erased: number
   /** Rows left out because of NaN or infinity (`nonFinite: 'skip'`). */
   skippedGradients: number
+  /** Keys of pushes that made no row because of `admission`. */
+  notAdmitted: number
+  /** Rows evicted because a push needed room. */
+  evictedCapacity: number
+  /** Rows evicted because they were unused for `ttlMs`. */
+  evictedExpired: number
+  /** Rows evicted by `evict`. */
+  evictedDemand: number
+  /** Rows evicted by `shrink`. */
+  evictedShrink: number
   /** Times a shard was rebuilt larger. */
   grownShards: number
 }
 
 type Floats = Float32Array
+type Found = Uint8Array | undefined
+type Missing = number | undefined
+type Relaxed = boolean | undefined
+
+/** All must be numbers from 0 on, `unseenMs` an integer; 0: not asked. */
+export interface NativeShrink {
+  unseenMs: number
+  belowUses: number
+  belowNorm: number
+}
+
+export interface NativeEvicted {
+  keys: BigUint64Array
+  /** Positions in `evictionReasons`, one a key. */
+  reasons: number[]
+}
+
+export interface NativeScanPage {
+  keys: BigUint64Array
+  rows: Float32Array
+  /** Where the next page begins; undefined: this was the last. */
+  next: bigint | undefined
+}
 
 export interface NativeTable {
-  /** `fresh`: nobody else has `out`, so it may be filled before the promise resolves. */
-  lookup(keys: BigUint64Array, out: Floats, fresh: boolean): Promise<Float32Array>
+  /**
+   * `fresh`: nobody else has `out`, so it may be filled before the promise resolves. `missing` must
+   * be a finite number, `relaxed` a boolean, or either undefined.
+   */
+  lookup(
+    keys: BigUint64Array,
+    out: Floats,
+    fresh: boolean,
+    found: Found,
+    missing: Missing,
+    relaxed: Relaxed,
+  ): Promise<Float32Array>
   lookupSync(keys: BigUint64Array, out: Floats): Float32Array
+  /** Options as for `lookup`. */
+  lookupSyncWith(
+    keys: BigUint64Array,
+    out: Floats,
+    found: Found,
+    missing: Missing,
+    relaxed: Relaxed,
+  ): Float32Array
+  /** `fresh` as for `lookup`. */
+  lookupState(
+    keys: BigUint64Array,
+    out: Floats,
+    fresh: boolean,
+    found: Found,
+  ): Promise<Float32Array>
+  /** Values of optimizer state a row. */
+  stateValues(): number
   /** `pooling` must be 0, 1 or 2; `fresh` as for `lookup`. */
   lookupPooled(
     keys: BigUint64Array,
@@ -118,6 +210,18 @@ export interface NativeTable {
   ): Promise<void>
   update(keys: BigUint64Array, rows: Floats): Promise<void>
   erase(keys: BigUint64Array): Promise<number>
+  /** `rows` must be an integer from 0 on. */
+  reserve(rows: number): Promise<void>
+  /** `rows` must be an integer from 0 on. */
+  evict(rows: number): Promise<number>
+  shrink(options: NativeShrink): Promise<number>
+  /** `factor` must be a number. */
+  decay(factor: number): Promise<void>
+  setScores(keys: BigUint64Array, scores: Floats): Promise<number>
+  /** `most` must be an integer from 0 on. */
+  takeEvicted(most: number): Promise<NativeEvicted>
+  /** `from` must be 0 or the `next` of a page, `rows` an integer from 0 on. */
+  scan(from: bigint, rows: number): Promise<NativeScanPage>
   stats(): Promise<TableStats>
 }
 
@@ -131,6 +235,19 @@ export interface NativeDense {
 
 /** Table, keys, `out`, and whether `out` is fresh. */
 export type NativeLookup = readonly [NativeTable, BigUint64Array, Floats, boolean]
+/**
+ * Table, keys, first column, copies of each row, and the options of a lookup. Column and copies must
+ * be integers, the latter from 1 on.
+ */
+export type NativeConcat = readonly [
+  NativeTable,
+  BigUint64Array,
+  number,
+  number,
+  Found,
+  Missing,
+  Relaxed,
+]
 /** Table, keys, gradients, and the learning rate as for NativeTable.push. */
 export type NativePush = readonly [NativeTable, BigUint64Array, Floats, number]
 
@@ -146,13 +263,37 @@ export interface NativeStore {
   stats(): Promise<StoreStats>
   lookupAll(requests: NativeLookup[]): Promise<Float32Array[]>
   pushAll(requests: NativePush[]): Promise<void>
+  /**
+   * Fills `out` of `size` values, rows of `stride` values, where it lies: nobody else may have it.
+   * `size` and `stride` must be integers from 0 on.
+   */
+  lookupConcat(
+    requests: NativeConcat[],
+    out: Floats,
+    size: number,
+    stride: number,
+  ): Promise<Float32Array>
+  /** As lookupConcat, into an `out` that is anybody's. */
+  lookupConcatSync(
+    requests: NativeConcat[],
+    out: Floats,
+    size: number,
+    stride: number,
+  ): Float32Array
   close(): Promise<void>
 }
 
 export interface Addon {
   NativeStore: new (path: string, options: NativeStoreOptions) => NativeStore
-  /** Must be called once per JavaScript environment, before anything else. */
-  initialize(storeError: typeof StoreError): void
+  /**
+   * Must be called once per JavaScript environment, before anything else. The functions make arrays
+   * for results whose size only the core knows.
+   */
+  initialize(
+    storeError: typeof StoreError,
+    newKeys: (count: number) => BigUint64Array,
+    newFloats: (rows: number, dim: number) => Float32Array,
+  ): void
   /** Arrays of one length, all elements strings. */
   hashStrings(strings: string[], out: BigUint64Array): BigUint64Array
   hashBytes(bytes: Uint8Array): bigint

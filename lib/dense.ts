@@ -1,6 +1,6 @@
 /** A dense parameter: f32 values of a fixed shape under a name. */
 import type { NativeDense } from './addon.ts'
-import { checkCallOptions, checkLearningRate, newFloats } from './complete.ts'
+import { checkCallOptions, checkLearningRate, newFloats } from './checks.ts'
 import { closedError, rejecting } from './errors.ts'
 import type { DenseOptions, PushOptions } from './options.ts'
 import type { Owner } from './table.ts'

@@ -11,6 +11,7 @@ export {
   type StoreErrorOutcome,
   type StoreErrorScope,
 } from './errors.ts'
+export { constant, normal, truncatedNormal, uniform, zeros } from './initializers.ts'
 export { hashKey, type KeyLike, keysOf, setSlotKey, slotKey, slotKeys } from './keys.ts'
 export {
   adadelta,
@@ -34,19 +35,14 @@ export {
   sgd,
   sum,
 } from './optimizers.ts'
-export {
-  constant,
-  type DenseOptions,
-  type InitializerOptions,
-  normal,
-  type OptimizerGroup,
-  type OptimizerOptions,
-  type PushOptions,
-  type StoreOptions,
-  type TableOptions,
-  truncatedNormal,
-  uniform,
-  zeros,
+export type {
+  DenseOptions,
+  InitializerOptions,
+  OptimizerGroup,
+  OptimizerOptions,
+  PushOptions,
+  StoreOptions,
+  TableOptions,
 } from './options.ts'
 export { type LookupRequest, open, type PushRequest, Store } from './store.ts'
 export { type PoolingOptions, Table } from './table.ts'

@@ -3,7 +3,7 @@
  * keys: a 20-bit slot over a 44-bit feature.
  */
 import { types } from 'node:util'
-import { checkInteger } from './complete.ts'
+import { checkInteger } from './checks.ts'
 import { rangeError, typeError } from './errors.ts'
 import { addon } from './native.ts'
 

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { Addon } from './addon.ts'
+import { newFloats, newKeys } from './checks.ts'
 import { StoreError } from './errors.ts'
 
 const require = createRequire(import.meta.url)
@@ -43,4 +44,4 @@ function load(): Addon {
 
 /** The addon, ready for use. */
 export const addon: Addon = load()
-addon.initialize(StoreError)
+addon.initialize(StoreError, newKeys, newFloats)

@@ -1,6 +1,6 @@
 /**
- * Options of a store, a table, a dense parameter and a push. Every field mirrors one of
- * native/include/hotrow/options.h, where the formulas stand; test/tidy compares the two.
+ * Options of a store, a table, a dense parameter and a call. Every field mirrors one of
+ * native/include/hotrow/, where the formulas stand; test/tidy compares the two.
  */
 
 /** Options of `open`. */
@@ -102,6 +102,96 @@ export interface InitializerOptions {
   readonly stddev?: number
 }
 
+/**
+ * Which keys get a row: all of them where this is left out. A key without one is looked up as
+ * missing keys are and its gradients are dropped; `update` makes rows of all its keys.
+ *
+ * `{ minCount: 3 }` keeps rare keys out of the table. With `capacity`, `{ minCount: 3, capacity: 1e8 }`,
+ * the counts lie in a filter of bounded memory instead of the index; rarely a key comes in too soon
+ * then, never too late.
+ */
+export interface AdmissionOptions {
+  /**
+   * `'all'`; `'count'`: from a key's `minCount`th gradient on, counted exactly; `'bloom'`: the same,
+   * counted in a filter; `'probability'`: at each of its pushes with `probability`. By default what
+   * the other fields speak of.
+   */
+  readonly kind?: 'all' | 'count' | 'bloom' | 'probability'
+  /** Gradients of a key, duplicates counted, that make a row: up to 1,000,000; of `'bloom'` 255. */
+  readonly minCount?: number
+  /** Above 0 and below 1. */
+  readonly probability?: number
+  /** Different keys that `'bloom'` is to expect between two calls of `decay`: up to 10^12. */
+  readonly capacity?: number
+}
+
+/**
+ * Which rows go when there are too many: none where this is left out, and a push that would pass a
+ * limit rejects with ERR_CAPACITY.
+ *
+ * Rows are evicted before a push or an update that would pass a limit, some more than it needs, the
+ * call's own keys spared; by `evict` and `shrink`; and ahead of need where `background` says so.
+ * Victims are the coldest of samples of sixteen keys or so. The limits, and the store's
+ * `memoryBytes`, hold at every moment. An evicted key begins anew at its next push.
+ */
+export interface EvictionOptions {
+  /**
+   * The row that goes first: `'lru'` the least recently used; `'lfu'` the least often used;
+   * `'ageingLfu'` the same, uses counting half after each `halfLife`; `'ttl'` none but those unused
+   * for `ttlMs`; `'oldestStep'` the one whose last push is the longest ago, in pushes;
+   * `'smallestNorm'` the one whose values have the smallest L2 norm; `'lowestScore'` by `setScores`;
+   * `'random'` any. `'none'`: no row goes. Lookups are uses as pushes are.
+   */
+  readonly policy:
+    | 'none'
+    | 'lru'
+    | 'lfu'
+    | 'ageingLfu'
+    | 'ttl'
+    | 'oldestStep'
+    | 'smallestNorm'
+    | 'lowestScore'
+    | 'random'
+  /** By default no limit but the store's. */
+  readonly maxRows?: number
+  /** Rows and index, at least 8 MiB. By default no limit but the store's. */
+  readonly maxBytes?: number
+  /** Evict what was unused for so long; needed with `'ttl'`, and of use with `'lru'` and `'lfu'`. */
+  readonly ttlMs?: number
+  /** Of `'ageingLfu'`, in uses of keys of the whole table. By default eight per row. */
+  readonly halfLife?: number
+  /** Keep some rows free, so that no push waits for evictions. By default false. */
+  readonly background?: boolean
+  /** Evicted keys that are kept for `takeEvicted`, the latest so many, up to 2^24. By default 0. */
+  readonly log?: number
+}
+
+/** Options of one lookup. */
+export interface LookupOptions {
+  /**
+   * A Uint8Array of ceil(n / 8) bytes to fill: bit i, counted from the lowest of the first byte, is
+   * set when key i had a row. Bits past n are cleared.
+   */
+  found?: Uint8Array
+  /** What a key without a row gives, every value of it, in the place of the table's rule. */
+  missing?: number
+  /**
+   * Rows may be half of one update and half of the next: reads do not wait for writers. For
+   * trainers that live with it. A row erased meanwhile may give another key's. By default false.
+   */
+  relaxed?: boolean
+}
+
+/** Which rows `shrink` evicts: those of which anything given holds. */
+export interface ShrinkOptions {
+  /** Unused for so long; of tables with `eviction.ttlMs`, which keep the time of each use. */
+  unseenMs?: number
+  /** Used less often; of the policies `'lfu'` and `'ageingLfu'`, which count uses. */
+  belowUses?: number
+  /** The L2 norm of the values is smaller. */
+  belowNorm?: number
+}
+
 /** Options of `store.table`. */
 export interface TableOptions {
   /** Values per row, 1 to 8,192. */
@@ -130,6 +220,10 @@ export interface TableOptions {
    * that row out and count it in `skippedGradients`.
    */
   nonFinite?: 'reject' | 'skip'
+  /** Which keys get a row. By default all. */
+  admission?: AdmissionOptions
+  /** Which rows go when there are too many. By default none. */
+  eviction?: EvictionOptions
   /** Seed of the initial rows, a u64 above 0. By default made from the table's name. */
   seed?: bigint | number
   /** At most 64, in any order, no slot in two of them. By default none. */
@@ -148,33 +242,4 @@ export interface DenseOptions {
   nonFinite?: 'reject' | 'skip'
   /** Seed of the initial values, a u64 above 0. By default made from the parameter's name. */
   seed?: bigint | number
-}
-
-/** Rows begin as zeros. */
-export function zeros(): InitializerOptions {
-  return { kind: 'zeros' }
-}
-
-/** Rows begin as `value` everywhere. */
-export function constant(value: number): InitializerOptions {
-  return { kind: 'constant', value }
-}
-
-/** Values drawn from [-limit, limit), or from [low, high). */
-export function uniform(limit: number): InitializerOptions
-export function uniform(low: number, high: number): InitializerOptions
-export function uniform(first: number, high?: number): InitializerOptions {
-  return high === undefined
-    ? { kind: 'uniform', low: -first, high: first }
-    : { kind: 'uniform', low: first, high }
-}
-
-/** Values drawn from a normal distribution. */
-export function normal(stddev: number, mean = 0): InitializerOptions {
-  return { kind: 'normal', stddev, mean }
-}
-
-/** As `normal`, with nothing beyond two standard deviations of the mean. */
-export function truncatedNormal(stddev: number, mean = 0): InitializerOptions {
-  return { kind: 'truncatedNormal', stddev, mean }
 }

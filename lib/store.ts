@@ -1,15 +1,7 @@
 /** A store: tables and dense parameters under names. */
 import type { NativeLookup, NativePush, NativeStore, ParameterInfo, StoreStats } from './addon.ts'
-import {
-  checkCallOptions,
-  checkLearningRate,
-  checkName,
-  completeDenseOptions,
-  completeStoreOptions,
-  completeTableOptions,
-  countOf,
-  newFloats,
-} from './complete.ts'
+import { checkCallOptions, checkLearningRate, checkName, countOf, newFloats } from './checks.ts'
+import { completeDenseOptions, completeStoreOptions, completeTableOptions } from './complete.ts'
 import { Dense } from './dense.ts'
 import { closedError, rangeError, rejecting, typeError } from './errors.ts'
 import { addon } from './native.ts'

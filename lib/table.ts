@@ -1,6 +1,6 @@
 /** A sparse table: rows of f32 values under 64-bit keys. */
 import type { NativeTable, TableStats } from './addon.ts'
-import { checkCallOptions, checkChoice, checkLearningRate, countOf, newFloats } from './complete.ts'
+import { checkCallOptions, checkChoice, checkLearningRate, countOf, newFloats } from './checks.ts'
 import { closedError, rejecting, type StoreError, typeError } from './errors.ts'
 import type { PushOptions, TableOptions } from './options.ts'
 

@@ -1,0 +1,145 @@
+#include "options.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "arguments.h"
+
+namespace hotrow::bindings {
+
+namespace {
+
+template <class Enum>
+Enum read_enum(Napi::Object object, const char* field) {
+  return static_cast<Enum>(object.Get(field).As<Napi::Number>().Uint32Value());
+}
+
+float read_float(Napi::Object object, const char* field) {
+  return object.Get(field).As<Napi::Number>().FloatValue();
+}
+
+double read_double(Napi::Object object, const char* field) {
+  return object.Get(field).As<Napi::Number>().DoubleValue();
+}
+
+uint64_t read_count(Napi::Object object, const char* field) { return to_count(object.Get(field)); }
+
+bool read_flag(Napi::Object object, const char* field) {
+  return object.Get(field).As<Napi::Boolean>().Value();
+}
+
+uint64_t read_seed(Napi::Object object) {
+  bool lossless = false;
+  return object.Get("seed").As<Napi::BigInt>().Uint64Value(&lossless);
+}
+
+OptimizerOptions read_optimizer(Napi::Object object) {
+  return {.kind = read_enum<OptimizerKind>(object, "kind"),
+          .learning_rate = read_float(object, "learningRate"),
+          .initial_accumulator = read_float(object, "initialAccumulator"),
+          .epsilon = read_float(object, "epsilon"),
+          .beta1 = read_float(object, "beta1"),
+          .beta2 = read_float(object, "beta2"),
+          .beta = read_float(object, "beta"),
+          .l1 = read_float(object, "l1"),
+          .l2 = read_float(object, "l2"),
+          .l21 = read_float(object, "l21"),
+          .momentum = read_float(object, "momentum"),
+          .rho = read_float(object, "rho"),
+          .decay_rate = read_float(object, "decayRate"),
+          .decay_steps = static_cast<uint32_t>(read_count(object, "decaySteps")),
+          .trust = read_float(object, "trust"),
+          .weight_decay = read_float(object, "weightDecay"),
+          .clip_value = read_float(object, "clipValue"),
+          .clip_norm = read_float(object, "clipNorm")};
+}
+
+InitializerOptions read_initializer(Napi::Object object) {
+  return {.kind = read_enum<InitializerKind>(object, "kind"),
+          .value = read_float(object, "value"),
+          .low = read_float(object, "low"),
+          .high = read_float(object, "high"),
+          .mean = read_float(object, "mean"),
+          .stddev = read_float(object, "stddev")};
+}
+
+std::vector<OptimizerGroup> read_groups(Napi::Array array) {
+  std::vector<OptimizerGroup> groups;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto object = array.Get(i).As<Napi::Object>();
+    groups.push_back({.first_slot = static_cast<uint32_t>(read_count(object, "firstSlot")),
+                      .last_slot = static_cast<uint32_t>(read_count(object, "lastSlot")),
+                      .rate_scale = read_float(object, "rateScale"),
+                      .weight_decay = read_float(object, "weightDecay"),
+                      .frozen = read_flag(object, "frozen")});
+  }
+  return groups;
+}
+
+AdmissionOptions read_admission(Napi::Object object) {
+  return {.kind = read_enum<AdmissionKind>(object, "kind"),
+          .min_count = static_cast<uint32_t>(read_count(object, "minCount")),
+          .probability = read_float(object, "probability"),
+          .capacity = read_count(object, "capacity")};
+}
+
+EvictionOptions read_eviction(Napi::Object object) {
+  return {.policy = read_enum<EvictionPolicy>(object, "policy"),
+          .max_rows = read_count(object, "maxRows"),
+          .max_bytes = read_count(object, "maxBytes"),
+          .ttl_ms = read_count(object, "ttlMs"),
+          .half_life = read_count(object, "halfLife"),
+          .background = read_flag(object, "background"),
+          .log = static_cast<uint32_t>(read_count(object, "log"))};
+}
+
+}  // namespace
+
+StoreOptions read_store_options(Napi::Object object) {
+  return {.memory_bytes = read_count(object, "memoryBytes"),
+          .threads = static_cast<uint32_t>(read_count(object, "threads"))};
+}
+
+TableOptions read_table_options(Napi::Object object) {
+  return {.dim = static_cast<uint32_t>(std::min<uint64_t>(read_count(object, "dim"), UINT32_MAX)),
+          .value_type = read_enum<ValueType>(object, "valueType"),
+          .rounding = read_enum<Rounding>(object, "rounding"),
+          .optimizer = read_optimizer(object.Get("optimizer").As<Napi::Object>()),
+          .initializer = read_initializer(object.Get("initializer").As<Napi::Object>()),
+          .missing = read_enum<Missing>(object, "missing"),
+          .non_finite = read_enum<NonFinite>(object, "nonFinite"),
+          .admission = read_admission(object.Get("admission").As<Napi::Object>()),
+          .eviction = read_eviction(object.Get("eviction").As<Napi::Object>()),
+          .seed = read_seed(object),
+          .groups = read_groups(object.Get("groups").As<Napi::Array>())};
+}
+
+DenseOptions read_dense_options(Napi::Object object) {
+  DenseOptions options{
+      .shape = {},
+      .optimizer = read_optimizer(object.Get("optimizer").As<Napi::Object>()),
+      .initializer = read_initializer(object.Get("initializer").As<Napi::Object>()),
+      .non_finite = read_enum<NonFinite>(object, "nonFinite"),
+      .seed = read_seed(object)};
+  const auto shape = object.Get("shape").As<Napi::Array>();
+  for (uint32_t i = 0; i < shape.Length(); ++i) {
+    options.shape.push_back(static_cast<uint64_t>(shape.Get(i).As<Napi::Number>().DoubleValue()));
+  }
+  return options;
+}
+
+PushOptions read_push_options(Napi::Value learning_rate) {
+  return {.learning_rate = learning_rate.As<Napi::Number>().FloatValue()};
+}
+
+ShrinkOptions read_shrink_options(Napi::Object object) {
+  return {.unseen_ms = read_count(object, "unseenMs"),
+          .below_uses = read_double(object, "belowUses"),
+          .below_norm = read_double(object, "belowNorm")};
+}
+
+Pooling read_pooling(Napi::Value value) {
+  return static_cast<Pooling>(value.As<Napi::Number>().Uint32Value());
+}
+
+}  // namespace hotrow::bindings

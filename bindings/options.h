@@ -1,0 +1,24 @@
+// Options from JavaScript, as lib/complete.ts completes them: every field is there and has its
+// type. Their values are for validate() to judge.
+#ifndef HOTROW_BINDINGS_OPTIONS_H_
+#define HOTROW_BINDINGS_OPTIONS_H_
+
+#include <napi.h>
+
+#include "hotrow/options.h"
+#include "hotrow/store.h"
+
+namespace hotrow::bindings {
+
+StoreOptions read_store_options(Napi::Object object);
+TableOptions read_table_options(Napi::Object object);
+DenseOptions read_dense_options(Napi::Object object);
+ShrinkOptions read_shrink_options(Napi::Object object);
+/// A number, as lib/ gives it: the learning rate of a push, or 0.
+PushOptions read_push_options(Napi::Value learning_rate);
+/// 0 sum, 1 mean, 2 sqrtn.
+Pooling read_pooling(Napi::Value value);
+
+}  // namespace hotrow::bindings
+
+#endif  // HOTROW_BINDINGS_OPTIONS_H_

@@ -1,0 +1,150 @@
+// A table's upkeep: room, eviction, scores, scans and figures. Limits of numbers are checked by
+// lib/.
+#include <utility>
+#include <vector>
+
+#include "arguments.h"
+#include "options.h"
+#include "results.h"
+#include "store_object.h"
+
+namespace hotrow::bindings {
+
+namespace {
+
+Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
+
+Napi::Object to_object(Napi::Env env, const TableStats& stats) {
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, auto value) {
+    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+  };
+  set("rows", stats.rows);
+  set("candidates", stats.candidates);
+  set("rowBytes", stats.row_bytes);
+  set("rowMemoryBytes", stats.row_memory_bytes);
+  set("indexMemoryBytes", stats.index_memory_bytes);
+  set("filterMemoryBytes", stats.filter_memory_bytes);
+  set("buckets", stats.buckets);
+  set("bucketKeys", stats.bucket_keys);
+  set("shards", stats.shards);
+  set("load", stats.load);
+  set("meanProbe", stats.mean_probe);
+  set("longestProbe", stats.longest_probe);
+  set("lookups", stats.lookups);
+  set("hits", stats.hits);
+  set("pushes", stats.pushes);
+  set("updates", stats.updates);
+  set("created", stats.created);
+  set("erased", stats.erased);
+  set("skippedGradients", stats.skipped_gradients);
+  set("notAdmitted", stats.not_admitted);
+  set("evictedCapacity", stats.evicted_capacity);
+  set("evictedExpired", stats.evicted_expired);
+  set("evictedDemand", stats.evicted_demand);
+  set("evictedShrink", stats.evicted_shrink);
+  set("grownShards", stats.grown_shards);
+  return object;
+}
+
+/// { keys, reasons }: the reasons as numbers, one a key.
+Napi::Object to_object(Napi::Env env, const std::vector<EvictedKey>& evicted) {
+  std::vector<uint64_t> keys;
+  keys.reserve(evicted.size());
+  Napi::Array reasons = Napi::Array::New(env, evicted.size());
+  for (uint32_t i = 0; i < evicted.size(); ++i) {
+    keys.push_back(evicted[i].key);
+    reasons.Set(i, to_number(env, static_cast<uint64_t>(evicted[i].reason)));
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("keys", to_array(env, keys));
+  object.Set("reasons", reasons);
+  return object;
+}
+
+/// { keys, rows, next }: where the next page begins, or undefined.
+Napi::Object to_object(Napi::Env env, const ScanPage& page) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("keys", to_array(env, page.keys));
+  object.Set("rows", to_array(env, page.rows));
+  object.Set("next", page.next ? Napi::BigInt::New(env, *page.next) : env.Undefined());
+  return object;
+}
+
+}  // namespace
+
+// reserve(rows)
+Napi::Value TableObject::reserve(const Napi::CallbackInfo& info) {
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [table = table_, rows = to_count(info[0])] { return table->reserve(rows); }, undefined);
+}
+
+// evict(rows)
+Napi::Value TableObject::evict(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(),
+      [table = table_, rows = to_count(info[0])] { return table->evict(rows); }, to_number);
+}
+
+// shrink({ unseenMs, belowUses, belowNorm })
+Napi::Value TableObject::shrink(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(),
+      [table = table_, options = read_shrink_options(info[0].As<Napi::Object>())] {
+        return table->shrink(options);
+      },
+      to_number);
+}
+
+// decay(factor)
+Napi::Value TableObject::decay(const Napi::CallbackInfo& info) {
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [table = table_, factor = info[0].As<Napi::Number>().DoubleValue()] {
+        return table->decay(factor);
+      },
+      undefined);
+}
+
+// setScores(keys, scores)
+Napi::Value TableObject::set_scores(const Napi::CallbackInfo& info) {
+  const auto keys = read_keys(info[0], "keys");
+  const auto scores = read_floats(info[1], "scores");
+  expect_length(info.Env(), "scores", scores.size(), keys.size(), "one a key");
+  auto buffers = lane_->take_buffers();
+  buffers->keys.assign(keys.begin(), keys.end());
+  buffers->values.assign(scores.begin(), scores.end());
+  return lane_->answer(
+      info.This().As<Napi::Object>(),
+      [table = table_, buffers] { return table->set_scores(buffers->keys, buffers->values); },
+      to_number);
+}
+
+// takeEvicted(most)
+Napi::Value TableObject::take_evicted(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(),
+      [table = table_, most = to_count(info[0])] { return table->take_evicted(most); },
+      [](Napi::Env env, const std::vector<EvictedKey>& evicted) {
+        return to_object(env, evicted);
+      });
+}
+
+// scan(from bigint, rows)
+Napi::Value TableObject::scan(const Napi::CallbackInfo& info) {
+  bool lossless = false;
+  const uint64_t from = info[0].As<Napi::BigInt>().Uint64Value(&lossless);
+  return lane_->answer(
+      info.This().As<Napi::Object>(),
+      [table = table_, from, rows = to_count(info[1])] { return table->scan(from, rows); },
+      [](Napi::Env env, const ScanPage& page) { return to_object(env, page); });
+}
+
+Napi::Value TableObject::stats(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(), [table = table_] { return table->stats(); },
+      [](Napi::Env env, const TableStats& stats) { return to_object(env, stats); });
+}
+
+}  // namespace hotrow::bindings

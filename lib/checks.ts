@@ -1,0 +1,153 @@
+/**
+ * Checks of arguments that every call shares: what comes out has the type and range that it should,
+ * or a TypeError or RangeError that names the argument has been thrown.
+ */
+import { types } from 'node:util'
+import { rangeError, StoreError, typeError } from './errors.ts'
+import type { LookupOptions, PushOptions } from './options.ts'
+
+/** The fields of an object that a caller gave. */
+export type Fields = Record<string, unknown>
+
+/** `value` as an object with no fields but `known`. */
+export function checkObject(argument: string, value: unknown, known: readonly string[]): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw typeError(argument, 'an object', value)
+  }
+  for (const field of Object.keys(value)) {
+    if (!known.includes(field)) throw rangeError(argument, `only ${known.join(', ')}`, field)
+  }
+  return value as Fields
+}
+
+/** Options of a call: absent, or an object with no fields but `known`. */
+export function checkCallOptions(
+  options: unknown,
+  known: readonly string[],
+  argument = 'options',
+): void {
+  if (options === undefined) return
+  if (ArrayBuffer.isView(options)) {
+    throw typeError(argument, `an object with ${known.join(', ')}`, options)
+  }
+  checkObject(argument, options, known)
+}
+
+/** Any number, NaN and infinity too: their range is the core's to judge. */
+export function checkNumber(argument: string, value: unknown): number {
+  if (typeof value !== 'number') throw typeError(argument, 'a number', value)
+  return value
+}
+
+/** A finite number from 0 on. */
+export function checkNotNegative(argument: string, value: unknown): number {
+  const number = checkNumber(argument, value)
+  if (Number.isFinite(number) && number >= 0) return number
+  throw rangeError(argument, 'a finite number of at least 0', value)
+}
+
+/** An integer from `least` to `most`; the limits are written out in messages. */
+export function checkInteger(
+  argument: string,
+  value: unknown,
+  least: number,
+  most: number,
+): number {
+  const number = checkNumber(argument, value)
+  if (Number.isInteger(number) && number >= least && number <= most) return number
+  throw rangeError(argument, `an integer from ${least} to ${most}`, value)
+}
+
+export function checkBoolean(argument: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw typeError(argument, 'a boolean', value)
+  return value
+}
+
+/** The position of `value` in `choices`. */
+export function checkChoice(argument: string, value: unknown, choices: readonly string[]): number {
+  const expected = (): string => `one of ${choices.map((choice) => `'${choice}'`).join(', ')}`
+  if (typeof value !== 'string') throw typeError(argument, expected(), value)
+  const index = choices.indexOf(value)
+  if (index < 0) throw rangeError(argument, expected(), value)
+  return index
+}
+
+/** A name of a table or dense parameter. */
+export function checkName(value: unknown): string {
+  if (typeof value !== 'string') throw typeError('name', 'a string', value)
+  const utf8 = Buffer.from(value)
+  if (utf8.length < 1 || utf8.length > 255) {
+    throw rangeError('name', 'a string of 1 to 255 bytes in UTF-8', `${utf8.length} bytes`)
+  }
+  // Lone surrogates all become one replacement character: two names would be one.
+  if (utf8.toString() !== value) throw rangeError('name', 'well-formed Unicode', value)
+  return value
+}
+
+/** The learning rate of a push, as f32 holds it; 0 when there is none. */
+export function checkLearningRate(options: PushOptions | undefined, argument = ''): number {
+  const value = options?.learningRate
+  if (value === undefined) return 0
+  const rate = Math.fround(checkNumber(`${argument}learningRate`, value))
+  if (Number.isFinite(rate) && rate > 0) return rate
+  throw rangeError(`${argument}learningRate`, 'a finite number above 0', value)
+}
+
+/** A lookup's options as the addon takes them; it checks `found` itself. */
+export interface LookupWishes {
+  found: Uint8Array | undefined
+  missing: number | undefined
+  relaxed: boolean | undefined
+}
+
+const lookupFields = ['found', 'missing', 'relaxed']
+
+/** The options of a lookup, which may have the fields `also` beside them. */
+export function checkLookupOptions(
+  options: LookupOptions | undefined,
+  also: readonly string[] = [],
+  argument = '',
+): LookupWishes {
+  checkCallOptions(options, [...also, ...lookupFields], `${argument}options`)
+  const name = argument === '' ? '' : `${argument}options.`
+  const { found, missing, relaxed } = options ?? {}
+  if (missing !== undefined && !Number.isFinite(Math.fround(checkNumber(`${name}missing`, missing))))
+    throw rangeError(`${name}missing`, 'a finite number', missing)
+  if (relaxed !== undefined) checkBoolean(`${name}relaxed`, relaxed)
+  return { found, missing, relaxed }
+}
+
+/** A number of rows to expect: the array's length, once it is known to be such an array. */
+export function countOf(
+  argument: string,
+  array: BigUint64Array | Uint32Array,
+  type: 'BigUint64Array' | 'Uint32Array',
+): number {
+  const fits =
+    type === 'BigUint64Array' ? types.isBigUint64Array(array) : types.isUint32Array(array)
+  if (!fits) throw typeError(argument, type, array)
+  return array.length
+}
+
+/** A new result array of `rows` rows; ERR_CAPACITY when the runtime has no memory for it. */
+export function newFloats(rows: number, dim: number): Float32Array {
+  try {
+    return new Float32Array(rows * dim)
+  } catch {
+    throw noMemory(`a result of ${rows} rows of ${dim} values`)
+  }
+}
+
+/** As newFloats, of keys. */
+export function newKeys(count: number): BigUint64Array {
+  try {
+    return new BigUint64Array(count)
+  } catch {
+    throw noMemory(`a result of ${count} keys`)
+  }
+}
+
+function noMemory(what: string): StoreError {
+  const fields = { scope: 'call', outcome: 'none', retryable: true } as const
+  return new StoreError('ERR_CAPACITY', `no memory for ${what}`, fields)
+}
