@@ -97,7 +97,8 @@ EvictionOptions read_eviction(Napi::Object object) {
 
 StoreOptions read_store_options(Napi::Object object) {
   return {.memory_bytes = read_count(object, "memoryBytes"),
-          .threads = static_cast<uint32_t>(read_count(object, "threads"))};
+          .threads = static_cast<uint32_t>(read_count(object, "threads")),
+          .background_share = read_float(object, "backgroundShare")};
 }
 
 TableOptions read_table_options(Napi::Object object) {

@@ -7,6 +7,7 @@ import type { StoreError } from './errors.ts'
 export interface NativeStoreOptions {
   memoryBytes: number
   threads: number
+  backgroundShare: number
 }
 
 export interface NativeGroup {

@@ -63,6 +63,12 @@ export function checkBoolean(argument: string, value: unknown): boolean {
   return value
 }
 
+/** A signal to stop, or none. */
+export function checkSignal(argument: string, value: unknown): void {
+  if (value === undefined || value instanceof AbortSignal) return
+  throw typeError(argument, 'an AbortSignal', value)
+}
+
 /** The position of `value` in `choices`. */
 export function checkChoice(argument: string, value: unknown, choices: readonly string[]): number {
   const expected = (): string => `one of ${choices.map((choice) => `'${choice}'`).join(', ')}`

@@ -3,7 +3,7 @@
  * Wrong types and unknown fields are found here; wrong values by `validate()` in the core.
  */
 import type { NativeDenseOptions, NativeStoreOptions, NativeTableOptions } from './addon.ts'
-import { checkChoice, checkInteger, checkObject } from './checks.ts'
+import { checkChoice, checkInteger, checkNumber, checkObject } from './checks.ts'
 import { completeAdmission, completeEviction } from './complete-eviction.ts'
 import { completeGroups, completeInitializer, completeOptimizer } from './complete-optimizer.ts'
 import { rangeError, typeError } from './errors.ts'
@@ -17,7 +17,7 @@ import type {
 
 const valueTypes = ['f32', 'f16', 'bf16', 'i8', 'i4']
 
-const storeFields = ['memoryBytes', 'threads']
+const storeFields = ['memoryBytes', 'threads', 'backgroundShare']
 const tableFields = [
   'dim',
   'valueType',
@@ -69,13 +69,14 @@ function completeCommon(fields: {
 /** Checks and completes the options of `open`; 0 asks for the core's default. */
 export function completeStoreOptions(options: StoreOptions): NativeStoreOptions {
   checkObject('options', options, storeFields)
-  const { memoryBytes, threads } = options
+  const { memoryBytes, threads, backgroundShare = 0.1 } = options
   return {
     memoryBytes:
       memoryBytes === undefined
         ? 0
         : checkInteger('memoryBytes', memoryBytes, 2 ** 24, Number.MAX_SAFE_INTEGER),
     threads: threads === undefined ? 0 : checkInteger('threads', threads, 1, 256),
+    backgroundShare: checkNumber('backgroundShare', backgroundShare),
   }
 }
 

@@ -36,13 +36,25 @@ export {
   sum,
 } from './optimizers.ts'
 export type {
+  AdmissionOptions,
   DenseOptions,
+  EvictionOptions,
   InitializerOptions,
+  LookupOptions,
   OptimizerGroup,
   OptimizerOptions,
   PushOptions,
+  ShrinkOptions,
   StoreOptions,
   TableOptions,
 } from './options.ts'
-export { type LookupRequest, open, type PushRequest, Store } from './store.ts'
+export type { EvictedPage, EvictionReason, ScanOptions, ScanPage } from './pages.ts'
+export type {
+  ConcatOptions,
+  ConcatPlace,
+  ConcatRequest,
+  LookupRequest,
+  PushRequest,
+} from './requests.ts'
+export { open, Store } from './store.ts'
 export { type PoolingOptions, Table } from './table.ts'

@@ -16,6 +16,11 @@ export interface StoreOptions {
    * JavaScript: with all of them at work on one batch, nobody prepares the next.
    */
   threads?: number
+  /**
+   * Of a core, above 0 and at most 1: what eviction by age (`ttlMs`) and ahead of need
+   * (`background`) may take. By default 0.1.
+   */
+  backgroundShare?: number
 }
 
 /**

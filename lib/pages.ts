@@ -60,11 +60,9 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Pr
  * Rows page by page, the next one fetched while the caller works on one.
  *
  * @param fetch - the page that begins at a place
- * @param check - throws when there must be no further page
  */
 export async function* scanPages(
   fetch: (from: bigint) => Promise<NativeScanPage>,
-  check: () => void,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ScanPage, void, undefined> {
   const fetchAhead = (from: bigint): Promise<NativeScanPage> => {
@@ -77,7 +75,6 @@ export async function* scanPages(
   let ahead: Promise<NativeScanPage> | undefined = fetchAhead(0n)
   while (ahead !== undefined) {
     const { keys, rows, next }: NativeScanPage = await unlessAborted(ahead, signal)
-    check()
     ahead = next === undefined ? undefined : fetchAhead(next)
     if (keys.length > 0) yield { keys, rows }
   }

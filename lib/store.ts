@@ -1,20 +1,21 @@
 /** A store: tables and dense parameters under names. */
-import type { NativeLookup, NativePush, NativeStore, ParameterInfo, StoreStats } from './addon.ts'
-import { checkCallOptions, checkLearningRate, checkName, countOf, newFloats } from './checks.ts'
+import type { NativeStore, ParameterInfo, StoreStats } from './addon.ts'
+import { checkName } from './checks.ts'
 import { completeDenseOptions, completeStoreOptions, completeTableOptions } from './complete.ts'
 import { Dense } from './dense.ts'
 import { closedError, rangeError, rejecting, typeError } from './errors.ts'
 import { addon } from './native.ts'
-import type { DenseOptions, PushOptions, StoreOptions, TableOptions } from './options.ts'
-import { nativeOf, Table } from './table.ts'
-
-/** A table's part of `lookupAll`: the table, its keys [n], and optionally an `out` [n * dim]. */
-export type LookupRequest = readonly [Table, BigUint64Array, Float32Array?]
-/**
- * A table's part of `pushAll`: the table, its keys [n], their gradients [n * dim], and optionally
- * the options of this push.
- */
-export type PushRequest = readonly [Table, BigUint64Array, Float32Array, PushOptions?]
+import type { DenseOptions, StoreOptions, TableOptions } from './options.ts'
+import {
+  type ConcatOptions,
+  type ConcatRequest,
+  type LookupRequest,
+  nativeConcat,
+  nativeLookups,
+  nativePushes,
+  type PushRequest,
+} from './requests.ts'
+import { Table } from './table.ts'
 
 /**
  * Opens the store at `path`.
@@ -91,14 +92,47 @@ export class Store {
   /** Looks up several tables in one call. The results come in the order of the requests. */
   lookupAll(requests: readonly LookupRequest[]): Promise<Float32Array[]> {
     return rejecting(() => {
-      const parts = nativeRequests(requests, nativeLookup)
+      const parts = nativeLookups(requests)
       return this.#call((native) => native.lookupAll(parts))
     })
   }
 
+  /**
+   * Looks up several tables, of any dims, into one array: the concatenated input of a model, and
+   * no copy to make it. Row i of the result holds row i of each request, side by side in the order
+   * of the requests; `offset` and `stride` place them otherwise, `repeat` gives a request's rows
+   * several times each. Columns that no request fills are 0.
+   *
+   * @returns [n * stride]
+   */
+  lookupConcat(
+    requests: readonly ConcatRequest[],
+    options?: ConcatOptions,
+  ): Promise<Float32Array> {
+    return rejecting(() => {
+      const { parts, size, stride, out } = nativeConcat(requests, options)
+      return this.#call((native) => native.lookupConcat(parts, out, size, stride))
+    })
+  }
+
+  /**
+   * As `lookupConcat`, on the calling thread, without waiting for calls still under way.
+   *
+   * @param options - `out`: a Float32Array [n * stride] to fill instead of a new one; columns that
+   * no request fills stay as they are
+   */
+  lookupConcatSync(
+    requests: readonly ConcatRequest[],
+    options?: ConcatOptions & { out?: Float32Array },
+  ): Float32Array {
+    if (this.closed) throw closedError(`the store '${this.path}'`)
+    const { parts, size, stride, out } = nativeConcat(requests, options, options?.out)
+    return this.#native.lookupConcatSync(parts, out, size, stride)
+  }
+
   /** Pushes to several tables, each at most once in a call: all of it is applied or nothing. */
   pushAll(requests: readonly PushRequest[]): Promise<void> {
-    const parts = nativeRequests(requests, nativePush)
+    const parts = nativePushes(requests)
     return this.#call((native) => native.pushAll(parts))
   }
 
@@ -140,31 +174,4 @@ export class Store {
 function frozenGroups({ groups }: TableOptions): Pick<TableOptions, 'groups'> {
   if (groups === undefined) return {}
   return { groups: Object.freeze(Array.from(groups, (group) => Object.freeze({ ...group }))) }
-}
-
-/** The requests as the addon takes them; their arrays are checked by the addon. */
-function nativeRequests<Request, Native>(
-  requests: readonly Request[],
-  convert: (request: Request, argument: string) => Native,
-): Native[] {
-  if (!Array.isArray(requests)) throw typeError('requests', 'an array', requests)
-  // Array.from sees the holes that map skips, and calls no method of the caller's array.
-  return Array.from({ length: requests.length }, (_, i): Native => {
-    const request: unknown = requests[i]
-    if (!Array.isArray(request)) throw typeError(`requests[${i}]`, 'an array', request)
-    return convert(request as Request, `requests[${i}]`)
-  })
-}
-
-function nativeLookup([table, keys, out]: LookupRequest, argument: string): NativeLookup {
-  const native = nativeOf(argument, table)
-  if (out !== undefined) return [native, keys, out, false]
-  const count = countOf(`${argument} keys`, keys, 'BigUint64Array')
-  return [native, keys, newFloats(count, table.dim), true]
-}
-
-function nativePush([table, keys, gradients, options]: PushRequest, argument: string): NativePush {
-  const native = nativeOf(argument, table)
-  checkCallOptions(options, ['learningRate'], `${argument} options`)
-  return [native, keys, gradients, checkLearningRate(options, `${argument} options.`)]
 }

@@ -1,8 +1,28 @@
 /** A sparse table: rows of f32 values under 64-bit keys. */
 import type { NativeTable, TableStats } from './addon.ts'
-import { checkCallOptions, checkChoice, checkLearningRate, countOf, newFloats } from './checks.ts'
+import {
+  checkCallOptions,
+  checkChoice,
+  checkInteger,
+  checkLearningRate,
+  checkLookupOptions,
+  checkNotNegative,
+  checkNumber,
+  checkObject,
+  checkSignal,
+  countOf,
+  newFloats,
+} from './checks.ts'
 import { closedError, rejecting, type StoreError, typeError } from './errors.ts'
-import type { PushOptions, TableOptions } from './options.ts'
+import type { LookupOptions, PushOptions, ShrinkOptions, TableOptions } from './options.ts'
+import {
+  type EvictedPage,
+  evictedPages,
+  evictionReasons,
+  type ScanOptions,
+  type ScanPage,
+  scanPages,
+} from './pages.ts'
 
 /** How the rows of a bag become one. */
 export interface PoolingOptions {
@@ -79,16 +99,16 @@ export class Table {
    * @param options - `out`: a Float32Array [n * dim] to fill instead of a new one
    * @returns [n * dim], one row a key in the order of the keys
    */
-  lookup(keys: BigUint64Array, options?: { out?: Float32Array }): Promise<Float32Array> {
-    checkCallOptions(options, ['out'])
+  lookup(
+    keys: BigUint64Array,
+    options?: LookupOptions & { out?: Float32Array },
+  ): Promise<Float32Array> {
+    const { found, missing, relaxed } = checkLookupOptions(options, ['out'])
     return this.#call((native) => {
-      const out = options?.out
+      const given = options?.out
       const count = countOf('keys', keys, 'BigUint64Array')
-      return native.lookup(
-        keys,
-        out === undefined ? newFloats(count, this.dim) : out,
-        out === undefined,
-      )
+      const out = given === undefined ? newFloats(count, this.dim) : given
+      return native.lookup(keys, out, given === undefined, found, missing, relaxed)
     })
   }
 
@@ -98,11 +118,39 @@ export class Table {
    *
    * @param out - [n * dim], filled and returned; a new array when left out
    */
-  lookupSync(keys: BigUint64Array, out?: Float32Array): Float32Array {
+  lookupSync(keys: BigUint64Array, out?: Float32Array, options?: LookupOptions): Float32Array {
     if (this.#owner.closed) throw this.#closed()
-    if (out !== undefined) return this.#native.lookupSync(keys, out)
-    const count = countOf('keys', keys, 'BigUint64Array')
-    return this.#native.lookupSync(keys, newFloats(count, this.dim))
+    const rows =
+      out === undefined ? newFloats(countOf('keys', keys, 'BigUint64Array'), this.dim) : out
+    if (options === undefined) return this.#native.lookupSync(keys, rows)
+    const { found, missing, relaxed } = checkLookupOptions(options)
+    return this.#native.lookupSyncWith(keys, rows, found, missing, relaxed)
+  }
+
+  /** Values of optimizer state a row, as `lookupState` gives them: 0 for `sgd` and `sum`. */
+  get stateValues(): number {
+    return this.#native.stateValues()
+  }
+
+  /**
+   * As `lookup`, of the optimizer's state of each row, in the order in which the rule names it. A
+   * key without a row gives the state of a row that was never pushed.
+   *
+   * @param keys - [n]
+   * @param options - `out`: a Float32Array [n * stateValues]; `found` as for `lookup`
+   * @returns [n * stateValues]
+   */
+  lookupState(
+    keys: BigUint64Array,
+    options?: Pick<LookupOptions, 'found'> & { out?: Float32Array },
+  ): Promise<Float32Array> {
+    checkCallOptions(options, ['out', 'found'])
+    return this.#call((native) => {
+      const given = options?.out
+      const count = countOf('keys', keys, 'BigUint64Array')
+      const out = given === undefined ? newFloats(count, this.stateValues) : given
+      return native.lookupState(keys, out, given === undefined, options?.found)
+    })
   }
 
   /**
@@ -182,6 +230,96 @@ export class Table {
    */
   erase(keys: BigUint64Array): Promise<number> {
     return this.#call((native) => native.erase(keys))
+  }
+
+  /**
+   * Makes room for `rows` rows in all: until there are more, no push waits for memory or for a
+   * shard that grows. Rejects with ERR_CAPACITY when they would not fit.
+   */
+  reserve(rows: number): Promise<void> {
+    const count = checkInteger('rows', rows, 0, Number.MAX_SAFE_INTEGER)
+    return this.#call((native) => native.reserve(count))
+  }
+
+  /**
+   * Evicts `rows` rows by the table's policy, the coldest of those it samples.
+   *
+   * @returns how many went
+   */
+  evict(rows: number): Promise<number> {
+    const count = checkInteger('rows', rows, 0, Number.MAX_SAFE_INTEGER)
+    return this.#call((native) => native.evict(count))
+  }
+
+  /**
+   * Evicts every row of which anything in `options` holds. Reads the whole index.
+   *
+   * @returns how many went
+   */
+  shrink(options: ShrinkOptions): Promise<number> {
+    const fields = checkObject('options', options, ['unseenMs', 'belowUses', 'belowNorm'])
+    const { unseenMs = 0, belowUses = 0, belowNorm = 0 } = fields
+    const complete = {
+      unseenMs: checkInteger('unseenMs', unseenMs, 0, Number.MAX_SAFE_INTEGER),
+      belowUses: checkNotNegative('belowUses', belowUses),
+      belowNorm: checkNotNegative('belowNorm', belowNorm),
+    }
+    return this.#call((native) => native.shrink(complete))
+  }
+
+  /**
+   * Multiplies what the table has counted by `factor`, 0 to 1: the uses of rows (policies `'lfu'`
+   * and `'ageingLfu'`) and of keys without a row (admission `'count'`, and `'bloom'`, which can
+   * only halve: as often as comes nearest). Call it once a day, say. Reads the whole index.
+   */
+  decay(factor: number): Promise<void> {
+    checkNumber('factor', factor)
+    return this.#call((native) => native.decay(factor))
+  }
+
+  /**
+   * Sets the scores by which the policy `'lowestScore'` chooses; a new row's is 0.
+   *
+   * @param keys - [n]; those without a row are passed over
+   * @param scores - [n]
+   * @returns how many of the keys had a row
+   */
+  setScores(keys: BigUint64Array, scores: Float32Array): Promise<number> {
+    return this.#call((native) => native.setScores(keys, scores))
+  }
+
+  /**
+   * Takes evicted keys out of the table's log (`eviction.log`), the oldest first: for whoever keeps
+   * something else under the same keys.
+   *
+   * @param most - 1 to 1,048,576; by default 65,536
+   */
+  takeEvicted(most = 65_536): Promise<EvictedPage> {
+    const count = checkInteger('most', most, 1, 1_048_576)
+    return this.#call((native) =>
+      native.takeEvicted(count).then(({ keys, reasons }) => ({
+        keys,
+        reasons: reasons.map((reason) => evictionReasons[reason]!),
+      })),
+    )
+  }
+
+  /** `takeEvicted` until the log is empty: `for await (const { keys } of table.evicted()) …`. */
+  evicted(most?: number): AsyncGenerator<EvictedPage, void, undefined> {
+    return evictedPages(() => this.takeEvicted(most))
+  }
+
+  /**
+   * All rows, page by page: `for await (const { keys, rows } of table.scan()) …`. A row that stays
+   * from the first page to the last is given exactly once, however the table grows meanwhile; one
+   * that comes or goes, once or not at all. Each row is read whole.
+   */
+  scan(options?: ScanOptions): AsyncGenerator<ScanPage, void, undefined> {
+    checkCallOptions(options, ['rows', 'signal'])
+    const { rows = 1000, signal } = options ?? {}
+    const count = checkInteger('rows', rows, 1, 1_048_576)
+    checkSignal('signal', signal)
+    return scanPages((from) => this.#call((native) => native.scan(from, count)), signal)
   }
 
   /** Size, memory and counts. */

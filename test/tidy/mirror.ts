@@ -13,8 +13,12 @@ const kMirrors: Record<string, readonly string[]> = {
   OptimizerGroup: ['OptimizerGroup'],
   InitializerOptions: ['InitializerOptions', 'Initializer'],
   PushOptions: ['PushOptions'],
+  AdmissionOptions: ['AdmissionOptions'],
+  EvictionOptions: ['EvictionOptions'],
+  LookupOptions: ['LookupOptions'],
+  ShrinkOptions: ['ShrinkOptions'],
 }
-const kStructs = 'native/include/hotrow/options.h'
+const kHeaders = ['options', 'batch', 'store'].map((name) => `native/include/hotrow/${name}.h`)
 const kInterfaces = 'lib/options.ts'
 const kCodes = 'native/include/hotrow/status_codes.def'
 const kErrors = 'lib/errors.ts'
@@ -77,20 +81,20 @@ function needed(tree: Tree, paths: string[]): string[] {
 
 /** Every field of an options struct is a property of its mirror, and the other way round. */
 export const optionsMirror: Rule = (tree) => {
-  const missing = needed(tree, [kStructs, kInterfaces])
+  const missing = needed(tree, [...kHeaders, kInterfaces])
   if (missing.length > 0) return missing
-  const structs = structFields(tree.get(kStructs) as string)
+  const structs = structFields(kHeaders.map((path) => tree.get(path)).join('\n'))
   const text = tree.get(kInterfaces) as string
   return Object.entries(kMirrors).flatMap(([struct, candidates]) => {
     const fields = structs.get(struct)
-    if (fields === undefined) return [`${kStructs}:1: no struct ${struct}`]
+    if (fields === undefined) return [`${kHeaders[0]}:1: no struct ${struct}`]
     const mirror = candidates.find((name) => properties(text, name) !== undefined)
     if (mirror === undefined) return [`${kInterfaces}:1: no ${candidates.join(' or ')}`]
     const ours = properties(text, mirror) as string[]
     const theirs = fields.map(camelCase)
     return [
       ...differences(kInterfaces, theirs, ours, `TypeScript's ${mirror}`),
-      ...differences(kStructs, ours, theirs, `struct ${struct}`),
+      ...differences(kHeaders[0] as string, ours, theirs, `struct ${struct}`),
     ]
   })
 }
