@@ -45,14 +45,14 @@ void LatencySnapshot::merge(const LatencySnapshot& other) {
   max_ns_ = std::max(max_ns_, other.max_ns_);
 }
 
-void LatencyHistogram::record(uint64_t ns) {
+void LatencyHistogram::record(uint64_t ns, uint32_t times) {
   ns = std::min(ns, LatencySnapshot::kMaxNs);
   Stripe& stripe = stripes_[number_of_this_thread() % kStripes];
-  stripe.sum_ns.fetch_add(ns, std::memory_order_relaxed);
+  stripe.sum_ns.fetch_add(ns * times, std::memory_order_relaxed);
   uint64_t max = stripe.max_ns.load(std::memory_order_relaxed);
   while (ns > max && !stripe.max_ns.compare_exchange_weak(max, ns, std::memory_order_relaxed)) {
   }
-  stripe.buckets[LatencySnapshot::bucket_of(ns)].fetch_add(1, std::memory_order_release);
+  stripe.buckets[LatencySnapshot::bucket_of(ns)].fetch_add(times, std::memory_order_release);
 }
 
 LatencySnapshot LatencyHistogram::snapshot() const {

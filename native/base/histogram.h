@@ -18,18 +18,9 @@
 #include <chrono>
 #include <cstdint>
 
-namespace hotrow {
+#include "hotrow/stats.h"
 
-/// What a histogram says in six numbers. All are 0 when nothing was recorded.
-struct LatencySummary {
-  uint64_t count = 0;
-  double mean_ns = 0;   ///< exact, of times cut off at 100 s
-  uint64_t p50_ns = 0;  ///< percentiles by nearest rank, within 3.125 %
-  uint64_t p90_ns = 0;
-  uint64_t p99_ns = 0;
-  uint64_t p999_ns = 0;
-  uint64_t max_ns = 0;  ///< exact, cut off at 100 s
-};
+namespace hotrow {
 
 /// Times recorded up to one moment: a value, which may be merged with others.
 class LatencySnapshot {
@@ -84,8 +75,9 @@ class LatencyHistogram {
   LatencyHistogram(const LatencyHistogram&) = delete;
   LatencyHistogram& operator=(const LatencyHistogram&) = delete;
 
-  /// Counts one time. Two atomic additions to two lines of the thread's stripe: some 10 ns.
-  void record(uint64_t ns);
+  /// Counts one time, as if `times` calls had taken so long. Two atomic additions to two lines of
+  /// the thread's stripe: some 10 ns.
+  void record(uint64_t ns, uint32_t times = 1);
 
   LatencySnapshot snapshot() const;
 
@@ -104,30 +96,38 @@ class LatencyHistogram {
   std::array<Stripe, kStripes> stripes_;
 };
 
-/// Records the time from its construction to its end. With no histogram it does not ask the clock
-/// either: a call of a few hundred nanoseconds is worth measuring only now and then, because
-/// looking at the clock twice takes some 50 of them.
-class ScopedTimer {
+/// Records the time from its construction to its end, as that of a call of so many keys. Looking at
+/// the clock twice takes some 50 ns, too much beside a call of few keys: of those only one in
+/// kSampled is timed, and stands for all of them.
+class CallTimer {
  public:
-  /// `histogram` may be null, and must otherwise outlive the timer.
-  explicit ScopedTimer(LatencyHistogram* histogram) : histogram_(histogram) {
-    if (histogram_ != nullptr) start_ = Clock::now();
+  static constexpr uint32_t kSampled = 16;
+  static constexpr uint64_t kFewKeys = 64;
+
+  /// `histogram` must outlive the timer.
+  CallTimer(LatencyHistogram& histogram, uint64_t keys)
+      : histogram_(histogram), times_(keys >= kFewKeys ? 1 : sampled()) {
+    if (times_ > 0) start_ = Clock::now();
   }
-  ~ScopedTimer() {
-    if (histogram_ != nullptr) histogram_->record(elapsed_ns());
+  ~CallTimer() {
+    if (times_ == 0) return;
+    const std::chrono::nanoseconds elapsed = Clock::now() - start_;
+    histogram_.record(static_cast<uint64_t>(elapsed.count()), times_);
   }
-  ScopedTimer(const ScopedTimer&) = delete;
-  ScopedTimer& operator=(const ScopedTimer&) = delete;
+  CallTimer(const CallTimer&) = delete;
+  CallTimer& operator=(const CallTimer&) = delete;
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  uint64_t elapsed_ns() const {
-    const std::chrono::nanoseconds elapsed = Clock::now() - start_;
-    return static_cast<uint64_t>(elapsed.count());
+  /// Calls for which this one of the thread stands: none or kSampled.
+  static uint32_t sampled() {
+    thread_local uint32_t calls = 0;
+    return calls++ % kSampled == 0 ? kSampled : 0;
   }
 
-  LatencyHistogram* const histogram_;
+  LatencyHistogram& histogram_;
+  const uint32_t times_;
   Clock::time_point start_;
 };
 

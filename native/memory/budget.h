@@ -56,6 +56,7 @@ class Reservation {
     bytes_ = bytes;
     return true;
   }
+  uint64_t bytes() const { return budget_ == nullptr ? 0 : bytes_; }
   void reset() {
     if (budget_ != nullptr) budget_->release(bytes_);
     budget_ = nullptr;

@@ -34,6 +34,10 @@ class DenseParameter final : public Dense {
       HOTROW_EXCLUDES(mutex_);
   Status update(std::span<const float> values) override HOTROW_EXCLUDES(mutex_);
 
+  uint64_t memory_bytes() HOTROW_EXCLUDES(mutex_) {
+    const SharedLock lock(mutex_);
+    return memory_.bytes();
+  }
   /// Frees the values after the calls under way; later calls answer ERR_CLOSED.
   void close() HOTROW_EXCLUDES(mutex_);
 

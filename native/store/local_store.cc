@@ -29,6 +29,7 @@ std::string first_difference(const TableOptions& a, const TableOptions& b) {
   if (a.non_finite != b.non_finite) return "nonFinite";
   if (a.admission != b.admission) return "admission";
   if (a.eviction != b.eviction) return "eviction";
+  if (a.hot_keys != b.hot_keys) return "hotKeys";
   if (a.seed != b.seed) return "seed";
   if (a.groups != b.groups) return "groups";
   return {};
@@ -234,11 +235,21 @@ Result<StoreStats> LocalStore::stats() {
   for (const auto& [name, parameter] : parameters_) {
     if (const auto* table = std::get_if<std::shared_ptr<SparseTable>>(&parameter)) {
       ++stats.tables;
-      stats.rows += (*table)->size();
+      // Closed tables are not in the map, and there is nothing else to refuse.
+      const Result<TableStats> its = (*table)->stats();
+      if (!its.ok()) return its.status();
+      stats.rows += its.value().rows;
+      stats.row_memory_bytes += its.value().row_memory_bytes;
+      stats.index_memory_bytes += its.value().index_memory_bytes;
+      stats.filter_memory_bytes += its.value().filter_memory_bytes;
+      stats.hot_keys_memory_bytes += its.value().hot_keys_memory_bytes;
     } else {
       ++stats.dense;
+      stats.dense_memory_bytes +=
+          std::get<std::shared_ptr<DenseParameter>>(parameter)->memory_bytes();
     }
   }
+  stats.latency = context_.latencies.summary();
   return stats;
 }
 

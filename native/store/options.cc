@@ -110,6 +110,8 @@ Status TableOptions::validate() const {
         "rounding: expected 'nearest', received 'stochastic', which is for valueType 'f16' and "
         "'bf16'");
   }
+  HOTROW_RETURN_IF_ERROR(
+      expect(hot_keys <= kMostHotKeys, "hotKeys", "an integer from 0 to 4096", hot_keys));
   HOTROW_RETURN_IF_ERROR(optimizer.validate());
   HOTROW_RETURN_IF_ERROR(admission.validate());
   HOTROW_RETURN_IF_ERROR(eviction.validate());

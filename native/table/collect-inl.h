@@ -23,6 +23,7 @@ void SparseTable::keep_idle(std::vector<std::unique_ptr<Scratch>>& idle,
 template <class Source>
 Status SparseTable::collect(PushPlan& plan, KeyBatch keys, PushKind kind, const Source& source) {
   plan.kind = kind;
+  if (hot_keys_ && kind == PushKind::kGradient) hot_keys_->offer(keys);
   plan.moment = moment();
   // Golden-ratio steps: whoever comes next begins far from here.
   plan.first_shard = (plans_begun_.fetch_add(1, std::memory_order_relaxed) * 633) %

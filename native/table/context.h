@@ -1,5 +1,5 @@
 // What the tables of one store share: the memory ceiling, the gate that keeps pushes whole under
-// it, and the threads.
+// it, the threads, the clock, and the times of calls.
 #ifndef HOTROW_TABLE_CONTEXT_H_
 #define HOTROW_TABLE_CONTEXT_H_
 
@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "base/histogram.h"
 #include "base/sync.h"
 #include "base/thread_pool.h"
 #include "memory/budget.h"
@@ -31,6 +32,20 @@ class Clock {
   std::atomic<uint64_t> ahead_ms_{0};  // publishes nothing
 };
 
+/// Times of a store's operations, for whoever asks.
+struct Latencies {
+  LatencyHistogram lookup;
+  LatencyHistogram lookup_pooled;
+  LatencyHistogram push;
+  LatencyHistogram update;
+  LatencyHistogram erase;
+
+  StoreLatency summary() const {
+    return {lookup.snapshot().summary(), lookup_pooled.snapshot().summary(),
+            push.snapshot().summary(), update.snapshot().summary(), erase.snapshot().summary()};
+  }
+};
+
 struct TableContext {
   TableContext(uint64_t memory_bytes, uint32_t threads) : budget(memory_bytes), pool(threads) {}
 
@@ -48,6 +63,7 @@ struct TableContext {
   SharedMutex capacity_gate;
   ThreadPool pool;
   Clock clock;
+  Latencies latencies;
 };
 
 }  // namespace hotrow

@@ -92,7 +92,7 @@ void HotKeys::remove(uint64_t key) {
   slots_[gap] = kFree;
 }
 
-std::vector<HotKey> HotKeys::top(uint32_t n) const {
+std::vector<HotKey> HotKeys::top(size_t n) const {
   std::vector<HotKey> keys;
   keys.reserve(counters_);  // before the lock, under which offers are dropped
   {

@@ -28,15 +28,9 @@
 #include "base/hash.h"
 #include "base/sync.h"
 #include "hotrow/batch.h"
+#include "hotrow/stats.h"
 
 namespace hotrow {
-
-/// A key and how often it came, in keys offered (counts of the sample times 2^sample_shift).
-struct HotKey {
-  uint64_t key = 0;
-  uint64_t count = 0;
-  uint64_t error = 0;  ///< of the sample, it came at least count - error and at most count times
-};
 
 struct HotKeysOptions {
   /// Keys that top() should name well, 1 to 4,096 (values outside are taken as the nearest);
@@ -63,7 +57,7 @@ class HotKeys {
 
   /// The n keys with the highest counts, highest first; of equal counts the one with the smaller
   /// error, then the smaller key. Fewer when fewer are counted. Offers meanwhile are dropped.
-  std::vector<HotKey> top(uint32_t n) const HOTROW_EXCLUDES(mutex_);
+  std::vector<HotKey> top(size_t n) const HOTROW_EXCLUDES(mutex_);
 
   /// Forgets all keys and counts, `sampled` and `dropped` too. The next sample is where it was.
   void reset() HOTROW_EXCLUDES(mutex_);

@@ -51,9 +51,10 @@ uint64_t SparseTable::gather_parallel(const GatherRequest& request) {
   return hits.load(std::memory_order_relaxed);
 }
 
-void SparseTable::count_lookups(uint64_t keys, uint64_t hits) {
-  counters_.lookups.fetch_add(keys, std::memory_order_relaxed);
+void SparseTable::count_lookups(KeyBatch keys, uint64_t hits) {
+  counters_.lookups.fetch_add(keys.size(), std::memory_order_relaxed);
   counters_.hits.fetch_add(hits, std::memory_order_relaxed);
+  if (hot_keys_) hot_keys_->offer(keys);
 }
 
 Status SparseTable::check_lookup(const TableLookup& lookup) const {
@@ -96,13 +97,15 @@ Status SparseTable::look_up(const TableLookup& lookup) {
                               .missing = missing.empty() ? nullptr : missing.data(),
                               .relaxed = lookup.options.relaxed,
                               .moment = moment()};
-  count_lookups(n, expects_repetition(n) ? gather_repeated(request) : gather_parallel(request));
+  count_lookups(lookup.keys,
+                expects_repetition(n) ? gather_repeated(request) : gather_parallel(request));
   if (lookup.repeat > 1) spread(lookup.rows.data(), n, options_.dim, stride, lookup.repeat);
   if (!found.empty()) pack_bits(found, lookup.options.found);
   return {};
 }
 
 Status SparseTable::lookup_into(const TableLookup& lookup) {
+  const CallTimer timer(context_.latencies.lookup, lookup.keys.size());
   return guarded([&]() -> Status {
     const EpochGuard guard;
     if (closed()) return closed_status();

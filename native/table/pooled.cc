@@ -157,6 +157,7 @@ uint64_t SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float*
 }
 
 Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
+  const CallTimer timer(context_.latencies.lookup_pooled, bags.keys.size());
   return guarded([&]() -> Status {
     const EpochGuard guard;
     if (closed()) return closed_status();
@@ -165,7 +166,7 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
     const auto parts = static_cast<uint32_t>(
         std::min<size_t>(context_.parts_for(bags.keys.size()), std::max<size_t>(count, 1)));
     if (expects_repetition(bags.keys.size())) {
-      count_lookups(bags.keys.size(), pool_repeated(bags, parts, out.data()));
+      count_lookups(bags.keys, pool_repeated(bags, parts, out.data()));
       return {};
     }
     std::atomic<uint64_t> hits{0};
@@ -175,13 +176,14 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
           pool_directly(bags, first, count * (part + 1) / parts, out.data() + first * options_.dim),
           std::memory_order_relaxed);
     });
-    count_lookups(bags.keys.size(), hits.load(std::memory_order_relaxed));
+    count_lookups(bags.keys, hits.load(std::memory_order_relaxed));
     return {};
   });
 }
 
 Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                                 const PushOptions& options) {
+  const CallTimer timer(context_.latencies.push, bags.keys.size());
   return guarded([&]() -> Status {
     const EpochGuard guard;
     if (closed()) return closed_status();

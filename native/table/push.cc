@@ -210,6 +210,10 @@ Status SparseTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptio
 }
 
 Status SparseTable::push_all(std::span<const PushRequest> requests) {
+  if (requests.empty()) return {};
+  uint64_t keys = 0;
+  for (const PushRequest& request : requests) keys += request.keys.size();
+  const CallTimer timer(requests.front().table->context_.latencies.push, keys);
   return guarded([&] { return push_together(requests); });
 }
 
@@ -233,14 +237,13 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
                                     rows_of(request.gradients, request.table->options_.dim));
     if (!status.ok()) break;
   }
-  if (status.ok() && !requests.empty()) {
-    status = run_all(requests.front().table->context_, pointers);
-  }
+  if (status.ok()) status = run_all(requests.front().table->context_, pointers);
   for (auto& plan : plans) plan->table->return_plan(std::move(plan));
   return status;
 }
 
 Status SparseTable::update(KeyBatch keys, ConstRowBatch rows) {
+  const CallTimer timer(context_.latencies.update, keys.size());
   return guarded([&]() -> Status {
     const EpochGuard guard;
     if (closed()) return closed_status();

@@ -16,6 +16,14 @@ Result<std::shared_ptr<SparseTable>> SparseTable::create(std::string name, Table
   auto rows = make_row_map(table->rules_, context.budget);
   if (!rows.ok()) return rows.status();
   table->rows_ = std::move(rows).value();
+  if (const uint32_t wanted = table->options_.hot_keys; wanted > 0) {
+    auto sketch = std::make_unique<HotKeys>(HotKeysOptions{.wanted = wanted});
+    if (!table->sketch_memory_.take(context.budget, sketch->memory_bytes())) {
+      return Status::capacity("hotKeys: " + std::to_string(sketch->memory_bytes()) +
+                              " bytes for the counts would not fit under memoryBytes");
+    }
+    table->hot_keys_ = std::move(sketch);
+  }
   return table;
 }
 
@@ -23,6 +31,8 @@ void SparseTable::close() {
   if (closed_.exchange(true, std::memory_order_acq_rel)) return;
   EpochDomain::instance().synchronize();
   rows_.reset();
+  hot_keys_.reset();
+  sketch_memory_.reset();
   MutexLock lock(idle_mutex_);
   idle_plans_.clear();
   idle_batches_.clear();

@@ -17,6 +17,7 @@
 #include "hotrow/store.h"
 #include "table/batch_index.h"
 #include "table/context.h"
+#include "table/hot_keys.h"
 #include "table/push_plan.h"
 #include "table/row_map.h"
 #include "table/row_rules.h"
@@ -51,6 +52,7 @@ class SparseTable final : public Table {
   Result<uint64_t> set_scores(KeyBatch keys, std::span<const float> scores) override;
   Result<std::vector<EvictedKey>> take_evicted(size_t most) override;
   Result<ScanPage> scan(uint64_t from, size_t rows) override;
+  Result<std::vector<HotKey>> hot_keys(size_t most) override;
   Result<TableStats> stats() override;
 
   /// Frees everything after the calls under way have ended; later calls answer ERR_CLOSED.
@@ -103,7 +105,7 @@ class SparseTable final : public Table {
   uint64_t gather_parallel(const GatherRequest& request);
   uint64_t gather_part(GatherRequest request, size_t first, size_t last);
   Status look_up(const TableLookup& lookup);
-  void count_lookups(uint64_t keys, uint64_t hits);
+  void count_lookups(KeyBatch keys, uint64_t hits);
   // pooled.cc
   /// Pools bags [first, last) whose rows `rows_of(position)` gives.
   template <class RowOf>
@@ -156,6 +158,8 @@ class SparseTable final : public Table {
   // needs and evicts. Inside the context's capacity gate; of several tables by rising address.
   SharedMutex gate_;
   Counters counters_;
+  Reservation sketch_memory_;
+  std::unique_ptr<HotKeys> hot_keys_;  // of tables that count them
   std::atomic<uint32_t> plans_begun_{0};  // publishes nothing
   uint32_t sweep_shard_ = 0;  // where sweep_expired() goes on; of its one thread
   Mutex idle_mutex_;

@@ -21,6 +21,7 @@ auto with_gates(TableContext& context, SharedMutex& gate, const Work& work) {
 }  // namespace
 
 Result<uint64_t> SparseTable::erase(KeyBatch keys) {
+  const CallTimer timer(context_.latencies.erase, keys.size());
   return guarded([&]() -> Result<uint64_t> {
     const EpochGuard guard;
     if (closed()) return closed_status();
@@ -168,6 +169,15 @@ Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows) {
   });
 }
 
+Result<std::vector<HotKey>> SparseTable::hot_keys(size_t most) {
+  return guarded([&]() -> Result<std::vector<HotKey>> {
+    const EpochGuard guard;
+    if (closed()) return closed_status();
+    if (hot_keys_) return hot_keys_->top(most);
+    return Status::invalid_argument("hotKeys: expected a table that counts them: option hotKeys");
+  });
+}
+
 Result<TableStats> SparseTable::stats() {
   return guarded([&]() -> Result<TableStats> {
     constexpr auto kRelaxed = std::memory_order_relaxed;
@@ -175,6 +185,7 @@ Result<TableStats> SparseTable::stats() {
     if (closed()) return closed_status();
     TableStats stats;
     rows_->measure(stats);
+    stats.hot_keys_memory_bytes = hot_keys_ ? hot_keys_->memory_bytes() : 0;
     stats.lookups = counters_.lookups.load(kRelaxed);
     stats.hits = counters_.hits.load(kRelaxed);
     stats.pushes = counters_.pushes.load(kRelaxed);

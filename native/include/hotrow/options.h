@@ -24,6 +24,8 @@ inline constexpr uint32_t kMaxNameBytes = 255;
 /// Most threads one store may ask for.
 inline constexpr uint32_t kMaxThreads = 256;
 
+/// Most keys that one table names by their use.
+inline constexpr uint32_t kMostHotKeys = 4096;
 /// Most groups of one table.
 inline constexpr uint32_t kMaxGroups = 64;
 
@@ -293,6 +295,9 @@ struct TableOptions {
   NonFinite non_finite = NonFinite::kReject;
   AdmissionOptions admission;
   EvictionOptions eviction;
+  /// Keys whose counts of use Table::hot_keys() can name, up to 4,096: a sketch of 640 bytes for
+  /// each, over one key in 64 of all used. 0: not counted.
+  uint32_t hot_keys = 0;
   uint64_t seed = 0;  ///< 0: made from the table's name
   /// At most kMaxGroups, in any order, no slot in two of them.
   std::vector<OptimizerGroup> groups;

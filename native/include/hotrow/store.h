@@ -18,6 +18,7 @@
 
 #include "hotrow/batch.h"
 #include "hotrow/options.h"
+#include "hotrow/stats.h"
 #include "hotrow/status.h"
 
 namespace hotrow {
@@ -35,34 +36,6 @@ struct EvictedKey {
   EvictionReason reason = EvictionReason::kCapacity;
 };
 
-struct TableStats {
-  uint64_t rows = 0;
-  uint64_t candidates = 0;           ///< keys seen that have no row yet (AdmissionKind::kCount)
-  uint64_t row_bytes = 0;            ///< bytes of one row with its optimizer state and padding
-  uint64_t row_memory_bytes = 0;     ///< memory held for rows, free ones included
-  uint64_t index_memory_bytes = 0;   ///< memory held for buckets
-  uint64_t filter_memory_bytes = 0;  ///< memory held for AdmissionKind::kBloom
-  uint64_t buckets = 0;              ///< bucket lines of all shards
-  uint64_t bucket_keys = 0;          ///< keys a bucket holds: 5, or 4 where the policy needs heat
-  uint64_t shards = 0;
-  double load = 0;             ///< keys per place of the buckets
-  double mean_probe = 0;       ///< buckets on the way to a key, from a sample of the shards
-  uint64_t longest_probe = 0;  ///< the most of them
-  uint64_t lookups = 0;  ///< keys looked up
-  uint64_t hits = 0;     ///< of them, keys that had a row
-  uint64_t pushes = 0;   ///< gradients pushed, duplicates counted
-  uint64_t updates = 0;  ///< rows assigned
-  uint64_t created = 0;  ///< rows made by push or update
-  uint64_t erased = 0;
-  uint64_t skipped_gradients = 0;  ///< rows left out by NonFinite::kSkip
-  uint64_t not_admitted = 0;       ///< keys of pushes that made no row by the table's admission
-  uint64_t evicted_capacity = 0;   ///< rows evicted, by EvictionReason
-  uint64_t evicted_expired = 0;
-  uint64_t evicted_demand = 0;
-  uint64_t evicted_shrink = 0;
-  uint64_t grown_shards = 0;  ///< times a shard was rebuilt larger
-};
-
 /// Which rows shrink() evicts: those of which anything holds. 0: not asked.
 struct ShrinkOptions {
   uint64_t unseen_ms = 0;  ///< unused for so long; policies with a TTL know it
@@ -75,15 +48,6 @@ struct ScanPage {
   std::vector<uint64_t> keys;   ///< [m]
   std::vector<float> rows;      ///< [m, dim]
   std::optional<uint64_t> next;  ///< where the next page begins, or none: this was the last
-};
-
-struct StoreStats {
-  uint64_t memory_bytes = 0;       ///< the ceiling
-  uint64_t memory_used_bytes = 0;  ///< rows, index and dense parameters
-  uint64_t tables = 0;
-  uint64_t dense = 0;
-  uint64_t rows = 0;  ///< rows of all tables
-  uint32_t threads = 0;
 };
 
 /// One sparse table: rows of `dim` f32 values under 64-bit keys.
@@ -154,6 +118,11 @@ class Table {
   /// one that comes or goes meanwhile, once or not at all. Each row is read atomically. A page has
   /// `rows` rows or a few more; the last may have fewer.
   virtual Result<ScanPage> scan(uint64_t from, size_t rows) = 0;
+
+  /// The `most` keys that were used most, lookups and pushes together, highest count first; from a
+  /// sample, see HotKey. Fewer when fewer were seen. ERR_INVALID_ARGUMENT when the table does not
+  /// count them (TableOptions::hot_keys).
+  virtual Result<std::vector<HotKey>> hot_keys(size_t most) = 0;
 
   virtual Result<TableStats> stats() = 0;
 };

@@ -188,11 +188,11 @@ TEST(LatencyHistogram, ASnapshotBesideRecordersHoldsTogether) {
   EXPECT_EQ(histogram->snapshot().count(), 3 * scaled(50000));
 }
 
-TEST(ScopedTimer, RecordsTheTimeOfItsScope) {
+TEST(CallTimer, RecordsTheTimeOfItsScope) {
   const auto histogram = std::make_unique<LatencyHistogram>();
   const auto start = std::chrono::steady_clock::now();
   {
-    const ScopedTimer timer(histogram.get());
+    const CallTimer timer(*histogram, CallTimer::kFewKeys);
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   const auto outer = std::chrono::steady_clock::now() - start;
@@ -202,7 +202,23 @@ TEST(ScopedTimer, RecordsTheTimeOfItsScope) {
   EXPECT_LE(std::chrono::nanoseconds(snapshot.max_ns()), outer);
 }
 
-TEST(ScopedTimer, WithoutAHistogramDoesNothing) { const ScopedTimer timer(nullptr); }
+TEST(CallTimer, OneCallOfFewKeysStandsForSixteen) {
+  const auto histogram = std::make_unique<LatencyHistogram>();
+  std::thread([&] {
+    for (int i = 0; i < 17; ++i) const CallTimer timer(*histogram, 1);
+  }).join();
+  EXPECT_EQ(histogram->snapshot().count(), 2U * CallTimer::kSampled);
+}
+
+TEST(LatencyHistogram, ATimeCountsForManyCalls) {
+  const auto histogram = std::make_unique<LatencyHistogram>();
+  histogram->record(10);
+  histogram->record(5, 3);
+  const LatencySummary summary = histogram->snapshot().summary();
+  EXPECT_EQ(summary.count, 4U);
+  EXPECT_EQ(summary.mean_ns, 25.0 / 4);
+  EXPECT_EQ(summary.p50_ns, 5U);
+}
 
 }  // namespace
 }  // namespace hotrow::test

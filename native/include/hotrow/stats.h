@@ -1,0 +1,85 @@
+// Figures of tables and stores.
+#ifndef HOTROW_STATS_H_
+#define HOTROW_STATS_H_
+
+#include <cstdint>
+
+namespace hotrow {
+
+/// Times of one operation in six numbers, of all its calls since the store was opened; calls of
+/// few keys are sampled. All are 0 when there was none.
+struct LatencySummary {
+  uint64_t count = 0;   ///< calls, where sampled estimated
+  double mean_ns = 0;   ///< exact, of times cut off at 100 s
+  uint64_t p50_ns = 0;  ///< percentiles by nearest rank, within 3.125 %
+  uint64_t p90_ns = 0;
+  uint64_t p99_ns = 0;
+  uint64_t p999_ns = 0;
+  uint64_t max_ns = 0;  ///< exact, cut off at 100 s
+};
+
+/// A key and how often it came, estimated from the sampled share of all keys: of the sample, it
+/// came at least count - error and at most count times.
+struct HotKey {
+  uint64_t key = 0;
+  uint64_t count = 0;
+  uint64_t error = 0;
+};
+
+struct TableStats {
+  uint64_t rows = 0;
+  uint64_t candidates = 0;           ///< keys seen that have no row yet (AdmissionKind::kCount)
+  uint64_t row_bytes = 0;            ///< bytes of one row with its optimizer state and padding
+  uint64_t row_memory_bytes = 0;     ///< memory held for rows, free ones included
+  uint64_t index_memory_bytes = 0;   ///< memory held for buckets
+  uint64_t filter_memory_bytes = 0;  ///< memory held for AdmissionKind::kBloom
+  uint64_t hot_keys_memory_bytes = 0;  ///< memory held for TableOptions::hot_keys
+  uint64_t buckets = 0;              ///< bucket lines of all shards
+  uint64_t bucket_keys = 0;          ///< keys a bucket holds: 5, or 4 where the policy needs heat
+  uint64_t shards = 0;
+  double load = 0;             ///< keys per place of the buckets
+  double mean_probe = 0;       ///< buckets on the way to a key, from a sample of the shards
+  uint64_t longest_probe = 0;  ///< the most of them
+  uint64_t lookups = 0;  ///< keys looked up
+  uint64_t hits = 0;     ///< of them, keys that had a row
+  uint64_t pushes = 0;   ///< gradients pushed, duplicates counted
+  uint64_t updates = 0;  ///< rows assigned
+  uint64_t created = 0;  ///< rows made by push or update
+  uint64_t erased = 0;
+  uint64_t skipped_gradients = 0;  ///< rows left out by NonFinite::kSkip
+  uint64_t not_admitted = 0;       ///< keys of pushes that made no row by the table's admission
+  uint64_t evicted_capacity = 0;   ///< rows evicted, by EvictionReason
+  uint64_t evicted_expired = 0;
+  uint64_t evicted_demand = 0;
+  uint64_t evicted_shrink = 0;
+  uint64_t grown_shards = 0;  ///< times a shard was rebuilt larger
+};
+
+/// Times of a store's operations over all its tables, in the core: without waiting in a queue and
+/// without the way to JavaScript. A call over several tables is one lookup a table, and one push.
+struct StoreLatency {
+  LatencySummary lookup;
+  LatencySummary lookup_pooled;
+  LatencySummary push;
+  LatencySummary update;
+  LatencySummary erase;
+};
+
+struct StoreStats {
+  uint64_t memory_bytes = 0;       ///< the ceiling
+  uint64_t memory_used_bytes = 0;  ///< of it, all that follows
+  uint64_t row_memory_bytes = 0;   ///< rows of tables, free ones included
+  uint64_t index_memory_bytes = 0;
+  uint64_t filter_memory_bytes = 0;    ///< AdmissionKind::kBloom
+  uint64_t hot_keys_memory_bytes = 0;  ///< TableOptions::hot_keys
+  uint64_t dense_memory_bytes = 0;     ///< dense parameters with their optimizer state
+  uint64_t tables = 0;
+  uint64_t dense = 0;
+  uint64_t rows = 0;  ///< rows of all tables
+  uint32_t threads = 0;
+  StoreLatency latency;
+};
+
+}  // namespace hotrow
+
+#endif  // HOTROW_STATS_H_
