@@ -49,7 +49,7 @@ uint64_t Bench::rows_that_fit(uint64_t bytes_per_row, const std::string& figure)
 }
 
 std::vector<Stream> Bench::streams(Choice choice, uint64_t rows) const {
-  constexpr uint64_t kKeys = uint64_t{1} << 19;
+  constexpr uint64_t kKeys = uint64_t{1} << 21;
   constexpr uint64_t kFewKeys = uint64_t{1} << 16;
   return make_streams(choice, {.rows = rows,
                                .keys = settings.rows >= kKeys ? kKeys : kFewKeys,

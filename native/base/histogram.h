@@ -104,7 +104,7 @@ class CallTimer {
   static constexpr uint32_t kSampled = 16;
   static constexpr uint64_t kFewKeys = 64;
 
-  /// `histogram` must outlive the timer.
+  /// `histogram` must outlive the timer: where others may free it, inside their EpochGuard.
   CallTimer(LatencyHistogram& histogram, uint64_t keys)
       : histogram_(histogram), times_(keys >= kFewKeys ? 1 : sampled()) {
     if (times_ > 0) start_ = Clock::now();

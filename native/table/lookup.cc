@@ -105,10 +105,10 @@ Status SparseTable::look_up(const TableLookup& lookup) {
 }
 
 Status SparseTable::lookup_into(const TableLookup& lookup) {
-  const CallTimer timer(context_.latencies.lookup, lookup.keys.size());
   return guarded([&]() -> Status {
     const EpochGuard guard;
     if (closed()) return closed_status();
+    const CallTimer timer(context_.latencies.lookup, lookup.keys.size());
     HOTROW_RETURN_IF_ERROR(check_lookup(lookup));
     return look_up(lookup);
   });

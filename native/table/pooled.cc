@@ -157,10 +157,10 @@ uint64_t SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float*
 }
 
 Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
-  const CallTimer timer(context_.latencies.lookup_pooled, bags.keys.size());
   return guarded([&]() -> Status {
     const EpochGuard guard;
     if (closed()) return closed_status();
+    const CallTimer timer(context_.latencies.lookup_pooled, bags.keys.size());
     HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size()));
     const size_t count = bags.offsets.size() - 1;
     const auto parts = static_cast<uint32_t>(
@@ -183,10 +183,10 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
 
 Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                                 const PushOptions& options) {
-  const CallTimer timer(context_.latencies.push, bags.keys.size());
   return guarded([&]() -> Status {
     const EpochGuard guard;
     if (closed()) return closed_status();
+    const CallTimer timer(context_.latencies.push, bags.keys.size());
     HOTROW_RETURN_IF_ERROR(check_learns());
     HOTROW_RETURN_IF_ERROR(check_bags(bags, "gradients", bag_gradients.size()));
     if (!row_kernels().all_finite(bags.weights.data(), bags.weights.size())) {

@@ -211,21 +211,22 @@ Status SparseTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptio
 
 Status SparseTable::push_all(std::span<const PushRequest> requests) {
   if (requests.empty()) return {};
-  uint64_t keys = 0;
-  for (const PushRequest& request : requests) keys += request.keys.size();
-  const CallTimer timer(requests.front().table->context_.latencies.push, keys);
   return guarded([&] { return push_together(requests); });
 }
 
 Status SparseTable::push_together(std::span<const PushRequest> requests) {
   const EpochGuard guard;
+  uint64_t keys = 0;
   for (const PushRequest& request : requests) {
     if (request.table->closed()) return request.table->closed_status();
     HOTROW_RETURN_IF_ERROR(request.table->check_learns());
     HOTROW_RETURN_IF_ERROR(
         request.table->check_rows("gradients", request.keys, request.gradients.size()));
     HOTROW_RETURN_IF_ERROR(request.table->rules_.optimizer().check(request.options));
+    keys += request.keys.size();
   }
+  TableContext& context = requests.front().table->context_;
+  const CallTimer timer(context.latencies.push, keys);
   std::vector<std::unique_ptr<PushPlan>> plans;
   std::vector<PushPlan*> pointers;
   Status status;
@@ -237,16 +238,16 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
                                     rows_of(request.gradients, request.table->options_.dim));
     if (!status.ok()) break;
   }
-  if (status.ok()) status = run_all(requests.front().table->context_, pointers);
+  if (status.ok()) status = run_all(context, pointers);
   for (auto& plan : plans) plan->table->return_plan(std::move(plan));
   return status;
 }
 
 Status SparseTable::update(KeyBatch keys, ConstRowBatch rows) {
-  const CallTimer timer(context_.latencies.update, keys.size());
   return guarded([&]() -> Status {
     const EpochGuard guard;
     if (closed()) return closed_status();
+    const CallTimer timer(context_.latencies.update, keys.size());
     HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
     std::unique_ptr<PushPlan> plan = take_plan();
     const Status status = collect(*plan, keys, PushKind::kAssign, rows_of(rows, options_.dim));

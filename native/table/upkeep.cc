@@ -21,10 +21,10 @@ auto with_gates(TableContext& context, SharedMutex& gate, const Work& work) {
 }  // namespace
 
 Result<uint64_t> SparseTable::erase(KeyBatch keys) {
-  const CallTimer timer(context_.latencies.erase, keys.size());
   return guarded([&]() -> Result<uint64_t> {
     const EpochGuard guard;
     if (closed()) return closed_status();
+    const CallTimer timer(context_.latencies.erase, keys.size());
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     const uint64_t erased = with_gates(context_, gate_, [&] { return rows_->erase(keys); });
     counters_.erased.fetch_add(erased, std::memory_order_relaxed);
