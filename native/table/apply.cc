@@ -3,15 +3,18 @@
 // The keys of one part of the batch are visited shard by shard, each found in its bucket and its
 // row changed under the home's busy mark; buckets and rows are fetched some keys ahead. A new row is
 // written before anybody can find it.
+#include <array>
+
 #include "table/indexed_rows.h"
 
 namespace hotrow {
 
 namespace {
 
-// Entries between the fetch of a bucket, the fetch of its row, and the update.
-constexpr size_t kBucketAhead = 24;
-constexpr size_t kRowAhead = 12;
+// Keys that pass through the stages together: buckets fetched, rows fetched, rows changed. The
+// loops that fetch are tight, so that many pages are looked for at once; a key's change between two
+// fetches would fill the processor's window.
+constexpr size_t kWindow = 16;
 // Lines of a row with its state that are fetched ahead.
 constexpr size_t kPrefetchLines = 12;
 
@@ -33,14 +36,11 @@ class IndexedRows<IndexT>::Applier {
         allocator_(rows.rows_) {}
 
   void run() {
-    const size_t n = batch_.size();
-    for (size_t i = 0; i < std::min(n, kBucketAhead); ++i) fetch_bucket(i);
-    for (size_t i = 0; i < std::min(n, kRowAhead); ++i) fetch_row(i);
-    for (size_t i = 0; i < n; ++i) {
-      if (i + kBucketAhead < n) fetch_bucket(i + kBucketAhead);
-      if (i + kRowAhead < n) fetch_row(i + kRowAhead);
-      const size_t id = part_.id(i);
-      if (part_.applies(id) && !visit(id)) {
+    const size_t windows = (batch_.size() + kWindow - 1) / kWindow;
+    for (size_t step = 0; step < windows + 2; ++step) {
+      if (step < windows) fetch_homes(step * kWindow, windows_[step % 3]);
+      if (step >= 1 && step - 1 < windows) fetch_rows(windows_[(step - 1) % 3]);
+      if (step >= 2 && !visit_all(windows_[(step - 2) % 3])) {
         part_.failed = true;
         break;
       }
@@ -49,40 +49,78 @@ class IndexedRows<IndexT>::Applier {
   }
 
  private:
-  void fetch_bucket(size_t i) const { rows_.index_.prefetch_home(batch_.hashes[part_.id(i)]); }
-  void fetch_row(size_t i) const {
-    const size_t id = part_.id(i);
-    const Sight sight = rows_.index_.peek(batch_.keys[id], batch_.hashes[id]);
-    if (sight.handle == IndexT::kNoHandle) return;
-    const std::byte* const row = rows_.rows_.row(sight.handle);
-    for (size_t line = 0; line < lines_; ++line) __builtin_prefetch(row + line * kLineBytes, 1, 3);
+  using BucketType = typename IndexT::BucketType;
+
+  struct Window {
+    size_t count = 0;
+    std::array<uint32_t, kWindow> ids;
+    std::array<uint64_t, kWindow> keys;
+    std::array<const float*, kWindow> gradients;
+    std::array<const BucketType*, kWindow> homes;
+  };
+
+  void fetch_homes(size_t first, Window& window) const {
+    window.count = std::min(kWindow, batch_.size() - first);
+    for (size_t i = 0; i < window.count; ++i) {
+      const size_t id = part_.id(first + i);
+      window.ids[i] = static_cast<uint32_t>(id);
+      window.keys[i] = batch_.keys[id];
+      window.gradients[i] = part_.row(id);
+      window.homes[i] = rows_.index_.home_of(batch_.hashes[id]);
+      __builtin_prefetch(window.homes[i], 1, 3);
+      __builtin_prefetch(window.gradients[i], 0, 3);
+    }
+  }
+
+  /// Without a branch on what came from memory; keys that are not at home fetch the slab's first
+  /// row, and are waited for when their turn comes.
+  void fetch_rows(const Window& window) const {
+    for (size_t i = 0; i < window.count; ++i) {
+      const BucketType& home = *window.homes[i];
+      const uint32_t found =
+          home.matches(window.keys[i]) & home.load().occupied();
+      const uint32_t handle =
+          home.handles[BucketType::place_of(found)].load(std::memory_order_relaxed);
+      const bool here = (found != 0) & IndexT::is_row(handle);
+      const std::byte* const row = rows_.rows_.row(handle & -uint32_t{here});
+      for (size_t line = 0; line < lines_; ++line) {
+        __builtin_prefetch(row + line * kLineBytes, 1, 3);
+      }
+    }
+  }
+
+  bool visit_all(const Window& window) {
+    for (size_t i = 0; i < window.count; ++i) {
+      if (part_.applies(window.ids[i]) && !visit(window.ids[i], window.gradients[i])) return false;
+    }
+    return true;
   }
 
   /// False when the index has no place for the key and the system refuses memory to grow it.
-  bool visit(size_t id) {
+  bool visit(size_t id, const float* gradient) {
     const uint64_t hash = batch_.hashes[id];
     writer_.enter(IndexShards::of(hash));
     Hold hold = writer_.find(batch_.keys[id], hash);
     if (hold.has_row()) {
       writer_.begin(hold);
-      change(rows_.rows_.row(hold.handle()), id);
+      change(rows_.rows_.row(hold.handle()), id, gradient);
       warm(hold, hash);
       writer_.end(hold);
       return true;
     }
     const uint32_t seen = hold.found() ? IndexT::times_seen(hold.handle()) : 0;
-    if (rows_.admits(plan_, hash, seen, part_.times(id))) return create(hold, id);
+    if (rows_.admits(plan_, hash, seen, part_.times(id))) return create(hold, id, gradient);
     ++part_.not_admitted;
     return note_seen(hold, id, seen);
   }
 
-  void change(std::byte* row, size_t id) {
+  void change(std::byte* row, size_t id, const float* gradient) {
     // The push's number and the key make the random bits of stochastic rounding this row's alone.
     const uint64_t random = batch_.hashes[id] ^ mix64(plan_.number ^ rules_.seed());
     if (plan_.kind == PushKind::kAssign) {
-      rules_.assign(row, part_.row(id), random);
+      rules_.assign(row, gradient, random);
     } else {
-      rules_.apply(row, part_.row(id), plan_.steps->for_key(batch_.keys[id]), random,
+      rules_.apply(row, gradient, plan_.steps->for_key(batch_.keys[id]), random,
                    part_.scratch);
     }
   }
@@ -96,11 +134,11 @@ class IndexedRows<IndexT>::Applier {
     }
   }
 
-  bool create(Hold& hold, size_t id) {
+  bool create(Hold& hold, size_t id, const float* gradient) {
     const uint32_t handle = allocator_.take(part_.rows_left);
     std::byte* const row = rows_.rows_.row(handle);
     rules_.begin_row(batch_.keys[id], row, part_.scratch);
-    change(row, id);
+    change(row, id, gradient);
     if (!put(hold, id, handle)) {
       allocator_.put_back(handle);
       return false;
@@ -154,6 +192,7 @@ class IndexedRows<IndexT>::Applier {
   const size_t lines_;
   Writer writer_;
   RowAllocator allocator_;
+  std::array<Window, 3> windows_;
 };
 
 template <class IndexT>

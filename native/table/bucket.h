@@ -128,6 +128,11 @@ struct alignas(64) Bucket {
     }
     return found;
   }
+  /// The first place of what matches() found; the last one where it found none. Arithmetic, because
+  /// compilers make branches of anything that looks like a choice.
+  static uint32_t place_of(uint32_t found) {
+    return static_cast<uint32_t>(__builtin_ctz(found | 1U << (kPlaces - 1)));
+  }
   /// The place of `key` among the occupied ones, or kPlaces.
   uint32_t find(uint64_t key, BucketWord seen) const {
     const uint32_t found = matches(key) & seen.occupied();

@@ -105,7 +105,7 @@ class IndexedRows<IndexT>::Gatherer {
       const BucketType* const home = window.homes[i];
       const BucketWord word = home->load();
       const uint32_t found = home->matches(window.keys[i]) & word.occupied();
-      const uint32_t place = place_of(found);
+      const uint32_t place = BucketType::place_of(found);
       const uint32_t handle = home->handles[place].load(std::memory_order_relaxed);
       const bool here = (found != 0) & word.readable() & IndexT::is_row(handle);
       // Any row will do for the others.
@@ -195,7 +195,7 @@ class IndexedRows<IndexT>::Gatherer {
       const BucketWord word = stray.next->load();
       const uint32_t found = stray.next->matches(request_.keys[stray.position]) & word.occupied();
       if (found != 0) {
-        const uint32_t place = place_of(found);
+        const uint32_t place = BucketType::place_of(found);
         const uint32_t handle = stray.next->handles[place].load(std::memory_order_relaxed);
         if (IndexT::is_row(handle)) {
           stray.handle = handle;
@@ -229,10 +229,6 @@ class IndexedRows<IndexT>::Gatherer {
     } else {
       for (size_t i = 0; i < count; ++i) body(i);
     }
-  }
-  // Selections as arithmetic: compilers make branches of anything that looks like a choice.
-  static uint32_t place_of(uint32_t found) {
-    return static_cast<uint32_t>(__builtin_ctz(found | 1U << (IndexT::kPlaces - 1)));
   }
   void fetch_row(const std::byte* row) const {
     for (size_t i = 0; i < lines_; ++i) __builtin_prefetch(row + i * kLineBytes, 0, 3);
