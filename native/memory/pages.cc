@@ -41,6 +41,16 @@ bool PageRange::grow(size_t bytes) {
   return true;
 }
 
+void PageRange::touch(size_t bytes) {
+  const size_t target = std::min(round_up(bytes, kHugePageBytes), backed_);
+  if (target <= touched_) return;
+#ifdef MADV_POPULATE_WRITE
+  // Older systems refuse; whoever writes first fetches the page then.
+  (void)::madvise(data_ + touched_, target - touched_, MADV_POPULATE_WRITE);
+#endif
+  touched_ = target;
+}
+
 namespace {
 
 uint64_t limit_in(const std::string& path) {

@@ -101,6 +101,7 @@ void SlabPool::allocate(std::span<uint32_t> handles) {
       handle = static_cast<uint32_t>(touched_++);
     }
   }
+  pages_.touch(touched_ * stride_);
 }
 
 void SlabPool::free(std::span<const uint32_t> handles) {
