@@ -237,8 +237,8 @@ export interface NativeDense {
 /** Table, keys, `out`, and whether `out` is fresh. */
 export type NativeLookup = readonly [NativeTable, BigUint64Array, Floats, boolean]
 /**
- * Table, keys, first column, copies of each row, and the options of a lookup. Column and copies must
- * be integers, the latter from 1 on.
+ * Table, keys, first column, copies of each row, and the options of a lookup. Column and copies
+ * must be integers, the latter from 1 on.
  */
 export type NativeConcat = readonly [
   NativeTable,

@@ -117,7 +117,10 @@ export function checkLookupOptions(
   checkCallOptions(options, [...also, ...lookupFields], `${argument}options`)
   const name = argument === '' ? '' : `${argument}options.`
   const { found, missing, relaxed } = options ?? {}
-  if (missing !== undefined && !Number.isFinite(Math.fround(checkNumber(`${name}missing`, missing))))
+  if (
+    missing !== undefined &&
+    !Number.isFinite(Math.fround(checkNumber(`${name}missing`, missing)))
+  )
     throw rangeError(`${name}missing`, 'a finite number', missing)
   if (relaxed !== undefined) checkBoolean(`${name}relaxed`, relaxed)
   return { found, missing, relaxed }

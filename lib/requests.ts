@@ -93,7 +93,11 @@ export function nativeConcat(
   let width = 0
   const parts = nativeRequests(requests, ([table, keys, place], argument): NativeConcat => {
     const native = nativeOf(argument, table)
-    const { found, missing, relaxed } = checkLookupOptions(place, ['offset', 'repeat'], `${argument} `)
+    const { found, missing, relaxed } = checkLookupOptions(
+      place,
+      ['offset', 'repeat'],
+      `${argument} `,
+    )
     const { offset = end, repeat = 1 } = place ?? {}
     const name = `${argument} options`
     const column = checkInteger(`${name}.offset`, offset, 0, maxStride - table.dim)

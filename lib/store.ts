@@ -105,10 +105,7 @@ export class Store {
    *
    * @returns [n * stride]
    */
-  lookupConcat(
-    requests: readonly ConcatRequest[],
-    options?: ConcatOptions,
-  ): Promise<Float32Array> {
+  lookupConcat(requests: readonly ConcatRequest[], options?: ConcatOptions): Promise<Float32Array> {
     return rejecting(() => {
       const { parts, size, stride, out } = nativeConcat(requests, options)
       return this.#call((native) => native.lookupConcat(parts, out, size, stride))
