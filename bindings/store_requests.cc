@@ -77,13 +77,16 @@ Concat read_concat(const Napi::CallbackInfo& info) {
     const LookupArguments options{at(4), at(5), at(6)};
     // Without rows there is no memory behind any column.
     const size_t offset = std::min<size_t>(to_count(at(2)), out.size());
+    const std::string found_name = name + " options.found";
     concat.lookups.push_back(
         {.table = table->table().get(),
          .keys = keys,
          .rows = out.subspan(offset),
          .stride = stride,
          .repeat = static_cast<uint32_t>(to_count(at(3))),
-         .options = read_lookup_options(options, keys.size(), (name + " options.found").c_str())});
+         .options = read_lookup_options(options, keys.size(), found_name.c_str())});
+    expect_apart(info.Env(), name + " keys", keys, "out", out);
+    expect_apart(info.Env(), found_name, concat.lookups.back().options.found, "out", out);
     concat.tables.push_back(table->table());
     concat.founds.push_back(options.found);
   }
@@ -178,10 +181,7 @@ Napi::Value StoreObject::lookup_concat(const Napi::CallbackInfo& info) {
   return lane_->submit(
       info.This().As<Napi::Object>(),
       [opened = opened_, parts] { return opened->store->lookup_all(parts->concat.lookups); },
-      [parts, result](Napi::Env env) {
-        for (FoundResult& found : parts->founds) found.resolve(env);
-        return result->resolve(env);
-      });
+      [parts, result](Napi::Env env) { return resolve_lookup(env, *result, parts->founds); });
 }
 
 // lookupConcatSync(…) of read_concat, on the calling thread.

@@ -46,6 +46,13 @@ export function checkNotNegative(argument: string, value: unknown): number {
   throw rangeError(argument, 'a finite number of at least 0', value)
 }
 
+/** A number from 0 to 1. */
+export function checkShare(argument: string, value: unknown): number {
+  const number = checkNumber(argument, value)
+  if (number >= 0 && number <= 1) return number
+  throw rangeError(argument, 'a number from 0 to 1', value)
+}
+
 /** An integer from `least` to `most`; the limits are written out in messages. */
 export function checkInteger(
   argument: string,
@@ -153,6 +160,15 @@ export function newKeys(count: number): BigUint64Array {
     return new BigUint64Array(count)
   } catch {
     throw noMemory(`a result of ${count} keys`)
+  }
+}
+
+/** As newFloats, of bytes. */
+export function newBytes(count: number): Uint8Array {
+  try {
+    return new Uint8Array(count)
+  } catch {
+    throw noMemory(`a result of ${count} bytes`)
   }
 }
 

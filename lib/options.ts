@@ -174,8 +174,8 @@ export interface EvictionOptions {
 /** Options of one lookup. */
 export interface LookupOptions {
   /**
-   * A Uint8Array of ceil(n / 8) bytes to fill: bit i, counted from the lowest of the first byte, is
-   * set when key i had a row. Bits past n are cleared.
+   * A Uint8Array of ceil(n / 8) bytes to fill, apart from `out`: bit i, counted from the lowest of
+   * the first byte, is set when key i had a row. Bits past n are cleared.
    */
   found?: Uint8Array
   /** What a key without a row gives, every value of it, in the place of the table's rule. */
