@@ -55,6 +55,11 @@ export function close(
   }
 }
 
+/** The first `count` bits, lowest first, as a lookup's `found` has them. */
+export function bitsOf(bytes: Uint8Array, count: number): boolean[] {
+  return Array.from({ length: count }, (_, i) => (((bytes[i >> 3] as number) >> (i & 7)) & 1) === 1)
+}
+
 /** A generator of uniform numbers in [0, 1): mulberry32. The same seed gives the same numbers. */
 export function randomNumbers(seed: number): () => number {
   let state = seed >>> 0
