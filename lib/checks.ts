@@ -11,7 +11,8 @@ export type Fields = Record<string, unknown>
 
 /** `value` as an object with no fields but `known`. */
 export function checkObject(argument: string, value: unknown, known: readonly string[]): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  const isArray = Array.isArray(value) || ArrayBuffer.isView(value)
+  if (typeof value !== 'object' || value === null || isArray) {
     throw typeError(argument, 'an object', value)
   }
   for (const field of Object.keys(value)) {
@@ -72,8 +73,17 @@ export function checkBoolean(argument: string, value: unknown): boolean {
 
 /** A signal to stop, or none. */
 export function checkSignal(argument: string, value: unknown): void {
-  if (value === undefined || value instanceof AbortSignal) return
+  if (value === undefined || isSignal(value)) return
   throw typeError(argument, 'an AbortSignal', value)
+}
+
+function isSignal(value: unknown): boolean {
+  // A caller's object may throw here, and an imitation's `aborted` does.
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === 'boolean'
+  } catch {
+    return false
+  }
 }
 
 /** The position of `value` in `choices`. */

@@ -128,7 +128,7 @@ export function nativeConcat(
     return [native, keys, begin, copies, wishes.found, wishes.missing, wishes.relaxed]
   })
   const width = filled.reduce((widest, { end }) => Math.max(widest, end), 0)
-  const stride = checkInteger('stride', wished ?? width, width, most)
+  const stride = checkInteger('stride', wished === undefined ? width : wished, width, most)
   const size = (rows ?? 0) * stride
   return { parts, size, stride, out: out === undefined ? newFloats(rows ?? 0, stride) : out }
 }
