@@ -40,6 +40,13 @@ export function checkNumber(argument: string, value: unknown): number {
   return value
 }
 
+/** A number that is finite as f32 holds it, and that one. */
+export function checkFinite(argument: string, value: unknown): number {
+  const number = Math.fround(checkNumber(argument, value))
+  if (Number.isFinite(number)) return number
+  throw rangeError(argument, 'a finite number', value)
+}
+
 /** A finite number from 0 on. */
 export function checkNotNegative(argument: string, value: unknown): number {
   const number = checkNumber(argument, value)
@@ -124,6 +131,7 @@ export interface LookupWishes {
 }
 
 const lookupFields = ['found', 'missing', 'relaxed']
+const noWishes: LookupWishes = { found: undefined, missing: undefined, relaxed: undefined }
 
 /** The options of a lookup, which may have the fields `also` beside them. */
 export function checkLookupOptions(
@@ -131,16 +139,15 @@ export function checkLookupOptions(
   also: readonly string[] = [],
   argument = '',
 ): LookupWishes {
+  if (options === undefined) return noWishes
   checkCallOptions(options, [...also, ...lookupFields], `${argument}options`)
   const name = argument === '' ? '' : `${argument}options.`
-  const { found, missing, relaxed } = options ?? {}
-  if (
-    missing !== undefined &&
-    !Number.isFinite(Math.fround(checkNumber(`${name}missing`, missing)))
-  )
-    throw rangeError(`${name}missing`, 'a finite number', missing)
-  if (relaxed !== undefined) checkBoolean(`${name}relaxed`, relaxed)
-  return { found, missing, relaxed }
+  const { found, missing, relaxed } = options
+  return {
+    found,
+    missing: missing === undefined ? undefined : checkFinite(`${name}missing`, missing),
+    relaxed: relaxed === undefined ? undefined : checkBoolean(`${name}relaxed`, relaxed),
+  }
 }
 
 /** A number of rows to expect: the array's length, once it is known to be such an array. */

@@ -244,7 +244,8 @@ export class Table {
   }
 
   /**
-   * Evicts `rows` rows by the table's policy, the coldest of those it samples.
+   * Evicts `rows` rows by the table's policy, the coldest of those it samples. Rejects with
+   * ERR_INVALID_ARGUMENT when there is no policy.
    *
    * @returns how many went
    */
@@ -254,7 +255,8 @@ export class Table {
   }
 
   /**
-   * Evicts every row of which anything in `options` holds. Reads the whole index.
+   * Evicts every row of which anything in `options` holds. Reads the whole index. Rejects with
+   * ERR_INVALID_ARGUMENT when the table's policy does not know what is asked.
    *
    * @returns how many went
    */
@@ -280,7 +282,8 @@ export class Table {
   }
 
   /**
-   * Sets the scores by which the policy `'lowestScore'` chooses; a new row's is 0.
+   * Sets the scores by which the policy `'lowestScore'` chooses; a new row's is 0. Rejects with
+   * ERR_INVALID_ARGUMENT for NaN or infinity, and for tables with another policy.
    *
    * @param keys - [n]; those without a row are passed over
    * @param scores - [n]
