@@ -242,7 +242,7 @@ test('a table opened with other admission or eviction is refused', async (contex
   }
 })
 
-test('a table says its admission and eviction, whatever becomes of the objects', async (context) => {
+test('a table says its admission and eviction, whatever becomes of them', async (context) => {
   const admission = { minCount: 2 }
   const eviction = { policy: 'lru', maxRows: 100 } as { policy: 'lru' | 'lfu'; maxRows: number }
   const opening = context.store.table('t', { dim: 1, admission, eviction })

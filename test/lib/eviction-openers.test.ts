@@ -1,5 +1,5 @@
-// Eviction while several openers of one store, each with a thread of its own, read and write: limits
-// hold, no row is lost or counted twice, and nobody reads another key's row.
+// Eviction while several openers of one store, each with a thread of its own, read and write:
+// limits hold, no row is lost or counted twice, and nobody reads another key's row.
 
 import { open, type Store, sum, type Table, type TableOptions } from 'hotrow'
 import { suite } from 'uvu'

@@ -1,5 +1,5 @@
-// Wrong requests of lookupConcat: places that overlap or do not fit, keys that do not agree, numbers
-// out of range. Each is refused at once, the request and the field named.
+// Wrong requests of lookupConcat: places that overlap or do not fit, keys that do not agree,
+// numbers out of range. Each is refused at once, the request and the field named.
 
 import { type ConcatRequest, open, sum } from 'hotrow'
 import { suite } from 'uvu'
@@ -80,66 +80,16 @@ test('a stride that is too short or no integer is refused', async (fixture) => {
 test('columns that meet are refused, whatever the order', async (fixture) => {
   const { table } = fixture
   const wide = await fixture.store.table('wide', { dim: 9, optimizer: sum() })
+  const at = (offset: number, where = table): ConcatRequest => [where, two, { offset }]
+  const next: ConcatRequest = [table, two]
   const cases: [ConcatRequest[], number, number][] = [
-    [
-      [
-        [table, two],
-        [table, two, { offset: 0 }],
-      ],
-      1,
-      0,
-    ],
-    [
-      [
-        [table, two],
-        [table, two, { offset: 3 }],
-      ],
-      1,
-      0,
-    ],
-    [
-      [
-        [table, two, { offset: 3 }],
-        [table, two, { offset: 0 }],
-      ],
-      1,
-      0,
-    ],
-    [
-      [
-        [table, two],
-        [table, two],
-        [table, two, { offset: 7 }],
-      ],
-      2,
-      1,
-    ],
-    [
-      [
-        [table, two, { offset: 2 }],
-        [wide, two, { offset: 0 }],
-      ],
-      1,
-      0,
-    ],
-    [
-      [
-        [wide, two],
-        [table, two, { offset: 5 }],
-      ],
-      1,
-      0,
-    ],
-    [
-      [
-        [table, two, { offset: 8 }],
-        [table, two, { offset: 0 }],
-        [table, two],
-        [table, two],
-      ],
-      3,
-      0,
-    ],
+    [[next, at(0)], 1, 0],
+    [[next, at(3)], 1, 0],
+    [[at(3), at(0)], 1, 0],
+    [[next, next, at(7)], 2, 1],
+    [[at(2), at(0, wide)], 1, 0],
+    [[at(0, wide), at(5)], 1, 0],
+    [[at(8), at(0), next, next], 3, 0],
   ]
   for (const [requests, index, met] of cases) {
     const name = `requests\\[${index}\\] options\\.offset`
@@ -222,7 +172,8 @@ test('an out that does not fit is refused with both lengths', async (fixture) =>
     [14, 6, 12],
   ] as const) {
     const out = filled(length, 3)
-    const message = `out: expected ${expected} values (2 rows x stride ${stride}), received ${length}`
+    const reason = `(2 rows x stride ${stride})`
+    const message = `out: expected ${expected} values ${reason}, received ${length}`
     const call = () => store.lookupConcatSync(requests, { out, stride })
     await refuses(fixture, call, { kind: 'RangeError', message })
     assert.ok(out.every((value) => value === 3))

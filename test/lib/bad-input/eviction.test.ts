@@ -1,5 +1,5 @@
-// Wrong admission and eviction: fields of wrong types, out of range, and fields that contradict each
-// other. Each is refused at once, the field named, and no table is made.
+// Wrong admission and eviction: fields of wrong types, out of range, and fields that contradict
+// each other. Each is refused at once, the field named, and no table is made.
 
 import type { TableOptions } from 'hotrow'
 import { suite } from 'uvu'
