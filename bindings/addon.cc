@@ -28,13 +28,18 @@ Napi::Value hash_bytes(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), hash_key({data, bytes.size()}));
 }
 
-// initialize(StoreError, newKeys, newFloats): must be called once per environment, before anything
-// else.
+// initialize(StoreError, { newKeys, newFloats, newBytes }): must be called once per environment,
+// before anything else.
 Napi::Value initialize(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::of(info.Env());
   environment.store_error = Napi::Persistent(info[0].As<Napi::Function>());
-  environment.new_keys = Napi::Persistent(info[1].As<Napi::Function>());
-  environment.new_floats = Napi::Persistent(info[2].As<Napi::Function>());
+  const auto arrays = info[1].As<Napi::Object>();
+  const auto function = [&](const char* name) {
+    return Napi::Persistent(arrays.Get(name).As<Napi::Function>());
+  };
+  environment.new_keys = function("newKeys");
+  environment.new_floats = function("newFloats");
+  environment.new_bytes = function("newBytes");
   return info.Env().Undefined();
 }
 

@@ -1,7 +1,5 @@
 #include "arguments.h"
 
-#include "errors.h"
-
 namespace hotrow::bindings {
 
 namespace {

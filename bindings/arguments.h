@@ -9,9 +9,11 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
+#include "errors.h"
 #include "hotrow/batch.h"
 #include "hotrow/status.h"
 
@@ -30,6 +32,18 @@ void expect_length(Napi::Env env, const char* argument, size_t received, size_t 
                    const std::string& meaning);
 /// Throws unless `values` is one row of `dim` values a key.
 void expect_rows(Napi::Env env, const char* argument, size_t values, size_t keys, uint32_t dim);
+
+/// Throws a RangeError when two arrays of one call share memory: one would spoil the other.
+template <class A, class B>
+void expect_apart(Napi::Env env, const std::string& argument, std::span<A> values,
+                  const char* other, std::span<B> others) {
+  const auto a = std::as_bytes(values);
+  const auto b = std::as_bytes(others);
+  const std::less<> before;
+  const bool apart = a.empty() || b.empty() || !before(a.data(), b.data() + b.size()) ||
+                     !before(b.data(), a.data() + a.size());
+  if (!apart) throw_shared(env, argument, other);
+}
 
 /// Throws unless the offsets rise from 0 to the number of keys.
 void expect_offsets(Napi::Env env, std::span<const uint32_t> offsets, size_t keys);

@@ -18,6 +18,7 @@ struct Environment {
   Napi::FunctionReference store_error;
   Napi::FunctionReference new_keys;
   Napi::FunctionReference new_floats;
+  Napi::FunctionReference new_bytes;
 
   // What make() hands to the constructor that it calls; null when anybody else calls it. Not an
   // External: the runtime forgets to free those that are left when an environment ends.

@@ -48,4 +48,8 @@ void throw_range(Napi::Env env, const std::string& argument, const std::string& 
   throw_argument<Napi::RangeError>(env, sentence(argument, expected, received));
 }
 
+void throw_shared(Napi::Env env, const std::string& argument, const std::string& other) {
+  throw_range(env, argument, "memory apart from that of " + other, "an array that shares some");
+}
+
 }  // namespace hotrow::bindings

@@ -25,6 +25,10 @@ Napi::Value store_error(Napi::Env env, const Status& status);
 [[noreturn]] void throw_range(Napi::Env env, const std::string& argument,
                               const std::string& expected, const std::string& received);
 
+/// Throws a RangeError for an argument that lies in the memory of another.
+[[noreturn]] void throw_shared(Napi::Env env, const std::string& argument,
+                               const std::string& other);
+
 }  // namespace hotrow::bindings
 
 #endif  // HOTROW_BINDINGS_ERRORS_H_

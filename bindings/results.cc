@@ -35,14 +35,25 @@ FoundResult::FoundResult(Napi::Value found, LookupOptions& options) {
   options.found = memory_;
 }
 
-void FoundResult::resolve(Napi::Env env) {
+void FoundResult::check() {
   if (array_.IsEmpty()) return;
-  const std::span<uint8_t> target = read_bytes(array_.Value(), "found");
-  if (target.size() != memory_.size()) {
-    throw_range(env, "found", std::to_string(memory_.size()) + " bytes (as when the call was made)",
-                std::to_string(target.size()));
-  }
-  std::copy(memory_.begin(), memory_.end(), target.begin());
+  const size_t size = read_bytes(array_.Value(), "found").size();
+  if (size == memory_.size()) return;
+  throw_range(array_.Env(), "found",
+              std::to_string(memory_.size()) + " bytes (as when the call was made)",
+              std::to_string(size));
+}
+
+void FoundResult::fill() {
+  if (array_.IsEmpty()) return;
+  std::copy(memory_.begin(), memory_.end(), read_bytes(array_.Value(), "found").begin());
+}
+
+Napi::Value resolve_lookup(Napi::Env env, FloatResult& rows, std::span<FoundResult> founds) {
+  for (FoundResult& found : founds) found.check();
+  const Napi::Value array = rows.resolve(env);
+  for (FoundResult& found : founds) found.fill();
+  return array;
 }
 
 Napi::Value to_number(Napi::Env env, uint64_t value) {
@@ -52,6 +63,12 @@ Napi::Value to_number(Napi::Env env, uint64_t value) {
 Napi::Value to_array(Napi::Env env, std::span<const uint64_t> keys) {
   const Napi::Value array = Environment::of(env).new_keys.Call({to_number(env, keys.size())});
   std::copy(keys.begin(), keys.end(), array.As<Napi::BigUint64Array>().Data());
+  return array;
+}
+
+Napi::Value to_array(Napi::Env env, std::span<const uint8_t> bytes) {
+  const Napi::Value array = Environment::of(env).new_bytes.Call({to_number(env, bytes.size())});
+  std::copy(bytes.begin(), bytes.end(), array.As<Napi::Uint8Array>().Data());
   return array;
 }
 

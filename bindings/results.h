@@ -41,16 +41,22 @@ class FloatResult {
 /// at the end. Threads as FloatResult.
 class FoundResult {
  public:
-  /// `found` is checked or undefined. Points options.found at memory of its own.
+  /// `found` is checked or undefined. Points options.found at memory of its own, which stays where
+  /// it is when the object is moved.
   FoundResult(Napi::Value found, LookupOptions& options);
 
-  /// Fills the caller's array; errors as FloatResult::resolve.
-  void resolve(Napi::Env env);
+  /// Throws as FloatResult::resolve does.
+  void check();
+  /// Fills the caller's array, which check() has just found fit.
+  void fill();
 
  private:
   std::vector<uint8_t> memory_;
   Napi::ObjectReference array_;  // empty: not asked
 };
+
+/// A lookup's rows and bits: all of what the caller gave is filled, or nothing.
+Napi::Value resolve_lookup(Napi::Env env, FloatResult& rows, std::span<FoundResult> founds);
 
 /// A number that JavaScript holds exactly up to 2^53.
 Napi::Value to_number(Napi::Env env, uint64_t value);
@@ -58,6 +64,7 @@ Napi::Value to_number(Napi::Env env, uint64_t value);
 /// New arrays of these values; ERR_CAPACITY where there is no memory for them.
 Napi::Value to_array(Napi::Env env, std::span<const uint64_t> keys);
 Napi::Value to_array(Napi::Env env, std::span<const float> values);
+Napi::Value to_array(Napi::Env env, std::span<const uint8_t> bytes);
 
 }  // namespace hotrow::bindings
 

@@ -81,6 +81,9 @@ class TableObject : public Napi::ObjectWrap<TableObject> {
   Napi::Value scan(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
 
+  /// lookup and lookupState, in one job: `values` is what `call` fills.
+  Napi::Value look_up(const Napi::CallbackInfo& info, KeyBatch keys, std::span<float> out,
+                      Status (Table::*call)(KeyBatch, RowBatch, const LookupOptions&));
   static LookupArguments wishes(const Napi::CallbackInfo& info, size_t first);
   BagArguments read_bags(const Napi::CallbackInfo& info) const;
   /// push and update: keys and one row a key, in one job.

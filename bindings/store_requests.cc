@@ -64,9 +64,6 @@ Concat read_concat(const Napi::CallbackInfo& info) {
   const uint64_t size = to_count(info[2]);
   const uint64_t stride = to_count(info[3]);
   const std::span<float> out = read_floats(info[1], "out");
-  expect_length(
-      info.Env(), "out", out.size(), size,
-      std::to_string(stride == 0 ? 0 : size / stride) + " rows x stride " + std::to_string(stride));
   Concat concat;
   for (uint32_t i = 0; i < array.Length(); ++i) {
     const std::string name = name_of(i);
@@ -77,16 +74,23 @@ Concat read_concat(const Napi::CallbackInfo& info) {
     const LookupArguments options{at(4), at(5), at(6)};
     // Without rows there is no memory behind any column.
     const size_t offset = std::min<size_t>(to_count(at(2)), out.size());
+    const std::string found_name = name + " options.found";
     concat.lookups.push_back(
         {.table = table->table().get(),
          .keys = keys,
          .rows = out.subspan(offset),
          .stride = stride,
          .repeat = static_cast<uint32_t>(to_count(at(3))),
-         .options = read_lookup_options(options, keys.size(), (name + " options.found").c_str())});
+         .options = read_lookup_options(options, keys.size(), found_name.c_str())});
+    expect_apart(info.Env(), name + " keys", keys, "out", out);
+    expect_apart(info.Env(), found_name, concat.lookups.back().options.found, "out", out);
     concat.tables.push_back(table->table());
     concat.founds.push_back(options.found);
   }
+  // After the keys: where those are detached, lib/ has counted none.
+  expect_length(
+      info.Env(), "out", out.size(), size,
+      std::to_string(stride == 0 ? 0 : size / stride) + " rows x stride " + std::to_string(stride));
   return concat;
 }
 
@@ -178,10 +182,7 @@ Napi::Value StoreObject::lookup_concat(const Napi::CallbackInfo& info) {
   return lane_->submit(
       info.This().As<Napi::Object>(),
       [opened = opened_, parts] { return opened->store->lookup_all(parts->concat.lookups); },
-      [parts, result](Napi::Env env) {
-        for (FoundResult& found : parts->founds) found.resolve(env);
-        return result->resolve(env);
-      });
+      [parts, result](Napi::Env env) { return resolve_lookup(env, *result, parts->founds); });
 }
 
 // lookupConcatSync(…) of read_concat, on the calling thread.

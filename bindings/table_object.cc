@@ -81,25 +81,44 @@ LookupArguments TableObject::wishes(const Napi::CallbackInfo& info, size_t first
   return {info[first], info[first + 1], info[first + 2]};
 }
 
+Napi::Value TableObject::look_up(const Napi::CallbackInfo& info, KeyBatch keys,
+                                 std::span<float> out,
+                                 Status (Table::*call)(KeyBatch, RowBatch, const LookupOptions&)) {
+  LookupOptions options = read_lookup_options(wishes(info, 3), keys.size(), "found");
+  expect_apart(info.Env(), "found", options.found, "out", out);
+  struct Result {
+    FloatResult rows;
+    FoundResult found;
+  };
+  auto buffers = lane_->take_buffers();
+  buffers->keys.assign(keys.begin(), keys.end());
+  auto result = std::make_shared<Result>(FloatResult(info[1], out.size(), info[2]),
+                                         FoundResult(info[3], options));
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [table = table_, buffers, result, options, call] {
+        return (table.get()->*call)(buffers->keys, result->rows.values(), options);
+      },
+      [result](Napi::Env env) { return resolve_lookup(env, result->rows, {&result->found, 1}); });
+}
+
 // lookup(keys, out, fresh, found, missing, relaxed)
 Napi::Value TableObject::lookup(const Napi::CallbackInfo& info) {
   const auto keys = read_keys(info[0], "keys");
-  const size_t size = keys.size() * dim_;
-  expect_rows(info.Env(), "out", read_floats(info[1], "out").size(), keys.size(), dim_);
-  LookupOptions options = read_lookup_options(wishes(info, 3), keys.size(), "found");
-  auto buffers = lane_->take_buffers();
-  buffers->keys.assign(keys.begin(), keys.end());
-  auto result = std::make_shared<FloatResult>(info[1], size, info[2]);
-  auto found = std::make_shared<FoundResult>(info[3], options);
-  return lane_->submit(
-      info.This().As<Napi::Object>(),
-      [table = table_, buffers, result, options] {
-        return table->lookup(buffers->keys, result->values(), options);
-      },
-      [result, found](Napi::Env env) {
-        found->resolve(env);
-        return result->resolve(env);
-      });
+  const auto out = read_floats(info[1], "out");
+  expect_rows(info.Env(), "out", out.size(), keys.size(), dim_);
+  return look_up(info, keys, out, &Table::lookup);
+}
+
+// lookupState(keys, out, fresh, found)
+Napi::Value TableObject::lookup_state(const Napi::CallbackInfo& info) {
+  const auto keys = read_keys(info[0], "keys");
+  const auto out = read_floats(info[1], "out");
+  const uint64_t state = table_->state_values();
+  expect_length(
+      info.Env(), "out", out.size(), keys.size() * state,
+      std::to_string(keys.size()) + " keys x " + std::to_string(state) + " values of state");
+  return look_up(info, keys, out, &Table::lookup_state);
 }
 
 // lookupSync(keys, out)
@@ -107,6 +126,7 @@ Napi::Value TableObject::lookup_sync(const Napi::CallbackInfo& info) {
   const auto keys = read_keys(info[0], "keys");
   const auto out = read_floats(info[1], "out");
   expect_rows(info.Env(), "out", out.size(), keys.size(), dim_);
+  expect_apart(info.Env(), "keys", keys, "out", out);
   const Status status = table_->lookup(keys, out);
   if (!status.ok()) throw_status(info.Env(), status);
   return info[1];
@@ -117,33 +137,12 @@ Napi::Value TableObject::lookup_sync_with(const Napi::CallbackInfo& info) {
   const auto keys = read_keys(info[0], "keys");
   const auto out = read_floats(info[1], "out");
   expect_rows(info.Env(), "out", out.size(), keys.size(), dim_);
+  expect_apart(info.Env(), "keys", keys, "out", out);
   const LookupOptions options = read_lookup_options(wishes(info, 2), keys.size(), "found");
+  expect_apart(info.Env(), "found", options.found, "out", out);
   const Status status = table_->lookup(keys, out, options);
   if (!status.ok()) throw_status(info.Env(), status);
   return info[1];
-}
-
-// lookupState(keys, out, fresh, found)
-Napi::Value TableObject::lookup_state(const Napi::CallbackInfo& info) {
-  const auto keys = read_keys(info[0], "keys");
-  const uint64_t state = table_->state_values();
-  expect_length(
-      info.Env(), "out", read_floats(info[1], "out").size(), keys.size() * state,
-      std::to_string(keys.size()) + " keys x " + std::to_string(state) + " values of state");
-  LookupOptions options = read_lookup_options(wishes(info, 3), keys.size(), "found");
-  auto buffers = lane_->take_buffers();
-  buffers->keys.assign(keys.begin(), keys.end());
-  auto result = std::make_shared<FloatResult>(info[1], keys.size() * state, info[2]);
-  auto found = std::make_shared<FoundResult>(info[3], options);
-  return lane_->submit(
-      info.This().As<Napi::Object>(),
-      [table = table_, buffers, result, options] {
-        return table->lookup_state(buffers->keys, result->values(), options);
-      },
-      [result, found](Napi::Env env) {
-        found->resolve(env);
-        return result->resolve(env);
-      });
 }
 
 Napi::Value TableObject::state_values(const Napi::CallbackInfo& info) {

@@ -50,15 +50,16 @@ Napi::Object to_object(Napi::Env env, const TableStats& stats) {
 /// { keys, reasons }: the reasons as numbers, one a key.
 Napi::Object to_object(Napi::Env env, const std::vector<EvictedKey>& evicted) {
   std::vector<uint64_t> keys;
+  std::vector<uint8_t> reasons;
   keys.reserve(evicted.size());
-  Napi::Array reasons = Napi::Array::New(env, evicted.size());
-  for (uint32_t i = 0; i < evicted.size(); ++i) {
-    keys.push_back(evicted[i].key);
-    reasons.Set(i, to_number(env, static_cast<uint64_t>(evicted[i].reason)));
+  reasons.reserve(evicted.size());
+  for (const auto& [key, reason] : evicted) {
+    keys.push_back(key);
+    reasons.push_back(static_cast<uint8_t>(reason));
   }
   Napi::Object object = Napi::Object::New(env);
   object.Set("keys", to_array(env, keys));
-  object.Set("reasons", reasons);
+  object.Set("reasons", to_array(env, reasons));
   return object;
 }
 

@@ -148,7 +148,7 @@ export interface NativeShrink {
 export interface NativeEvicted {
   keys: BigUint64Array
   /** Positions in `evictionReasons`, one a key. */
-  reasons: number[]
+  reasons: Uint8Array
 }
 
 export interface NativeScanPage {
@@ -237,8 +237,8 @@ export interface NativeDense {
 /** Table, keys, `out`, and whether `out` is fresh. */
 export type NativeLookup = readonly [NativeTable, BigUint64Array, Floats, boolean]
 /**
- * Table, keys, first column, copies of each row, and the options of a lookup. Column and copies must
- * be integers, the latter from 1 on.
+ * Table, keys, first column, copies of each row, and the options of a lookup. Column and copies
+ * must be integers, the latter from 1 on.
  */
 export type NativeConcat = readonly [
   NativeTable,
@@ -292,8 +292,11 @@ export interface Addon {
    */
   initialize(
     storeError: typeof StoreError,
-    newKeys: (count: number) => BigUint64Array,
-    newFloats: (rows: number, dim: number) => Float32Array,
+    arrays: {
+      newKeys: (count: number) => BigUint64Array
+      newFloats: (rows: number, dim: number) => Float32Array
+      newBytes: (count: number) => Uint8Array
+    },
   ): void
   /** Arrays of one length, all elements strings. */
   hashStrings(strings: string[], out: BigUint64Array): BigUint64Array

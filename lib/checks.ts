@@ -11,7 +11,8 @@ export type Fields = Record<string, unknown>
 
 /** `value` as an object with no fields but `known`. */
 export function checkObject(argument: string, value: unknown, known: readonly string[]): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  const isArray = Array.isArray(value) || ArrayBuffer.isView(value)
+  if (typeof value !== 'object' || value === null || isArray) {
     throw typeError(argument, 'an object', value)
   }
   for (const field of Object.keys(value)) {
@@ -39,11 +40,25 @@ export function checkNumber(argument: string, value: unknown): number {
   return value
 }
 
+/** A number that is finite as f32 holds it, and that one. */
+export function checkFinite(argument: string, value: unknown): number {
+  const number = Math.fround(checkNumber(argument, value))
+  if (Number.isFinite(number)) return number
+  throw rangeError(argument, 'a finite number', value)
+}
+
 /** A finite number from 0 on. */
 export function checkNotNegative(argument: string, value: unknown): number {
   const number = checkNumber(argument, value)
   if (Number.isFinite(number) && number >= 0) return number
   throw rangeError(argument, 'a finite number of at least 0', value)
+}
+
+/** A number from 0 to 1. */
+export function checkShare(argument: string, value: unknown): number {
+  const number = checkNumber(argument, value)
+  if (number >= 0 && number <= 1) return number
+  throw rangeError(argument, 'a number from 0 to 1', value)
 }
 
 /** An integer from `least` to `most`; the limits are written out in messages. */
@@ -65,8 +80,17 @@ export function checkBoolean(argument: string, value: unknown): boolean {
 
 /** A signal to stop, or none. */
 export function checkSignal(argument: string, value: unknown): void {
-  if (value === undefined || value instanceof AbortSignal) return
+  if (value === undefined || isSignal(value)) return
   throw typeError(argument, 'an AbortSignal', value)
+}
+
+function isSignal(value: unknown): boolean {
+  // A caller's object may throw here, and an imitation's `aborted` does.
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === 'boolean'
+  } catch {
+    return false
+  }
 }
 
 /** The position of `value` in `choices`. */
@@ -107,6 +131,7 @@ export interface LookupWishes {
 }
 
 const lookupFields = ['found', 'missing', 'relaxed']
+const noWishes: LookupWishes = { found: undefined, missing: undefined, relaxed: undefined }
 
 /** The options of a lookup, which may have the fields `also` beside them. */
 export function checkLookupOptions(
@@ -114,13 +139,15 @@ export function checkLookupOptions(
   also: readonly string[] = [],
   argument = '',
 ): LookupWishes {
+  if (options === undefined) return noWishes
   checkCallOptions(options, [...also, ...lookupFields], `${argument}options`)
   const name = argument === '' ? '' : `${argument}options.`
-  const { found, missing, relaxed } = options ?? {}
-  if (missing !== undefined && !Number.isFinite(Math.fround(checkNumber(`${name}missing`, missing))))
-    throw rangeError(`${name}missing`, 'a finite number', missing)
-  if (relaxed !== undefined) checkBoolean(`${name}relaxed`, relaxed)
-  return { found, missing, relaxed }
+  const { found, missing, relaxed } = options
+  return {
+    found,
+    missing: missing === undefined ? undefined : checkFinite(`${name}missing`, missing),
+    relaxed: relaxed === undefined ? undefined : checkBoolean(`${name}relaxed`, relaxed),
+  }
 }
 
 /** A number of rows to expect: the array's length, once it is known to be such an array. */
@@ -150,6 +177,15 @@ export function newKeys(count: number): BigUint64Array {
     return new BigUint64Array(count)
   } catch {
     throw noMemory(`a result of ${count} keys`)
+  }
+}
+
+/** As newFloats, of bytes. */
+export function newBytes(count: number): Uint8Array {
+  try {
+    return new Uint8Array(count)
+  } catch {
+    throw noMemory(`a result of ${count} bytes`)
   }
 }
 

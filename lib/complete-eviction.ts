@@ -23,15 +23,7 @@ const policies = [
   'random',
 ]
 const admissionFields = ['kind', 'minCount', 'probability', 'capacity']
-const evictionFields = [
-  'policy',
-  'maxRows',
-  'maxBytes',
-  'ttlMs',
-  'halfLife',
-  'background',
-  'log',
-]
+const evictionFields = ['policy', 'maxRows', 'maxBytes', 'ttlMs', 'halfLife', 'background', 'log']
 
 /** The kind that the fields speak of, where none is named. */
 function impliedKind({ minCount, probability, capacity }: Fields): string {

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { Addon } from './addon.ts'
-import { newFloats, newKeys } from './checks.ts'
+import { newBytes, newFloats, newKeys } from './checks.ts'
 import { StoreError } from './errors.ts'
 
 const require = createRequire(import.meta.url)
@@ -44,4 +44,4 @@ function load(): Addon {
 
 /** The addon, ready for use. */
 export const addon: Addon = load()
-addon.initialize(StoreError, newKeys, newFloats)
+addon.initialize(StoreError, { newKeys, newFloats, newBytes })

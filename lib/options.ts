@@ -111,15 +111,15 @@ export interface InitializerOptions {
  * Which keys get a row: all of them where this is left out. A key without one is looked up as
  * missing keys are and its gradients are dropped; `update` makes rows of all its keys.
  *
- * `{ minCount: 3 }` keeps rare keys out of the table. With `capacity`, `{ minCount: 3, capacity: 1e8 }`,
- * the counts lie in a filter of bounded memory instead of the index; rarely a key comes in too soon
- * then, never too late.
+ * `{ minCount: 3 }` keeps rare keys out of the table. With `capacity`, as in
+ * `{ minCount: 3, capacity: 1e8 }`, the counts lie in a filter of bounded memory instead of the
+ * index; rarely a key comes in too soon then, never too late.
  */
 export interface AdmissionOptions {
   /**
-   * `'all'`; `'count'`: from a key's `minCount`th gradient on, counted exactly; `'bloom'`: the same,
-   * counted in a filter; `'probability'`: at each of its pushes with `probability`. By default what
-   * the other fields speak of.
+   * `'all'`; `'count'`: from a key's `minCount`th gradient on, counted exactly; `'bloom'`: the
+   * same, counted in a filter; `'probability'`: at each of its pushes with `probability`. By
+   * default what the other fields speak of.
    */
   readonly kind?: 'all' | 'count' | 'bloom' | 'probability'
   /** Gradients of a key, duplicates counted, that make a row: up to 1,000,000; of `'bloom'` 255. */
@@ -144,8 +144,8 @@ export interface EvictionOptions {
    * The row that goes first: `'lru'` the least recently used; `'lfu'` the least often used;
    * `'ageingLfu'` the same, uses counting half after each `halfLife`; `'ttl'` none but those unused
    * for `ttlMs`; `'oldestStep'` the one whose last push is the longest ago, in pushes;
-   * `'smallestNorm'` the one whose values have the smallest L2 norm; `'lowestScore'` by `setScores`;
-   * `'random'` any. `'none'`: no row goes. Lookups are uses as pushes are.
+   * `'smallestNorm'` the one whose values have the smallest L2 norm; `'lowestScore'` by
+   * `setScores`; `'random'` any. `'none'`: no row goes. Lookups are uses as pushes are.
    */
   readonly policy:
     | 'none'
@@ -161,7 +161,7 @@ export interface EvictionOptions {
   readonly maxRows?: number
   /** Rows and index, at least 8 MiB. By default no limit but the store's. */
   readonly maxBytes?: number
-  /** Evict what was unused for so long; needed with `'ttl'`, and of use with `'lru'` and `'lfu'`. */
+  /** Evict what was unused for so long; needed with `'ttl'`, also of use with `'lru'`, `'lfu'`. */
   readonly ttlMs?: number
   /** Of `'ageingLfu'`, in uses of keys of the whole table. By default eight per row. */
   readonly halfLife?: number
@@ -174,8 +174,8 @@ export interface EvictionOptions {
 /** Options of one lookup. */
 export interface LookupOptions {
   /**
-   * A Uint8Array of ceil(n / 8) bytes to fill: bit i, counted from the lowest of the first byte, is
-   * set when key i had a row. Bits past n are cleared.
+   * A Uint8Array of ceil(n / 8) bytes to fill, apart from `out`: bit i, counted from the lowest of
+   * the first byte, is set when key i had a row. Bits past n are cleared.
    */
   found?: Uint8Array
   /** What a key without a row gives, every value of it, in the place of the table's rule. */

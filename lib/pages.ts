@@ -71,7 +71,6 @@ export async function* scanPages(
     page.catch(() => {})
     return page
   }
-  signal?.throwIfAborted()
   let ahead: Promise<NativeScanPage> | undefined = fetchAhead(0n)
   while (ahead !== undefined) {
     const { keys, rows, next }: NativeScanPage = await unlessAborted(ahead, signal)

@@ -27,7 +27,10 @@ export type ConcatRequest = readonly [Table, BigUint64Array, ConcatPlace?]
 
 /** Where a request's rows go, and how they are looked up. */
 export interface ConcatPlace extends LookupOptions {
-  /** The first column. By default the one behind the request before. */
+  /**
+   * The first column. By default the one behind the request before. No column may be in two
+   * requests.
+   */
   offset?: number
   /** Copies of each row, one after the other: a user's row for each of M items. By default 1. */
   repeat?: number
@@ -39,8 +42,8 @@ export interface ConcatOptions {
   stride?: number
 }
 
-/** Most values from one row to the next. */
-const maxStride = 2 ** 31 - 1
+/** Most values from one row to the next, most rows, and most copies of one. */
+const most = 2 ** 31 - 1
 
 /** The requests as the addon takes them; their arrays are checked by the addon. */
 function nativeRequests<Request, Native>(
@@ -81,33 +84,51 @@ interface Concat {
   out: Float32Array
 }
 
-/** The requests of `lookupConcat`, and an array for what they give unless there is one. */
+/** The columns of the result that one request fills, `end` excluded. */
+interface Columns {
+  begin: number
+  end: number
+}
+
+function checkApart(argument: string, its: Columns, others: readonly Columns[]): void {
+  const met = others.findIndex(({ begin, end }) => its.begin < end && begin < its.end)
+  if (met < 0) return
+  throw rangeError(argument, `columns apart from those of requests[${met}]`, its.begin)
+}
+
+/**
+ * The requests of `lookupConcat`, and an array for what they give unless the options, which may
+ * have the fields `also`, hold one.
+ */
 export function nativeConcat(
   requests: readonly ConcatRequest[],
-  options: ConcatOptions | undefined,
-  out?: Float32Array,
+  options: (ConcatOptions & { out?: Float32Array }) | undefined,
+  also: readonly 'out'[] = [],
 ): Concat {
-  checkCallOptions(options, out === undefined ? ['stride'] : ['stride', 'out'])
+  checkCallOptions(options, ['stride', ...also])
+  const { stride: wished, out } = options ?? {}
   let rows: number | undefined
-  let end = 0
-  let width = 0
+  const filled: Columns[] = []
   const parts = nativeRequests(requests, ([table, keys, place], argument): NativeConcat => {
     const native = nativeOf(argument, table)
-    const { found, missing, relaxed } = checkLookupOptions(place, ['offset', 'repeat'], `${argument} `)
-    const { offset = end, repeat = 1 } = place ?? {}
     const name = `${argument} options`
-    const column = checkInteger(`${name}.offset`, offset, 0, maxStride - table.dim)
-    const copies = checkInteger(`${name}.repeat`, repeat, 1, 2 ** 31 - 1)
-    const given = countOf(`${argument} keys`, keys, 'BigUint64Array') * copies
+    const wishes = checkLookupOptions(place, ['offset', 'repeat'], `${argument} `)
+    const { offset = filled.at(-1)?.end ?? 0, repeat = 1 } = place ?? {}
+    const begin = checkInteger(`${name}.offset`, offset, 0, most - table.dim)
+    const copies = checkInteger(`${name}.repeat`, repeat, 1, most)
+    const product = countOf(`${argument} keys`, keys, 'BigUint64Array') * copies
+    const given = checkInteger(`${argument} keys x repeat`, product, 0, most)
     rows ??= given
     if (given !== rows) {
-      throw rangeError(`${argument} keys`, `keys x repeat of ${rows} rows, as requests[0]`, given)
+      throw rangeError(`${argument} keys x repeat`, `${rows} rows as of requests[0]`, given)
     }
-    end = column + table.dim
-    width = Math.max(width, end)
-    return [native, keys, column, copies, found, missing, relaxed]
+    const columns = { begin, end: begin + table.dim }
+    checkApart(`${name}.offset`, columns, filled)
+    filled.push(columns)
+    return [native, keys, begin, copies, wishes.found, wishes.missing, wishes.relaxed]
   })
-  const stride = checkInteger('stride', options?.stride ?? width, width, maxStride)
+  const width = filled.reduce((widest, { end }) => Math.max(widest, end), 0)
+  const stride = checkInteger('stride', wished === undefined ? width : wished, width, most)
   const size = (rows ?? 0) * stride
   return { parts, size, stride, out: out === undefined ? newFloats(rows ?? 0, stride) : out }
 }

@@ -72,8 +72,7 @@ export class Store {
   table(name: string, options: TableOptions): Promise<Table> {
     checkName(name)
     const complete = completeTableOptions(options)
-    // A snapshot: the caller may change its object as soon as the call has returned.
-    const given = { ...options, dim: complete.dim, ...frozenGroups(options) }
+    const given = { ...options, dim: complete.dim, ...frozenParts(options) }
     return this.#call((native) =>
       native.table(name, complete).then((made) => new Table(name, given, made, this)),
     )
@@ -105,10 +104,7 @@ export class Store {
    *
    * @returns [n * stride]
    */
-  lookupConcat(
-    requests: readonly ConcatRequest[],
-    options?: ConcatOptions,
-  ): Promise<Float32Array> {
+  lookupConcat(requests: readonly ConcatRequest[], options?: ConcatOptions): Promise<Float32Array> {
     return rejecting(() => {
       const { parts, size, stride, out } = nativeConcat(requests, options)
       return this.#call((native) => native.lookupConcat(parts, out, size, stride))
@@ -126,7 +122,7 @@ export class Store {
     options?: ConcatOptions & { out?: Float32Array },
   ): Float32Array {
     if (this.closed) throw closedError(`the store '${this.path}'`)
-    const { parts, size, stride, out } = nativeConcat(requests, options, options?.out)
+    const { parts, size, stride, out } = nativeConcat(requests, options, ['out'])
     return this.#native.lookupConcatSync(parts, out, size, stride)
   }
 
@@ -170,8 +166,15 @@ export class Store {
   }
 }
 
-/** A copy of the groups that nobody can change, if there are any. */
-function frozenGroups({ groups }: TableOptions): Pick<TableOptions, 'groups'> {
-  if (groups === undefined) return {}
-  return { groups: Object.freeze(Array.from(groups, (group) => Object.freeze({ ...group }))) }
+/**
+ * Copies, that nobody can change, of what the caller wrote by hand: it may change its own as soon
+ * as the call has returned.
+ */
+function frozenParts({ admission, eviction, groups }: TableOptions): Partial<TableOptions> {
+  const frozen = <T extends object>(part: T): Readonly<T> => Object.freeze({ ...part })
+  return {
+    ...(admission && { admission: frozen(admission) }),
+    ...(eviction && { eviction: frozen(eviction) }),
+    ...(groups && { groups: Object.freeze(Array.from(groups, frozen)) }),
+  }
 }

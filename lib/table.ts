@@ -7,8 +7,8 @@ import {
   checkLearningRate,
   checkLookupOptions,
   checkNotNegative,
-  checkNumber,
   checkObject,
+  checkShare,
   checkSignal,
   countOf,
   newFloats,
@@ -41,6 +41,8 @@ export interface Owner {
 }
 
 const modes = ['sum', 'mean', 'sqrtn']
+/** Most rows of a scan's page, and most evicted keys taken at once. */
+const maxPage = 2 ** 20
 
 function modeOf(options: PoolingOptions | undefined, known: readonly string[]): number {
   checkCallOptions(options, known)
@@ -242,7 +244,8 @@ export class Table {
   }
 
   /**
-   * Evicts `rows` rows by the table's policy, the coldest of those it samples.
+   * Evicts `rows` rows by the table's policy, the coldest of those it samples. Rejects with
+   * ERR_INVALID_ARGUMENT when there is no policy.
    *
    * @returns how many went
    */
@@ -252,7 +255,8 @@ export class Table {
   }
 
   /**
-   * Evicts every row of which anything in `options` holds. Reads the whole index.
+   * Evicts every row of which anything in `options` holds. Reads the whole index. Rejects with
+   * ERR_INVALID_ARGUMENT when the table's policy does not know what is asked.
    *
    * @returns how many went
    */
@@ -273,12 +277,13 @@ export class Table {
    * only halve: as often as comes nearest). Call it once a day, say. Reads the whole index.
    */
   decay(factor: number): Promise<void> {
-    checkNumber('factor', factor)
-    return this.#call((native) => native.decay(factor))
+    const share = checkShare('factor', factor)
+    return this.#call((native) => native.decay(share))
   }
 
   /**
-   * Sets the scores by which the policy `'lowestScore'` chooses; a new row's is 0.
+   * Sets the scores by which the policy `'lowestScore'` chooses; a new row's is 0. Rejects with
+   * ERR_INVALID_ARGUMENT for NaN or infinity, and for tables with another policy.
    *
    * @param keys - [n]; those without a row are passed over
    * @param scores - [n]
@@ -295,18 +300,23 @@ export class Table {
    * @param most - 1 to 1,048,576; by default 65,536
    */
   takeEvicted(most = 65_536): Promise<EvictedPage> {
-    const count = checkInteger('most', most, 1, 1_048_576)
+    const count = checkInteger('most', most, 1, maxPage)
+    return this.#takeEvicted(count)
+  }
+
+  #takeEvicted(count: number): Promise<EvictedPage> {
     return this.#call((native) =>
       native.takeEvicted(count).then(({ keys, reasons }) => ({
         keys,
-        reasons: reasons.map((reason) => evictionReasons[reason]!),
+        reasons: Array.from(reasons, (reason) => evictionReasons[reason]!),
       })),
     )
   }
 
   /** `takeEvicted` until the log is empty: `for await (const { keys } of table.evicted()) …`. */
-  evicted(most?: number): AsyncGenerator<EvictedPage, void, undefined> {
-    return evictedPages(() => this.takeEvicted(most))
+  evicted(most = 65_536): AsyncGenerator<EvictedPage, void, undefined> {
+    const count = checkInteger('most', most, 1, maxPage)
+    return evictedPages(() => this.#takeEvicted(count))
   }
 
   /**
@@ -317,7 +327,7 @@ export class Table {
   scan(options?: ScanOptions): AsyncGenerator<ScanPage, void, undefined> {
     checkCallOptions(options, ['rows', 'signal'])
     const { rows = 1000, signal } = options ?? {}
-    const count = checkInteger('rows', rows, 1, 1_048_576)
+    const count = checkInteger('rows', rows, 1, maxPage)
     checkSignal('signal', signal)
     return scanPages((from) => this.#call((native) => native.scan(from, count)), signal)
   }

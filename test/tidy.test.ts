@@ -187,7 +187,15 @@ check('options are the same in C++ and TypeScript', {
       'struct OptimizerOptions {\n  Kind kind = Kind::kSgd;\n  float beta1 = 0.9F;\n};',
       'struct OptimizerGroup {\n  bool frozen = false;\n};',
       'struct PushOptions {\n  float learning_rate = 0;\n};',
+      'struct AdmissionOptions {\n  uint32_t min_count = 1;\n};',
+      'struct EvictionOptions {\n  uint64_t max_rows = 0;  ///< 0: no limit\n};',
       'struct InitializerOptions {\n  float low;\n};\n',
+    ].join('\n'),
+    'native/include/hotrow/batch.h':
+      'struct LookupOptions {\n  std::optional<float> missing = std::nullopt;\n};\n',
+    'native/include/hotrow/store.h': [
+      'struct TableStats {\n  uint64_t rows = 0;\n};',
+      'struct ShrinkOptions {\n  uint64_t unseen_ms = 0;  ///< unused; for so long\n};\n',
     ].join('\n'),
     'lib/options.ts': [
       'export interface StoreOptions { memoryBytes?: number; threads?: number }',
@@ -196,12 +204,18 @@ check('options are the same in C++ and TypeScript', {
       "type Optimizer = Readonly<{ kind: 'sgd' } | { kind: 'adam'; beta1: number }>",
       'interface OptimizerGroup { frozen?: boolean }',
       'interface PushOptions { learningRate?: number }',
+      'interface AdmissionOptions { minCount?: number }',
+      'interface EvictionOptions { maxRows?: number }',
+      'interface LookupOptions { missing?: number }',
+      'interface ShrinkOptions { unseenMs?: number }',
       'type Initializer = Range\ntype Range = { low: number }\n',
     ].join('\n'),
   },
   bad: [
     { 'lib/options.ts': 'interface StoreOptions { memoryBytes?: number }\n' },
     { 'native/include/hotrow/options.h': 'struct StoreOptions {\n};\n' },
+    { 'native/include/hotrow/batch.h': 'struct LookupOptions {\n  bool relaxed = false;\n};\n' },
+    { 'native/include/hotrow/store.h': '\n' },
   ],
 })
 

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { open, type Store, sum, type Table } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { bitsOf } from './support/arrays.ts'
 
 const test = suite('model')
 const kScale = Number(process.env['HOTROW_TEST_SCALE'] ?? 1)
@@ -63,6 +64,9 @@ type Verb =
   | 'update'
   | 'erase'
   | 'rows'
+  | 'found'
+  | 'concat'
+  | 'scan'
 
 interface Step {
   verb: Verb
@@ -121,12 +125,49 @@ function perform({ store, tables, plain }: Both, step: Step): [Promise<unknown>,
       return [table.erase(keys), model.erase(k)]
     case 'rows':
       return [table.stats().then((stats) => stats.rows), model.rows.size]
+    default:
+      return performRead({ store, tables, plain }, step)
   }
 }
 
+function performRead({ store, tables, plain }: Both, step: Step): [Promise<unknown>, unknown] {
+  const { verb, which, keys: k, value } = step
+  const table = tables[which] as Table
+  const model = plain[which] as PlainTable
+  const keys = asKeys(k)
+  if (verb === 'found') {
+    const found = new Uint8Array(Math.ceil(k.length / 8)).fill(255)
+    const expected = k.flatMap((key) => model.rows.get(key) ?? rowsOf([0n], value).fill(value))
+    const bits = k.map((key) => model.rows.has(key))
+    const looking = table.lookup(keys, { found, missing: value })
+    return [looking.then((rows) => [[...rows], bitsOf(found, k.length)]), [expected, bits]]
+  }
+  if (verb === 'concat') {
+    const requests = tables.map((each) => [each, keys, { repeat: 2 }] as const)
+    const expected = k.flatMap((key) => {
+      const row = plain.flatMap((each) => each.row(key))
+      return [...row, ...row]
+    })
+    return [store.lookupConcat(requests).then(Array.from), expected]
+  }
+  // So few rows are one page, or none.
+  const page = table.scan().next()
+  const pairs = page.then(({ value: given }) => {
+    return Array.from(given?.keys ?? [], (key, i) => [key, ...rowAt(given?.rows, i)])
+  })
+  const expected = Array.from(model.rows, ([key, row]) => [key, ...row])
+  return [pairs.then((rows) => rows.sort(byKey)), expected.sort(byKey)]
+}
+
+const rowAt = (rows: Float32Array | undefined, i: number): number[] => [
+  ...(rows?.subarray(i * kDim, (i + 1) * kDim) ?? []),
+]
+type Pair = readonly (bigint | number)[]
+const byKey = ([a]: Pair, [b]: Pair): number => ((a as bigint) < (b as bigint) ? -1 : 1)
+
 const verbs = fc.constantFrom<Verb[]>(
   ...(['lookup', 'lookup', 'pooled', 'all', 'push', 'push', 'pushPooled'] as const),
-  ...(['pushAll', 'nan', 'update', 'erase', 'rows'] as const),
+  ...(['pushAll', 'nan', 'update', 'erase', 'rows', 'found', 'concat', 'scan'] as const),
 )
 const someKeys = fc.oneof(
   fc.bigInt({ min: 0n, max: 12n }),

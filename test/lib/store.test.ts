@@ -84,6 +84,8 @@ test('a shared store opened with other options is refused and names the option',
   const threads = await errorOf(() => open(':memory:options', { threads: 1 }))
   const message = /threads: it has 2, received 1/
   assertRefusal(threads, { kind: 'StoreError', code: 'ERR_CONFLICT', message })
+  const share = await errorOf(() => open(':memory:options', { backgroundShare: 0.5 }))
+  assertRefusal(share, { kind: 'StoreError', code: 'ERR_CONFLICT', message: /backgroundShare/ })
   await using again = await open(':memory:options', { threads: 2 })
   assert.is((await again.stats()).memoryBytes, 2 ** 26)
   assert.is((await store.stats()).threads, 2)

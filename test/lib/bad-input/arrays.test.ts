@@ -17,6 +17,7 @@ const two = keys(1, 2)
 const rows = filled(2 * kDim, 1)
 const bag = Uint32Array.of(0, 2)
 const pooledRow = filled(kDim, 1)
+const pair = floats(1, 2)
 
 type Call = (fixture: Fixture, value: never) => unknown
 
@@ -30,11 +31,23 @@ const kKeyPlaces: [string, string, Call][] = [
   ['pushPooled', 'keys', ({ table }, value) => table.pushPooled(value, bag, pooledRow)],
   ['update', 'keys', ({ table }, value) => table.update(value, rows)],
   ['erase', 'keys', ({ table }, value) => table.erase(value)],
+  ['lookupState', 'keys', ({ table }, value) => table.lookupState(value)],
+  ['setScores', 'keys', ({ table }, value) => table.setScores(value, pair)],
   ['lookupAll', 'requests[0] keys', ({ store, table }, value) => store.lookupAll([[table, value]])],
   [
     'pushAll',
     'requests[0] keys',
     ({ store, table }, value) => store.pushAll([[table, value, rows]]),
+  ],
+  [
+    'lookupConcat',
+    'requests[0] keys',
+    ({ store, table }, value) => store.lookupConcat([[table, value]]),
+  ],
+  [
+    'lookupConcatSync',
+    'requests[0] keys',
+    ({ store, table }, value) => store.lookupConcatSync([[table, value]], { out: rows }),
   ],
 ]
 
@@ -58,6 +71,14 @@ const kFloatPlaces: [string, string, Call, 'optional' | 'needed'][] = [
     'optional',
   ],
   ['update', 'rows', ({ table }, value) => table.update(two, value), 'needed'],
+  ['lookupState', 'out', ({ table }, out) => table.lookupState(two, { out }), 'optional'],
+  ['setScores', 'scores', ({ table }, value) => table.setScores(two, value), 'needed'],
+  [
+    'lookupConcatSync',
+    'out',
+    ({ store, table }, out) => store.lookupConcatSync([[table, two]], { out }),
+    'optional',
+  ],
   [
     'lookupAll',
     'requests[0] out',
@@ -73,6 +94,23 @@ const kFloatPlaces: [string, string, Call, 'optional' | 'needed'][] = [
   ['pull', 'out', ({ dense }, out) => dense.pull({ out }), 'optional'],
   ['dense push', 'gradient', ({ dense }, value) => dense.push(value), 'needed'],
   ['dense update', 'values', ({ dense }, value) => dense.update(value), 'needed'],
+]
+
+/** Where found goes; leaving it out is fine. */
+const kFoundPlaces: [string, string, Call][] = [
+  ['lookup', 'found', ({ table }, found) => table.lookup(two, { found })],
+  ['lookupSync', 'found', ({ table }, found) => table.lookupSync(two, rows, { found })],
+  ['lookupState', 'found', ({ table }, found) => table.lookupState(two, { found })],
+  [
+    'lookupConcat',
+    'requests[0] options.found',
+    ({ store, table }, found) => store.lookupConcat([[table, two, { found }]]),
+  ],
+  [
+    'lookupConcatSync',
+    'requests[0] options.found',
+    ({ store, table }, found) => store.lookupConcatSync([[table, two, { found }]]),
+  ],
 ]
 
 const kOffsetPlaces: [string, string, Call][] = [
@@ -92,7 +130,8 @@ function wrongKinds(right: string): [unknown, string][] {
   Object.defineProperty(imposter, 'constructor', { value: { name: 'BigUint64Array' } })
   return [
     ...arrays.map((type): [unknown, string] => [new type(2), type.name]),
-    [Buffer.alloc(16), 'Buffer'],
+    // A Buffer is a Uint8Array.
+    ...(right === 'Uint8Array' ? [] : [[Buffer.alloc(16), 'Buffer'] as [unknown, string]]),
     [new DataView(new ArrayBuffer(16)), 'DataView'],
     [new ArrayBuffer(16), 'ArrayBuffer'],
     [[1n, 2n], 'Array'],
@@ -124,14 +163,20 @@ function testKinds(place: string, argument: string, right: string, call: Call, o
 
 for (const [place, argument, call] of kKeyPlaces) testKinds(place, argument, 'BigUint64Array', call)
 for (const [place, argument, call] of kOffsetPlaces) testKinds(place, argument, 'Uint32Array', call)
+for (const [place, argument, call] of kFoundPlaces) {
+  testKinds(place, argument, 'Uint8Array', call, true)
+}
 for (const [place, argument, call, needed] of kFloatPlaces) {
   testKinds(place, argument, 'Float32Array', call, needed === 'optional')
 }
 
 test('floats of a wrong length are refused and the message has both lengths', async (fixture) => {
   for (const [place, argument, call] of kFloatPlaces) {
-    const lengths = argument === 'weights' ? [0, 1, 3, 100] : [0, 1, 3, 5, 7, 9, 16, 100]
+    const perKey = argument === 'weights' || argument === 'scores'
+    const lengths = perKey ? [0, 1, 3, 100] : [0, 1, 3, 5, 7, 9, 16, 100]
     for (const length of lengths) {
+      // A rule without state wants none.
+      if (place === 'lookupState' && length === 0) continue
       const message = new RegExp(
         `^${argument.replace(/[[\]]/g, '\\$&')}: expected \\d+ values .*, received ${length}$`,
       )
@@ -159,6 +204,19 @@ test('the message says where the expected length comes from', async (fixture) =>
     [() => dense.push(floats(1)), "gradient: expected 6 values (the parameter's size), received 1"],
   ]
   for (const [call, message] of cases) await refuses(fixture, call, { kind: 'RangeError', message })
+})
+
+test('found of a wrong length is refused and the message has both lengths', async (fixture) => {
+  for (const [, argument, call] of kFoundPlaces) {
+    for (const length of [0, 2, 100]) {
+      const expected = '1 bytes \\(a bit for each of 2 keys\\)'
+      const name = argument.replace(/[[\]]/g, '\\$&')
+      const message = new RegExp(`^${name}: expected ${expected}, received ${length}$`)
+      const found = new Uint8Array(length).fill(7)
+      await refuses(fixture, () => call(fixture, found as never), { kind: 'RangeError', message })
+      assert.ok(found.every((byte) => byte === 7))
+    }
+  }
 })
 
 test('offsets of no bags at all must still begin', async (fixture) => {
@@ -193,6 +251,10 @@ test('requests that are no requests are refused', async (fixture) => {
     const refusal: Refusal = { kind: 'TypeError', message }
     await refuses(fixture, () => store.lookupAll(value as never), refusal)
     await refuses(fixture, () => store.pushAll(value as never), refusal)
+    const cut = (request: unknown) => (Array.isArray(request) ? request.slice(0, 2) : request)
+    const shorter = Array.isArray(value) ? value.map(cut) : value
+    await refuses(fixture, () => store.lookupConcat(shorter as never), refusal)
+    await refuses(fixture, () => store.lookupConcatSync(shorter as never), refusal)
   }
 })
 

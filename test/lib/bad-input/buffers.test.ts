@@ -4,6 +4,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
+  detach,
   filled,
   floats,
   keys,
@@ -25,16 +26,14 @@ import {
 const test = suite<Fixture>('bad buffers')
 
 test.before.each(async (fixture) => {
-  Object.assign(fixture, await openFixture())
+  Object.assign(fixture, await openFixture(kScored))
 })
 test.after.each((fixture) => fixture.store.close())
 
-type Arrays = BigUint64Array | Float32Array | Uint32Array
+/** So that setScores is of use. */
+const kScored = { eviction: { policy: 'lowestScore' } } as const
 
-function detach(array: Arrays): void {
-  structuredClone(array.buffer, { transfer: [array.buffer as ArrayBuffer] })
-  assert.is(array.length, 0)
-}
+type Arrays = BigUint64Array | Float32Array | Uint32Array | Uint8Array
 
 /** A call with all its arrays, by name; every one of them is spoilt in its turn. */
 interface Call {
@@ -58,13 +57,39 @@ const bags = () => ({ keys: twoKeys(), offsets: Uint32Array.of(0, 1, 2), weights
 const kCalls: Call[] = [
   describeCall(
     'lookup',
-    () => ({ keys: twoKeys(), out: twoRows() }),
-    ({ table }, { keys: k, out }) => table.lookup(k, { out }),
+    () => ({ keys: twoKeys(), out: twoRows(), found: new Uint8Array(1) }),
+    ({ table }, { keys: k, out, found }) => table.lookup(k, { out, found }),
   ),
   describeCall(
     'lookupSync',
     () => ({ keys: twoKeys(), out: twoRows() }),
     ({ table }, { keys: k, out }) => table.lookupSync(k, out),
+  ),
+  describeCall(
+    'lookupSync with options',
+    () => ({ keys: twoKeys(), out: twoRows(), found: new Uint8Array(1) }),
+    ({ table }, { keys: k, out, found }) => table.lookupSync(k, out, { found }),
+  ),
+  describeCall(
+    'lookupState',
+    () => ({ keys: twoKeys(), out: floats(), found: new Uint8Array(1) }),
+    ({ table }, { keys: k, out, found }) => table.lookupState(k, { out, found }),
+  ),
+  describeCall(
+    'lookupConcat',
+    () => ({ keys: twoKeys(), found: new Uint8Array(1) }),
+    ({ store, table }, { keys: k, found }) => store.lookupConcat([[table, k, { found }]]),
+  ),
+  describeCall(
+    'lookupConcatSync',
+    () => ({ keys: twoKeys(), found: new Uint8Array(1), out: twoRows() }),
+    ({ store, table }, { keys: k, found, out }) =>
+      store.lookupConcatSync([[table, k, { found }]], { out }),
+  ),
+  describeCall(
+    'setScores',
+    () => ({ keys: twoKeys(), scores: floats(1, 2) }),
+    ({ table }, { keys: k, scores }) => table.setScores(k, scores),
   ),
   describeCall(
     'lookupPooled',
@@ -120,6 +145,9 @@ const kCalls: Call[] = [
   ),
 ]
 
+/** Arrays that a call fills. */
+const kResults = ['out', 'found']
+
 /** The same values over shared memory. */
 function shared(array: Arrays): Arrays {
   const type = array.constructor as new (buffer: SharedArrayBuffer) => Arrays
@@ -152,10 +180,10 @@ for (const { name, arrays, call } of kCalls) {
   })
 
   test(`${name} has copied its inputs when it returns`, async (fixture) => {
-    const twin = await openFixture()
+    const twin = await openFixture(kScored)
     const made = arrays(fixture)
     const running = call(fixture, made as never)
-    for (const [role, array] of Object.entries(made)) if (role !== 'out') detach(array)
+    for (const [role, array] of Object.entries(made)) if (!kResults.includes(role)) detach(array)
     await running
     await call(twin, arrays(twin) as never)
     const [mine, theirs] = [await picture(fixture), await picture(twin)]

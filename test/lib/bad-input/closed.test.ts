@@ -36,6 +36,8 @@ function storeCalls(store: Store, table: Table): (() => Promise<unknown>)[] {
     () => store.lookupAll([]),
     () => store.pushAll([[table, one, row]]),
     () => store.pushAll([]),
+    () => store.lookupConcat([[table, one]]),
+    () => store.lookupConcat([]),
   ]
 }
 
@@ -49,6 +51,16 @@ function tableCalls(table: Table): (() => Promise<unknown>)[] {
     () => table.update(one, row),
     () => table.erase(one),
     () => table.stats(),
+    () => table.lookup(one, { found: new Uint8Array(1), missing: 1, relaxed: true }),
+    () => table.lookupState(one),
+    () => table.reserve(10),
+    () => table.evict(1),
+    () => table.shrink({ belowNorm: 1 }),
+    () => table.decay(0.5),
+    () => table.setScores(one, floats(1)),
+    () => table.takeEvicted(),
+    () => table.evicted().next(),
+    () => table.scan().next(),
   ]
 }
 
@@ -75,9 +87,18 @@ test('after close every call rejects with ERR_CLOSED and names what is closed', 
   for (const call of denseCalls(dense)) {
     assertRefusal(await errorOf(call), closed(/^the store of dense parameter 'dense' is closed$/))
   }
-  for (const call of [() => table.lookupSync(one), () => table.lookupSync(one, row)]) {
+  for (const call of [
+    () => table.lookupSync(one),
+    () => table.lookupSync(one, row),
+    () => table.lookupSync(one, row, { missing: 1 }),
+  ]) {
     assertRefusal(errorAtOnce(call), closed(/table 'table' is closed/))
   }
+  for (const requests of [[], [[table, one] as const]]) {
+    const call = () => store.lookupConcatSync(requests)
+    assertRefusal(errorAtOnce(call), closed(/^the store ':memory:' is closed$/))
+  }
+  assert.is(table.stateValues, 0)
 })
 
 test('a call on a closed store rejects: it throws nothing at once', async (fixture) => {
@@ -147,9 +168,14 @@ test('after a drop every handle of the table rejects with ERR_CLOSED', async (fi
   for (const call of [
     () => store.lookupAll([[table, one]]),
     () => store.pushAll([[table, one, row]]),
+    () => store.lookupConcat([[table, one]]),
   ]) {
     assertRefusal(await errorOf(call), closed(/'table'/))
   }
+  assertRefusal(
+    errorAtOnce(() => store.lookupConcatSync([[table, one]])),
+    closed(/'table'/),
+  )
 })
 
 test('handles of a dropped table do not see the new table of its name', async (fixture) => {
@@ -201,6 +227,14 @@ test('wrong arguments are told before the store is found closed', async ({ store
   assert.instance(
     errorAtOnce(() => store.lookupAll([5 as never])),
     TypeError,
+  )
+  assert.instance(
+    errorAtOnce(() => table.evict(-1)),
+    RangeError,
+  )
+  assert.instance(
+    errorAtOnce(() => table.scan({ rows: 0 })),
+    RangeError,
   )
   assert.is((await errorOf(() => table.lookup(5 as never))).code, 'ERR_CLOSED')
 })

@@ -33,6 +33,8 @@ const kMethods: [object, string, unknown[]][] = [
   [Store.prototype, 'drop', ['table']],
   [Store.prototype, 'lookupAll', [[]]],
   [Store.prototype, 'pushAll', [[]]],
+  [Store.prototype, 'lookupConcat', [[]]],
+  [Store.prototype, 'lookupConcatSync', [[]]],
   [Store.prototype, 'stats', []],
   [Store.prototype, 'close', []],
   [Table.prototype, 'lookup', [one]],
@@ -43,6 +45,13 @@ const kMethods: [object, string, unknown[]][] = [
   [Table.prototype, 'update', [one, row]],
   [Table.prototype, 'erase', [one]],
   [Table.prototype, 'stats', []],
+  [Table.prototype, 'lookupState', [one]],
+  [Table.prototype, 'reserve', [10]],
+  [Table.prototype, 'evict', [1]],
+  [Table.prototype, 'shrink', [{}]],
+  [Table.prototype, 'decay', [1]],
+  [Table.prototype, 'setScores', [one, floats(1)]],
+  [Table.prototype, 'takeEvicted', []],
   [Dense.prototype, 'pull', []],
   [Dense.prototype, 'push', [filled(6, 1)]],
   [Dense.prototype, 'update', [filled(6, 1)]],
@@ -85,6 +94,12 @@ test('a Store, Table or Dense made by hand is of no use and no danger', async (f
       () => ownDense.pull(),
       () => store.lookupAll([[ownTable, one]]),
       () => store.pushAll([[ownTable, one, row]]),
+      () => store.lookupConcat([[ownTable, one]]),
+      () => store.lookupConcatSync([[ownTable, one]]),
+      () => ownTable.stateValues,
+      () => ownTable.evict(1),
+      () => ownTable.scan().next(),
+      () => ownTable.evicted().next(),
     ]
     for (const call of calls) await errorOf(async () => call())
   }
@@ -127,6 +142,18 @@ for (const [what, value] of hostileValues()) {
       () => table.lookup(one, { out: wrong }),
       () => table.lookupSync(wrong),
       () => table.lookupSync(one, wrong),
+      () => table.lookup(one, { found: wrong }),
+      () => table.lookup(one, { missing: wrong }),
+      () => table.lookup(one, { relaxed: wrong }),
+      () => table.lookupState(one, { found: wrong }),
+      () => table.setScores(one, wrong),
+      () => table.evict(wrong),
+      () => table.scan({ signal: wrong }),
+      () => store.lookupConcat([[table, one, { found: wrong }]]),
+      () => store.lookupConcatSync([[table, one]], { out: wrong }),
+      () => store.lookupConcatSync([[table, one]], { stride: wrong }),
+      () => store.table('new', { dim: 1, admission: { kind: wrong } }),
+      () => store.table('new', { dim: 1, eviction: { policy: wrong } }),
       () => table.lookupPooled(one, wrong),
       () => table.lookupPooled(one, bag, { weights: wrong }),
       () => table.push(one, wrong),
@@ -156,6 +183,14 @@ test('getters that throw pass their error on and leave nothing behind', async (f
     Object.defineProperty({}, name, { get: boom, enumerable: true })
   const calls = [
     () => table.lookup(one, throwing('out')),
+    () => table.lookup(one, throwing('found')),
+    () => table.lookupSync(one, row, throwing('missing')),
+    () => table.shrink(throwing('belowNorm')),
+    () => table.scan(throwing('rows')),
+    () => store.lookupConcat([[table, one, throwing('repeat')]]),
+    () => store.lookupConcatSync([[table, one]], throwing('out')),
+    () => store.table('new', { dim: 1, eviction: throwing('policy') as never }),
+    () => store.table('new', { dim: 1, admission: throwing('minCount') }),
     () => table.lookupPooled(one, bag, throwing('mode')),
     () => table.lookupPooled(one, bag, throwing('weights')),
     () => store.table('new', throwing('dim') as TableOptions),
@@ -191,6 +226,15 @@ test('a getter that spoils the other arguments is no danger', async (fixture) =>
   }
   const refusal = { kind: 'TypeError', message: /^keys: .* detached$/ } as const
   await refuses(fixture, () => table.lookup(spoilt, detaching), refusal)
+  const place = {
+    get found(): Uint8Array {
+      structuredClone(fresh.buffer, { transfer: [fresh.buffer as ArrayBuffer] })
+      return new Uint8Array(1)
+    },
+  }
+  const fresh = keys(1, 2)
+  const second = { kind: 'TypeError', message: /^requests\[0\] keys: .* detached$/ } as const
+  await refuses(fixture, () => store.lookupConcat([[table, fresh, place]]), second)
   const closing = {
     get out(): Float32Array {
       void store.close()

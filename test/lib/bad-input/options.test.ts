@@ -208,6 +208,20 @@ test('wrong options of open are refused', () => {
     ...kNotNumbers.map(
       (threads): Wrong => [{ threads }, 'TypeError', /^threads: expected a number/],
     ),
+    ...[0, -0.1, 1.001, 1e-60, kNaN, kInfinity].map(
+      (backgroundShare): Wrong => [
+        { backgroundShare },
+        'RangeError',
+        /^backgroundShare: expected a number above 0 and at most 1, received/,
+      ],
+    ),
+    ...kNotNumbers.map(
+      (backgroundShare): Wrong => [
+        { backgroundShare },
+        'TypeError',
+        /^backgroundShare: expected a number/,
+      ],
+    ),
   ]
   for (const [options, kind, message] of wrong) {
     assertRefusal(
@@ -273,12 +287,18 @@ test('wrong modes are refused', async (fixture) => {
 })
 
 test('wrong options of calls are refused', async (fixture) => {
-  const { table, dense } = fixture
+  const { store, table, dense } = fixture
   const one = BigUint64Array.of(1n)
   const bag = Uint32Array.of(0, 1)
   const row = new Float32Array(4)
   const calls: [string, (options: never) => unknown][] = [
-    ['out', (options) => table.lookup(one, options)],
+    ['out, found, missing, relaxed', (options) => table.lookup(one, options)],
+    ['found, missing, relaxed', (options) => table.lookupSync(one, row, options)],
+    ['out, found', (options) => table.lookupState(one, options)],
+    ['rows, signal', (options) => table.scan(options)],
+    ['unseenMs, belowUses, belowNorm', (options) => table.shrink(options)],
+    ['stride', (options) => store.lookupConcat([[table, one]], options)],
+    ['stride, out', (options) => store.lookupConcatSync([[table, one]], options)],
     ['mode, weights, out', (options) => table.lookupPooled(one, bag, options)],
     ['mode, weights, learningRate', (options) => table.pushPooled(one, bag, row, options)],
     ['learningRate', (options) => table.push(one, row, options)],

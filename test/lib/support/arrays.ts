@@ -55,6 +55,17 @@ export function close(
   }
 }
 
+/** The first `count` bits, lowest first, as a lookup's `found` has them. */
+export function bitsOf(bytes: Uint8Array, count: number): boolean[] {
+  return Array.from({ length: count }, (_, i) => (((bytes[i >> 3] as number) >> (i & 7)) & 1) === 1)
+}
+
+/** Takes the memory from under the array, as sending it to a worker does. */
+export function detach(array: BigUint64Array | Float32Array | Uint32Array | Uint8Array): void {
+  structuredClone(array.buffer, { transfer: [array.buffer as ArrayBuffer] })
+  assert.is(array.length, 0)
+}
+
 /** A generator of uniform numbers in [0, 1): mulberry32. The same seed gives the same numbers. */
 export function randomNumbers(seed: number): () => number {
   let state = seed >>> 0

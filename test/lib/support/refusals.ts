@@ -1,7 +1,7 @@
 // Checks that a call is refused with the error it should be, and that nothing has changed: a store
 // with known content, a picture of all that can be seen of it, and the comparison of two pictures.
 
-import { type Dense, open, type Store, sum, type Table, uniform } from 'hotrow'
+import { type Dense, open, type Store, sum, type Table, type TableOptions, uniform } from 'hotrow'
 import * as assert from 'uvu/assert'
 import { keys, kLastKey } from './arrays.ts'
 
@@ -17,10 +17,10 @@ export const kDim = 4
 export const kHeld = keys(1, 2, kLastKey)
 export const kMissing = keys(3, 4, 0)
 
-export async function openFixture(): Promise<Fixture> {
+export async function openFixture(options: Partial<TableOptions> = {}): Promise<Fixture> {
   const store = await open(':memory:')
   const initializer = uniform(0.5)
-  const table = await store.table('table', { dim: kDim, optimizer: sum(), initializer })
+  const table = await store.table('table', { dim: kDim, optimizer: sum(), initializer, ...options })
   await table.push(
     kHeld,
     Float32Array.from({ length: kHeld.length * kDim }, (_, i) => i),

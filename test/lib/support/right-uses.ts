@@ -1,6 +1,7 @@
 // Uses that must compile, and the types that calls must have. Never run.
 
 import {
+  type AdmissionOptions,
   adadelta,
   adagrad,
   adagradDecay,
@@ -8,9 +9,15 @@ import {
   adamax,
   adamw,
   amsgrad,
+  type ConcatOptions,
+  type ConcatPlace,
+  type ConcatRequest,
   constant,
   type Dense,
   type DenseOptions,
+  type EvictedPage,
+  type EvictionOptions,
+  type EvictionReason,
   ftrl,
   type GradientOptions,
   groupFtrl,
@@ -18,6 +25,7 @@ import {
   type InitializerOptions,
   type KeyLike,
   keysOf,
+  type LookupOptions,
   type LookupRequest,
   lamb,
   lars,
@@ -35,6 +43,9 @@ import {
   rmsprop,
   rowwiseAdagrad,
   rowwiseAdam,
+  type ScanOptions,
+  type ScanPage,
+  type ShrinkOptions,
   type Store,
   StoreError,
   type StoreErrorCode,
@@ -65,9 +76,10 @@ type Exactly<A, B> =
 declare const keys: BigUint64Array
 declare const floats: Float32Array
 declare const offsets: Uint32Array
+declare const bits: Uint8Array
 
 export async function stores(): Promise<void> {
-  const options: StoreOptions = { memoryBytes: 2 ** 30, threads: 2 }
+  const options: StoreOptions = { memoryBytes: 2 ** 30, threads: 2, backgroundShare: 0.5 }
   await using store = await open('./model', options)
   is<Store>()(store)
   is<string>()(store.path)
@@ -121,6 +133,58 @@ export async function tables(store: Store): Promise<void> {
     [table, keys, floats, push],
   ]
   is<Promise<void>>()(store.pushAll(pushes))
+}
+
+export const admissions: AdmissionOptions[] = [
+  {},
+  { minCount: 3 },
+  { kind: 'count', minCount: 3 },
+  { minCount: 3, capacity: 1e8 },
+  { probability: 0.1 },
+]
+
+export const evictions: EvictionOptions[] = [
+  { policy: 'none' },
+  { policy: 'lru', maxRows: 1e6, maxBytes: 2 ** 30, ttlMs: 1000, background: true, log: 100 },
+  { policy: 'ageingLfu', halfLife: 1e6 },
+  { policy: 'ttl', ttlMs: 1000 },
+]
+
+export async function upkeep(store: Store): Promise<void> {
+  const options: TableOptions = { dim: 1, admission: admissions[0]!, eviction: evictions[0]! }
+  const table = await store.table('t', options)
+  is<AdmissionOptions | undefined>()(table.options.admission)
+  is<EvictionOptions | undefined>()(table.options.eviction)
+  is<number>()(table.stateValues)
+  is<Promise<Float32Array>>()(table.lookupState(keys, { out: floats, found: bits }))
+  is<Promise<void>>()(table.reserve(1e6))
+  is<Promise<number>>()(table.evict(1000))
+  const shrink: ShrinkOptions = { unseenMs: 1, belowUses: 2, belowNorm: 0.5 }
+  is<Promise<number>>()(table.shrink(shrink))
+  is<Promise<void>>()(table.decay(0.5))
+  is<Promise<number>>()(table.setScores(keys, floats))
+  is<Promise<EvictedPage>>()(table.takeEvicted(100))
+  for await (const page of table.evicted()) {
+    is<BigUint64Array>()(page.keys)
+    is<EvictionReason[]>()(page.reasons)
+  }
+  const scan: ScanOptions = { rows: 100, signal: AbortSignal.timeout(1000) }
+  for await (const page of table.scan(scan)) is<ScanPage>()(page)
+  is<number>()((await table.stats()).evictedCapacity)
+}
+
+export async function lookups(store: Store, table: Table): Promise<void> {
+  const options: LookupOptions = { found: bits, missing: 0, relaxed: true }
+  is<Promise<Float32Array>>()(table.lookup(keys, { ...options, out: floats }))
+  is<Float32Array>()(table.lookupSync(keys, undefined, options))
+  const place: ConcatPlace = { offset: 4, repeat: 8, ...options }
+  const requests: ConcatRequest[] = [
+    [table, keys],
+    [table, keys, place],
+  ]
+  const whole: ConcatOptions = { stride: 64 }
+  is<Promise<Float32Array>>()(store.lookupConcat(requests, whole))
+  is<Float32Array>()(store.lookupConcatSync(requests, { ...whole, out: floats }))
 }
 
 export async function denseParameters(store: Store): Promise<void> {

@@ -115,6 +115,56 @@ export function batches(): void {
   drop(table.lookupSync(keys).toFixed())
 }
 
+export function upkeep(): void {
+  // @ts-expect-error a policy is needed
+  drop(store.table('t', { dim: 8, eviction: { maxRows: 5 } }))
+  // @ts-expect-error no such policy
+  drop(store.table('t', { dim: 8, eviction: { policy: 'fifo' } }))
+  // @ts-expect-error misspelt
+  drop(store.table('t', { dim: 8, eviction: { policy: 'lru', maxrows: 5 } }))
+  // @ts-expect-error no such kind
+  drop(store.table('t', { dim: 8, admission: { kind: 'rare' } }))
+  // @ts-expect-error a policy in an object
+  drop(store.table('t', { dim: 8, eviction: 'lru' }))
+  // @ts-expect-error how many is needed
+  drop(table.evict())
+  // @ts-expect-error what to shrink is needed
+  drop(table.shrink())
+  // @ts-expect-error a norm in an object
+  drop(table.shrink(0.5))
+  // @ts-expect-error scores of f64
+  drop(table.setScores(keys, new Float64Array(1)))
+  // @ts-expect-error a number of rows
+  drop(table.reserve(10n))
+  // @ts-expect-error a scan begins at the beginning
+  drop(table.scan({ from: 0n }))
+  // @ts-expect-error a controller is no signal
+  drop(table.scan({ signal: new AbortController() }))
+  // @ts-expect-error pages are awaited
+  for (const page of table.scan()) drop(page)
+  // @ts-expect-error read only
+  table.stateValues = 2
+  // @ts-expect-error state has no missing
+  drop(table.lookupState(keys, { missing: 0 }))
+}
+
+export function lookups(): void {
+  // @ts-expect-error bits in bytes
+  drop(table.lookup(keys, { found: new Uint32Array(1) }))
+  // @ts-expect-error a value, not a row
+  drop(table.lookup(keys, { missing: floats }))
+  // @ts-expect-error out is the second argument
+  drop(table.lookupSync(keys, floats, { out: floats }))
+  // @ts-expect-error keys are needed
+  drop(store.lookupConcat([[table]]))
+  // @ts-expect-error where rows go is told by an object
+  drop(store.lookupConcat([[table, keys, floats]]))
+  // @ts-expect-error what it gives is its own
+  drop(store.lookupConcat([[table, keys]], { out: floats }))
+  // @ts-expect-error misspelt
+  drop(store.lookupConcatSync([[table, keys, { column: 1 }]]))
+}
+
 export function several(): void {
   // @ts-expect-error keys are needed
   drop(store.lookupAll([[table]]))
