@@ -80,10 +80,10 @@ class SlabPool {
   // The row freed last, which names the one before, and so on.
   uint32_t free_head_ HOTROW_GUARDED_BY(mutex_) = kNone;
   uint64_t free_count_ HOTROW_GUARDED_BY(mutex_) = 0;
-  uint64_t touched_ HOTROW_GUARDED_BY(mutex_) = 0;   // rows ever handed out
-  uint64_t promised_ HOTROW_GUARDED_BY(mutex_) = 0;  // rows promised, allocated ones included
+  uint64_t touched_ HOTROW_GUARDED_BY(mutex_) = 0;    // rows ever handed out
+  uint64_t promised_ HOTROW_GUARDED_BY(mutex_) = 0;   // rows promised, allocated ones included
   uint64_t held_rows_ HOTROW_GUARDED_BY(mutex_) = 0;  // rows backed ahead of need
-  uint64_t charged_ HOTROW_GUARDED_BY(mutex_) = 0;   // bytes the budget was asked for
+  uint64_t charged_ HOTROW_GUARDED_BY(mutex_) = 0;    // bytes the budget was asked for
 };
 
 /// Hands out rows of a pool one by one, taking them in blocks; gives back what it did not use.

@@ -68,8 +68,8 @@ nanoseconds Keeper::tend(nanoseconds since_last) {
   for (Kept& kept : kept_) {
     SparseTable& table = *kept.table;
     if (const uint64_t ttl_ms = table.options().eviction.ttl_ms; ttl_ms > 0) {
-      kept.owed_shards += elapsed_ms * kSweepsPerLife * IndexShards::kCount /
-                          static_cast<double>(ttl_ms);
+      kept.owed_shards +=
+          elapsed_ms * kSweepsPerLife * IndexShards::kCount / static_cast<double>(ttl_ms);
       // What could not be done in time is not owed for ever.
       kept.owed_shards = std::min<double>(kept.owed_shards, IndexShards::kCount);
       while (kept.owed_shards >= 1 && now() - start < kSlice) {

@@ -89,7 +89,9 @@ Result<std::shared_ptr<Kind>> reopen(const Parameter& parameter, std::string_vie
 }  // namespace
 
 LocalStore::LocalStore(std::string path, const StoreOptions& options)
-    : path_(std::move(path)), options_(options), context_(options.memory_bytes, options.threads),
+    : path_(std::move(path)),
+      options_(options),
+      context_(options.memory_bytes, options.threads),
       keeper_(options.background_share) {}
 
 Status LocalStore::check_open() const {

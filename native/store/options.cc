@@ -39,12 +39,11 @@ Status InitializerOptions::validate() const {
 
 Status AdmissionOptions::validate() const {
   const bool counts = kind == AdmissionKind::kCount || kind == AdmissionKind::kBloom;
-  HOTROW_RETURN_IF_ERROR(expect(counts ? min_count >= 2 && min_count <= kMostMinCount
-                                       : min_count == 1,
-                                "admission.minCount",
-                                counts ? "an integer from 2 to 1000000"
-                                       : "nothing unless admission.kind is 'count' or 'bloom'",
-                                min_count));
+  HOTROW_RETURN_IF_ERROR(expect(
+      counts ? min_count >= 2 && min_count <= kMostMinCount : min_count == 1, "admission.minCount",
+      counts ? "an integer from 2 to 1000000"
+             : "nothing unless admission.kind is 'count' or 'bloom'",
+      min_count));
   // A counter of the filter holds no more.
   HOTROW_RETURN_IF_ERROR(expect(kind != AdmissionKind::kBloom || min_count <= kMostBloomCount,
                                 "admission.minCount", "at most 255 with admission.kind 'bloom'",
@@ -84,14 +83,13 @@ Status EvictionOptions::validate() const {
                                 static_cast<double>(ttl_ms)));
   HOTROW_RETURN_IF_ERROR(expect(ttl_ms <= kMostTtlMs, "eviction.ttlMs", "at most ten years in ms",
                                 static_cast<double>(ttl_ms)));
-  HOTROW_RETURN_IF_ERROR(
-      expect(max_rows == 0 || policy != EvictionPolicy::kTtl, "eviction.maxRows",
-             "nothing with eviction.policy 'ttl', which evicts by age alone",
-             static_cast<double>(max_rows)));
-  HOTROW_RETURN_IF_ERROR(
-      expect(max_bytes == 0 || policy != EvictionPolicy::kTtl, "eviction.maxBytes",
-             "nothing with eviction.policy 'ttl', which evicts by age alone",
-             static_cast<double>(max_bytes)));
+  HOTROW_RETURN_IF_ERROR(expect(max_rows == 0 || policy != EvictionPolicy::kTtl, "eviction.maxRows",
+                                "nothing with eviction.policy 'ttl', which evicts by age alone",
+                                static_cast<double>(max_rows)));
+  HOTROW_RETURN_IF_ERROR(expect(max_bytes == 0 || policy != EvictionPolicy::kTtl,
+                                "eviction.maxBytes",
+                                "nothing with eviction.policy 'ttl', which evicts by age alone",
+                                static_cast<double>(max_bytes)));
   HOTROW_RETURN_IF_ERROR(expect(max_bytes == 0 || max_bytes >= kLeastTableBytes,
                                 "eviction.maxBytes", "at least 8388608 (8 MiB)",
                                 static_cast<double>(max_bytes)));

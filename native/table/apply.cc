@@ -1,8 +1,8 @@
 // The step of a push that changes rows, key by key, and erasing.
 //
 // The keys of one part of the batch are visited shard by shard, each found in its bucket and its
-// row changed under the home's busy mark; buckets and rows are fetched some keys ahead. A new row is
-// written before anybody can find it.
+// row changed under the home's busy mark; buckets and rows are fetched some keys ahead. A new row
+// is written before anybody can find it.
 #include <array>
 
 #include "table/indexed_rows.h"
@@ -30,8 +30,8 @@ class IndexedRows<IndexT>::Applier {
         plan_(plan),
         batch_(plan.batch->part(number)),
         part_(plan.parts[number]),
-        lines_(std::min<size_t>((rules_.row_bytes() + kLineBytes - 1) / kLineBytes,
-                                kPrefetchLines)),
+        lines_(
+            std::min<size_t>((rules_.row_bytes() + kLineBytes - 1) / kLineBytes, kPrefetchLines)),
         writer_(rows.index_),
         allocator_(rows.rows_) {}
 
@@ -77,8 +77,7 @@ class IndexedRows<IndexT>::Applier {
   void fetch_rows(const Window& window) const {
     for (size_t i = 0; i < window.count; ++i) {
       const BucketType& home = *window.homes[i];
-      const uint32_t found =
-          home.matches(window.keys[i]) & home.load().occupied();
+      const uint32_t found = home.matches(window.keys[i]) & home.load().occupied();
       const uint32_t handle =
           home.handles[BucketType::place_of(found)].load(std::memory_order_relaxed);
       const bool here = (found != 0) & IndexT::is_row(handle);
@@ -120,8 +119,7 @@ class IndexedRows<IndexT>::Applier {
     if (plan_.kind == PushKind::kAssign) {
       rules_.assign(row, gradient, random);
     } else {
-      rules_.apply(row, gradient, plan_.steps->for_key(batch_.keys[id]), random,
-                   part_.scratch);
+      rules_.apply(row, gradient, plan_.steps->for_key(batch_.keys[id]), random, part_.scratch);
     }
   }
 
@@ -257,11 +255,11 @@ uint64_t IndexedRows<IndexT>::set_scores(KeyBatch keys, std::span<const float> s
   return found;
 }
 
-#define HOTROW_INSTANTIATE(IndexT)                                                            \
-  template void IndexedRows<IndexT>::apply(const PushPlan&, uint32_t);                        \
-  template void IndexedRows<IndexT>::remove(Writer&, Hold&, std::vector<uint32_t>&);          \
-  template void IndexedRows<IndexT>::give_back(std::span<const uint32_t>);                    \
-  template uint64_t IndexedRows<IndexT>::erase(KeyBatch);                                     \
+#define HOTROW_INSTANTIATE(IndexT)                                                   \
+  template void IndexedRows<IndexT>::apply(const PushPlan&, uint32_t);               \
+  template void IndexedRows<IndexT>::remove(Writer&, Hold&, std::vector<uint32_t>&); \
+  template void IndexedRows<IndexT>::give_back(std::span<const uint32_t>);           \
+  template uint64_t IndexedRows<IndexT>::erase(KeyBatch);                            \
   template uint64_t IndexedRows<IndexT>::set_scores(KeyBatch, std::span<const float>);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
 #undef HOTROW_INSTANTIATE

@@ -2,8 +2,8 @@
 //
 //   byte   0        40         60     64
 //   plain  keys[5]  handles[5] word              no room for heat: 12.8 bytes a place
-//   heat   keys[4]  handles[4] heats[4]   word   where a policy needs frequency or recency: 16 bytes
-//   byte   0        32         48         60     64
+//   heat   keys[4]  handles[4] heats[4]   word   where a policy needs frequency or recency: 16
+//   bytes byte   0        32         48         60     64
 //
 //   word   31 ...... 8   7 .. 3     2         1      0
 //          version       occupied   overflow  moved  busy

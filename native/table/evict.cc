@@ -184,8 +184,7 @@ void IndexedRows<IndexT>::decay(double factor, Moment moment) {
                     rules_.heat().decayed(heats.load(hold.place), moment.clock, factor));
       }
       if (IndexT::is_row(hold.handle())) return;
-      const auto seen =
-          static_cast<uint32_t>(IndexT::times_seen(hold.handle()) * factor);
+      const auto seen = static_cast<uint32_t>(IndexT::times_seen(hold.handle()) * factor);
       writer.begin(hold);
       if (seen == 0) {
         writer.erase(hold);
@@ -226,13 +225,13 @@ std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t most) {
   return taken;
 }
 
-#define HOTROW_INSTANTIATE(IndexT)                                                              \
-  template uint64_t IndexedRows<IndexT>::evict_but(uint64_t, EvictionReason, Moment,            \
-                                                   const BatchIndex*);                          \
+#define HOTROW_INSTANTIATE(IndexT)                                                               \
+  template uint64_t IndexedRows<IndexT>::evict_but(uint64_t, EvictionReason, Moment,             \
+                                                   const BatchIndex*);                           \
   template void IndexedRows<IndexT>::evict_in_shard(uint32_t, uint64_t, const PushPlan&);        \
   template uint64_t IndexedRows<IndexT>::sweep(const Sweep&, uint32_t, uint32_t, EvictionReason, \
-                                               Moment);                                         \
-  template void IndexedRows<IndexT>::decay(double, Moment);                                     \
+                                               Moment);                                          \
+  template void IndexedRows<IndexT>::decay(double, Moment);                                      \
   template std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
 #undef HOTROW_INSTANTIATE

@@ -41,8 +41,8 @@ class IndexedRows<IndexT>::Gatherer {
         slab_(rows.rows_),
         copy_(rows.rules_.codec().gather()),
         dim_(rows.rules_.dim()),
-        lines_(std::min((rows.rules_.codec().bytes() + kLineBytes - 1) / kLineBytes,
-                        kPrefetchLines)),
+        lines_(
+            std::min((rows.rules_.codec().bytes() + kLineBytes - 1) / kLineBytes, kPrefetchLines)),
         touches_(kHeat && request.counts && rows.rules_.heat().counts_lookups()) {}
 
   uint64_t run() {
@@ -146,13 +146,13 @@ class IndexedRows<IndexT>::Gatherer {
 
   void copy_rows(const Window& window) const {
     if (request_.order == nullptr) {
-      copy_(window.rows.data(), window.count, dim_,
-            request_.rows + window.first * request_.stride, request_.stride);
+      copy_(window.rows.data(), window.count, dim_, request_.rows + window.first * request_.stride,
+            request_.stride);
       return;
     }
     for (size_t i = 0; i < window.count; ++i) {
-      copy_(&window.rows[i], 1, dim_,
-            request_.rows + position(window.first + i) * request_.stride, request_.stride);
+      copy_(&window.rows[i], 1, dim_, request_.rows + position(window.first + i) * request_.stride,
+            request_.stride);
     }
   }
 
@@ -310,8 +310,8 @@ bool IndexedRows<IndexT>::gather_sighted(const GatherRequest& request, size_t po
   return found;
 }
 
-#define HOTROW_INSTANTIATE(IndexT)                                         \
-  template uint64_t IndexedRows<IndexT>::gather(const GatherRequest&);     \
+#define HOTROW_INSTANTIATE(IndexT)                                                     \
+  template uint64_t IndexedRows<IndexT>::gather(const GatherRequest&);                 \
   template void IndexedRows<IndexT>::fill_missing(const GatherRequest&, size_t) const; \
   template bool IndexedRows<IndexT>::gather_one(const GatherRequest&, size_t);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)

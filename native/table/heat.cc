@@ -172,8 +172,7 @@ uint32_t HeatRule::rank(Heat heat, uint32_t clock, uint64_t step) const {
 
 uint64_t HeatRule::unseen_ms(Heat heat, uint32_t clock) const {
   if (!by_time_) return 0;
-  const uint64_t ticks =
-      form_ == Form::kLogCount ? age16(clock, heat.lower()) : age24(clock, heat);
+  const uint64_t ticks = form_ == Form::kLogCount ? age16(clock, heat.lower()) : age24(clock, heat);
   return ticks * tick_;
 }
 

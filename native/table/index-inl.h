@@ -279,8 +279,7 @@ template <class BucketT>
 void BasicIndex<BucketT>::Writer::erase(Hold& hold) {
   Shard& counts = shard();
   counts.size.store(counts.size.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-  counts.erased.store(counts.erased.load(std::memory_order_relaxed) + 1,
-                      std::memory_order_relaxed);
+  counts.erased.store(counts.erased.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   const BucketWord word(hold.holder->word.load(std::memory_order_relaxed));
   hold.holder->store(word.without_place(hold.place));
   hold.holder = nullptr;

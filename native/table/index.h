@@ -4,8 +4,8 @@
 // shift, so a shard can grow by any factor and a rebuild reads the old array and writes the new
 // one in order. Only `locations_` (8 KiB, one word a shard) is read to find a bucket.
 //
-// Threads: any number of readers (`probe`, `still`, `scan`), and one writer a shard (`Writer`), each
-// inside an EpochGuard. Readers wait for nobody but the writer of the very bucket they read; a
+// Threads: any number of readers (`probe`, `still`, `scan`), and one writer a shard (`Writer`),
+// each inside an EpochGuard. Readers wait for nobody but the writer of the very bucket they read; a
 // rebuild lets them read on. Bucket protocol: bucket.h.
 #ifndef HOTROW_TABLE_INDEX_H_
 #define HOTROW_TABLE_INDEX_H_
@@ -151,8 +151,8 @@ class BasicIndex {
     return static_cast<uint32_t>(multiply_high(hash << IndexShards::kBits, homes));
   }
   BucketType* locate(uint64_t hash) const {
-    const auto at = ShardLocation::unpack(
-        locations_[IndexShards::of(hash)].load(std::memory_order_acquire));
+    const auto at =
+        ShardLocation::unpack(locations_[IndexShards::of(hash)].load(std::memory_order_acquire));
     return bucket(at.first_line) + home_number(hash, at.homes);
   }
 

@@ -127,11 +127,10 @@ Status SparseTable::lookup_state(KeyBatch keys, std::span<float> state,
     HOTROW_RETURN_IF_ERROR(check_found(options, keys.size()));
     const uint64_t expected = keys.size() * rules_.state_values();
     if (state.size() != expected) {
-      return Status::invalid_argument("state: expected " + std::to_string(expected) + " values (" +
-                                      std::to_string(keys.size()) + " keys x " +
-                                      std::to_string(rules_.state_values()) +
-                                      " values of state), received " +
-                                      std::to_string(state.size()));
+      return Status::invalid_argument(
+          "state: expected " + std::to_string(expected) + " values (" +
+          std::to_string(keys.size()) + " keys x " + std::to_string(rules_.state_values()) +
+          " values of state), received " + std::to_string(state.size()));
     }
     std::vector<uint8_t> found(options.found.empty() ? 0 : keys.size());
     (void)rows_->gather_state({.keys = keys,

@@ -87,8 +87,8 @@ Status SparseTable::non_finite_status(const PushPlan& plan) const {
 class SparseTable::Gates {
  public:
   /// Takes those of `exclusive` tables exclusively, the others shared.
-  Gates(std::span<PushPlan* const> plans, bool (*exclusive)(const SparseTable&))
-      HOTROW_NO_THREAD_SAFETY_ANALYSIS {
+  Gates(std::span<PushPlan* const> plans,
+        bool (*exclusive)(const SparseTable&)) HOTROW_NO_THREAD_SAFETY_ANALYSIS {
     for (const PushPlan* plan : plans) held_.push_back({plan->table, exclusive(*plan->table)});
     std::ranges::sort(held_, std::less<>(), &Held::table);
     for (const Held& held : held_) {

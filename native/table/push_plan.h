@@ -132,7 +132,7 @@ struct PushPlan {
   IndexShards::Counts keys_in = {};     // distinct keys by shard that the index may have to take
   uint32_t first_shard = 0;             // where its parts begin
   const StepTable* steps = nullptr;     // while it is applied
-  uint64_t number = 0;  // the table's pushes so far, this one included
+  uint64_t number = 0;                  // the table's pushes so far, this one included
   Moment moment;
   uint64_t reserved_rows = 0;
   uint64_t spared = 0;  // rows that its keys have already, and which must not be evicted for it

@@ -65,9 +65,8 @@ void IndexedRows<IndexT>::measure(TableStats& stats) const {
     chains.buckets += its.buckets;
     chains.longest = std::max(chains.longest, its.longest);
   }
-  stats.mean_probe = chains.keys == 0
-                         ? 0
-                         : static_cast<double>(chains.buckets) / static_cast<double>(chains.keys);
+  stats.mean_probe =
+      chains.keys == 0 ? 0 : static_cast<double>(chains.buckets) / static_cast<double>(chains.keys);
   stats.longest_probe = chains.longest;
   const MutexLock lock(log_mutex_);
   stats.evicted_capacity = evicted_[static_cast<size_t>(EvictionReason::kCapacity)];
@@ -76,9 +75,9 @@ void IndexedRows<IndexT>::measure(TableStats& stats) const {
   stats.evicted_shrink = evicted_[static_cast<size_t>(EvictionReason::kShrink)];
 }
 
-#define HOTROW_INSTANTIATE(IndexT)                                                      \
-  template uint64_t IndexedRows<IndexT>::gather_state(const GatherRequest&);            \
-  template std::optional<uint64_t> IndexedRows<IndexT>::walk(uint64_t, size_t,          \
+#define HOTROW_INSTANTIATE(IndexT)                                                          \
+  template uint64_t IndexedRows<IndexT>::gather_state(const GatherRequest&);                \
+  template std::optional<uint64_t> IndexedRows<IndexT>::walk(uint64_t, size_t,              \
                                                              std::vector<uint64_t>&) const; \
   template void IndexedRows<IndexT>::measure(TableStats&) const;
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)

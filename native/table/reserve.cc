@@ -158,10 +158,10 @@ bool IndexedRows<IndexT>::reserve_rows(uint64_t rows) {
   return true;
 }
 
-#define HOTROW_INSTANTIATE(IndexT)                                                            \
+#define HOTROW_INSTANTIATE(IndexT)                                                                \
   template bool IndexedRows<IndexT>::admits(const PushPlan&, uint64_t, uint32_t, uint32_t) const; \
-  template bool IndexedRows<IndexT>::reserve(PushPlan&, Certainty);                           \
-  template void IndexedRows<IndexT>::release(PushPlan&);                                      \
+  template bool IndexedRows<IndexT>::reserve(PushPlan&, Certainty);                               \
+  template void IndexedRows<IndexT>::release(PushPlan&);                                          \
   template bool IndexedRows<IndexT>::reserve_rows(uint64_t);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
 #undef HOTROW_INSTANTIATE

@@ -37,10 +37,10 @@ struct GatherRequest {
 
 /// Which rows a sweep evicts: those of which anything holds.
 struct Sweep {
-  bool expired = false;     // unused for the table's ttl_ms
-  uint64_t unseen_ms = 0;   // unused for so long; 0: not asked
-  double below_uses = 0;    // used less often; 0: not asked
-  double below_norm = 0;    // values with a smaller L2 norm; 0: not asked
+  bool expired = false;    // unused for the table's ttl_ms
+  uint64_t unseen_ms = 0;  // unused for so long; 0: not asked
+  double below_uses = 0;   // used less often; 0: not asked
+  double below_norm = 0;   // values with a smaller L2 norm; 0: not asked
 };
 
 enum class Certainty : uint8_t { kGenerous, kExact };

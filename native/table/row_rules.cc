@@ -57,11 +57,10 @@ void RowRules::begin_row(uint64_t key, std::byte* row, Scratch& scratch) const {
   optimizer_.fill_state({state_of(row), state_values_});
 }
 
-void RowRules::apply(std::byte* row, const float* gradient, const UpdateStep& step,
-                     uint64_t random, Scratch& scratch) const {
+void RowRules::apply(std::byte* row, const float* gradient, const UpdateStep& step, uint64_t random,
+                     Scratch& scratch) const {
   if (step.way == RowWay::kFrozen) return;
-  float* const values =
-      codec_.in_place() ? reinterpret_cast<float*>(row) : scratch.values.data();
+  float* const values = codec_.in_place() ? reinterpret_cast<float*>(row) : scratch.values.data();
   if (!codec_.in_place()) codec_.decode(row, values);
   optimizer_.apply(step, values, state_of(row), gradient, dim(), scratch.gradient.data());
   if (!codec_.in_place()) codec_.encode(values, row, random);

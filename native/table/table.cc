@@ -49,10 +49,9 @@ Moment SparseTable::moment() const {
 
 Status SparseTable::check_learns() const {
   if (options_.value_type != ValueType::kI8 && options_.value_type != ValueType::kI4) return {};
-  return Status::invalid_argument("valueType: expected 'f32', 'f16' or 'bf16' for a push; table '" +
-                                  name_ + "' has rows of " +
-                                  (options_.value_type == ValueType::kI8 ? "'i8'" : "'i4'") +
-                                  ", which take update() only");
+  return Status::invalid_argument(
+      "valueType: expected 'f32', 'f16' or 'bf16' for a push; table '" + name_ + "' has rows of " +
+      (options_.value_type == ValueType::kI8 ? "'i8'" : "'i4'") + ", which take update() only");
 }
 
 Status SparseTable::check_keys(KeyBatch keys) {

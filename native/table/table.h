@@ -37,8 +37,7 @@ class SparseTable final : public Table {
 
   using Table::lookup;
   Status lookup(KeyBatch keys, RowBatch rows, const LookupOptions& options) override;
-  Status lookup_state(KeyBatch keys, std::span<float> state,
-                      const LookupOptions& options) override;
+  Status lookup_state(KeyBatch keys, std::span<float> state, const LookupOptions& options) override;
   Status lookup_pooled(const BagBatch& bags, RowBatch out) override;
   Status push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options = {}) override;
   Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
@@ -76,7 +75,9 @@ class SparseTable final : public Table {
   const TableContext& context() const { return context_; }
 
   /// Does the table want to be kept by a Keeper?
-  bool wants_upkeep() const { return rules_.eviction().background || rules_.eviction().ttl_ms != 0; }
+  bool wants_upkeep() const {
+    return rules_.eviction().background || rules_.eviction().ttl_ms != 0;
+  }
   /// Evicts what has expired in the next `shards` shards. For one thread.
   void sweep_expired(uint32_t shards);
   /// Evicts a slice of what the limit will ask for; false when enough rows are free.
@@ -159,9 +160,9 @@ class SparseTable final : public Table {
   SharedMutex gate_;
   Counters counters_;
   Reservation sketch_memory_;
-  std::unique_ptr<HotKeys> hot_keys_;  // of tables that count them
+  std::unique_ptr<HotKeys> hot_keys_;     // of tables that count them
   std::atomic<uint32_t> plans_begun_{0};  // publishes nothing
-  uint32_t sweep_shard_ = 0;  // where sweep_expired() goes on; of its one thread
+  uint32_t sweep_shard_ = 0;              // where sweep_expired() goes on; of its one thread
   Mutex idle_mutex_;
   std::vector<std::unique_ptr<PushPlan>> idle_plans_ HOTROW_GUARDED_BY(idle_mutex_);
   std::vector<std::unique_ptr<BatchIndex>> idle_batches_ HOTROW_GUARDED_BY(idle_mutex_);

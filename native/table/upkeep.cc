@@ -38,8 +38,7 @@ Status SparseTable::reserve(uint64_t rows) {
     if (closed()) return closed_status();
     const uint64_t size = rows_->size();
     if (rows <= size) return {};
-    const bool done =
-        with_gates(context_, gate_, [&] { return rows_->reserve_rows(rows - size); });
+    const bool done = with_gates(context_, gate_, [&] { return rows_->reserve_rows(rows - size); });
     if (done) return {};
     return Status::capacity("table '" + name_ + "': " + std::to_string(rows) +
                             " rows would not fit: " + std::to_string(context_.budget.used()) +
@@ -225,8 +224,7 @@ bool SparseTable::evict_ahead() {
     const uint64_t size = rows_->size();
     if (size <= wanted) return {};
     worked = with_gates(context_, gate_, [&] {
-      return rows_->evict(std::min(size - wanted, kSlice), EvictionReason::kCapacity,
-                          moment()) > 0;
+      return rows_->evict(std::min(size - wanted, kSlice), EvictionReason::kCapacity, moment()) > 0;
     });
     return {};
   });

@@ -210,9 +210,9 @@ enum class AdmissionKind : uint8_t {
 
 struct AdmissionOptions {
   AdmissionKind kind = AdmissionKind::kAll;
-  uint32_t min_count = 1;   ///< kCount, kBloom: gradients of the key, duplicates counted
-  float probability = 1;    ///< kProbability
-  uint64_t capacity = 0;    ///< kBloom: different keys that are expected between two decays
+  uint32_t min_count = 1;  ///< kCount, kBloom: gradients of the key, duplicates counted
+  float probability = 1;   ///< kProbability
+  uint64_t capacity = 0;   ///< kBloom: different keys that are expected between two decays
 
   Status validate() const;
   bool operator==(const AdmissionOptions&) const = default;
@@ -261,7 +261,8 @@ enum class ValueType : uint8_t {
   /// bfloat16, 2 bytes a value, the upper half of a binary32: 8 significant bits, subnormals kept,
   /// range +-0x1.fep127 (3.39e38).
   kBf16,
-  /// For serving: rows are assigned, not pushed. 1 byte a value and 8 bytes a row. q from 0 to 255 stands for bias + scale * q in f32, rounded
+  /// For serving: rows are assigned, not pushed. 1 byte a value and 8 bytes a row. q from 0 to 255
+  /// stands for bias + scale * q in f32, rounded
   /// after the product and after the sum; bias = min(row), scale = (max(row) - min(row)) / 255 and
   /// q = (x - bias) / scale to the nearest, ties to even. An error is at most scale / 2 and the
   /// rounding of that formula, unless scale is subnormal. Range +-2^126, so that no step overflows.

@@ -28,23 +28,23 @@ struct HotKey {
 
 struct TableStats {
   uint64_t rows = 0;
-  uint64_t candidates = 0;           ///< keys seen that have no row yet (AdmissionKind::kCount)
-  uint64_t row_bytes = 0;            ///< bytes of one row with its optimizer state and padding
-  uint64_t row_memory_bytes = 0;     ///< memory held for rows, free ones included
-  uint64_t index_memory_bytes = 0;   ///< memory held for buckets
-  uint64_t filter_memory_bytes = 0;  ///< memory held for AdmissionKind::kBloom
+  uint64_t candidates = 0;             ///< keys seen that have no row yet (AdmissionKind::kCount)
+  uint64_t row_bytes = 0;              ///< bytes of one row with its optimizer state and padding
+  uint64_t row_memory_bytes = 0;       ///< memory held for rows, free ones included
+  uint64_t index_memory_bytes = 0;     ///< memory held for buckets
+  uint64_t filter_memory_bytes = 0;    ///< memory held for AdmissionKind::kBloom
   uint64_t hot_keys_memory_bytes = 0;  ///< memory held for TableOptions::hot_keys
-  uint64_t buckets = 0;              ///< bucket lines of all shards
-  uint64_t bucket_keys = 0;          ///< keys a bucket holds: 5, or 4 where the policy needs heat
+  uint64_t buckets = 0;                ///< bucket lines of all shards
+  uint64_t bucket_keys = 0;            ///< keys a bucket holds: 5, or 4 where the policy needs heat
   uint64_t shards = 0;
   double load = 0;             ///< keys per place of the buckets
   double mean_probe = 0;       ///< buckets on the way to a key, from a sample of the shards
   uint64_t longest_probe = 0;  ///< the most of them
-  uint64_t lookups = 0;  ///< keys looked up
-  uint64_t hits = 0;     ///< of them, keys that had a row
-  uint64_t pushes = 0;   ///< gradients pushed, duplicates counted
-  uint64_t updates = 0;  ///< rows assigned
-  uint64_t created = 0;  ///< rows made by push or update
+  uint64_t lookups = 0;        ///< keys looked up
+  uint64_t hits = 0;           ///< of them, keys that had a row
+  uint64_t pushes = 0;         ///< gradients pushed, duplicates counted
+  uint64_t updates = 0;        ///< rows assigned
+  uint64_t created = 0;        ///< rows made by push or update
   uint64_t erased = 0;
   uint64_t skipped_gradients = 0;  ///< rows left out by NonFinite::kSkip
   uint64_t not_admitted = 0;       ///< keys of pushes that made no row by the table's admission

@@ -45,8 +45,8 @@ struct ShrinkOptions {
 
 /// A page of a table's rows; see Table::scan.
 struct ScanPage {
-  std::vector<uint64_t> keys;   ///< [m]
-  std::vector<float> rows;      ///< [m, dim]
+  std::vector<uint64_t> keys;    ///< [m]
+  std::vector<float> rows;       ///< [m, dim]
   std::optional<uint64_t> next;  ///< where the next page begins, or none: this was the last
 };
 

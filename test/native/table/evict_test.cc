@@ -13,8 +13,8 @@ namespace hotrow::test {
 namespace {
 
 constexpr EvictionPolicy kChoosers[] = {
-    EvictionPolicy::kLru,          EvictionPolicy::kLfu,         EvictionPolicy::kAgeingLfu,
-    EvictionPolicy::kOldestStep,   EvictionPolicy::kSmallestNorm, EvictionPolicy::kLowestScore,
+    EvictionPolicy::kLru,        EvictionPolicy::kLfu,          EvictionPolicy::kAgeingLfu,
+    EvictionPolicy::kOldestStep, EvictionPolicy::kSmallestNorm, EvictionPolicy::kLowestScore,
     EvictionPolicy::kRandom,
 };
 
@@ -257,8 +257,8 @@ TEST(Eviction, WhatAPolicyDoesNotKnowIsRefused) {
   EXPECT_TRUE(fails(plain->evict(1).status(), StatusCode::kInvalidArgument, "eviction.policy"));
   EXPECT_TRUE(fails(plain->shrink({.unseen_ms = 1}).status(), StatusCode::kInvalidArgument,
                     "eviction.ttlMs"));
-  EXPECT_TRUE(fails(plain->shrink({.below_uses = 1}).status(), StatusCode::kInvalidArgument,
-                    "belowUses"));
+  EXPECT_TRUE(
+      fails(plain->shrink({.below_uses = 1}).status(), StatusCode::kInvalidArgument, "belowUses"));
   EXPECT_TRUE(fails(plain->set_scores(range(0, 1), std::vector<float>(1)).status(),
                     StatusCode::kInvalidArgument, "lowestScore"));
   EXPECT_TRUE(fails(plain->decay(1.5), StatusCode::kInvalidArgument, "factor"));
@@ -281,8 +281,8 @@ TEST(Eviction, ContradictoryOptionsAreNamed) {
   EXPECT_TRUE(wrong({.ttl_ms = 5}, "eviction.ttlMs"));
   EXPECT_TRUE(wrong({.background = true}, "eviction.background"));
   EXPECT_TRUE(wrong({.policy = EvictionPolicy::kTtl}, "eviction.ttlMs"));
-  EXPECT_TRUE(wrong({.policy = EvictionPolicy::kTtl, .max_rows = 1, .ttl_ms = 5},
-                    "eviction.maxRows"));
+  EXPECT_TRUE(
+      wrong({.policy = EvictionPolicy::kTtl, .max_rows = 1, .ttl_ms = 5}, "eviction.maxRows"));
   EXPECT_TRUE(wrong({.policy = EvictionPolicy::kRandom, .ttl_ms = 5}, "eviction.ttlMs"));
   EXPECT_TRUE(wrong({.policy = EvictionPolicy::kLru, .max_bytes = 100}, "eviction.maxBytes"));
   EXPECT_TRUE(wrong({.policy = EvictionPolicy::kLru, .half_life = 100}, "eviction.halfLife"));

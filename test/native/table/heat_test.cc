@@ -144,13 +144,13 @@ TEST(HeatRule, StepsKeepTheirOrder) {
 }
 
 TEST(HeatRule, KnowsWhichPoliciesNeedIt) {
-  for (const auto policy : {EvictionPolicy::kNone, EvictionPolicy::kRandom,
-                            EvictionPolicy::kSmallestNorm}) {
+  for (const auto policy :
+       {EvictionPolicy::kNone, EvictionPolicy::kRandom, EvictionPolicy::kSmallestNorm}) {
     EXPECT_FALSE(HeatRule::needed(policy));
   }
-  for (const auto policy : {EvictionPolicy::kLru, EvictionPolicy::kLfu, EvictionPolicy::kAgeingLfu,
-                            EvictionPolicy::kTtl, EvictionPolicy::kOldestStep,
-                            EvictionPolicy::kLowestScore}) {
+  for (const auto policy :
+       {EvictionPolicy::kLru, EvictionPolicy::kLfu, EvictionPolicy::kAgeingLfu,
+        EvictionPolicy::kTtl, EvictionPolicy::kOldestStep, EvictionPolicy::kLowestScore}) {
     EXPECT_TRUE(HeatRule::needed(policy));
   }
 }

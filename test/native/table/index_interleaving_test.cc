@@ -120,9 +120,7 @@ class Scenario {
     for (int i = 0; i < reads; ++i) read(static_cast<size_t>(i) % kKeys, seen);
   }
 
-  void grow() {
-    EXPECT_TRUE(map_.grow(6, 0, true, Growth::kAlways));
-  }
+  void grow() { EXPECT_TRUE(map_.grow(6, 0, true, Growth::kAlways)); }
   uint64_t count(size_t number) { return rows_[map_.find(keys_[number])].a.load() % kCounts; }
 
   static constexpr size_t kKeys = 11;

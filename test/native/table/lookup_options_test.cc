@@ -62,7 +62,8 @@ TEST(LookupOptions, SeveralTablesFillOneOutput) {
   const auto users = must(store->table("user", sum_table(2)));
   const auto items = must(store->table("item", sum_table(3)));
   must(users->push(range(0, 2), std::vector<float>{1, 2, 3, 4}));
-  must(items->push(range(0, 4), std::vector<float>{10, 11, 12, 20, 21, 22, 30, 31, 32, 40, 41, 42}));
+  must(
+      items->push(range(0, 4), std::vector<float>{10, 11, 12, 20, 21, 22, 30, 31, 32, 40, 41, 42}));
   // Two users, two items each: [4, 1 + 2 + 3], the first column the trainer's own.
   std::vector<float> out(4 * 6, 7.0F);
   const std::span<float> all(out);
@@ -85,7 +86,8 @@ TEST(LookupOptions, StridesInBatchesThatRepeatThemselves) {
   std::vector<float> plain(keys.size() * 2);
   must(table->lookup(keys, plain));
   std::vector<float> strided(keys.size() * 5, -1.0F);
-  must(table->lookup_into({.table = table.table.get(), .keys = keys, .rows = strided, .stride = 5}));
+  must(
+      table->lookup_into({.table = table.table.get(), .keys = keys, .rows = strided, .stride = 5}));
   for (size_t i = 0; i < keys.size(); ++i) {
     ASSERT_EQ(strided[i * 5], plain[i * 2]);
     ASSERT_EQ(strided[i * 5 + 1], plain[i * 2 + 1]);

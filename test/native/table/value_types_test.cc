@@ -121,8 +121,7 @@ TEST(ValueTypes, TheSameBitsForAnyNumberOfThreads) {
 }
 
 TEST(ValueTypes, PoolingAndMissingKeysGiveF32) {
-  for (const ValueType type :
-       {ValueType::kF16, ValueType::kBf16, ValueType::kI8, ValueType::kI4}) {
+  for (const ValueType type : {ValueType::kF16, ValueType::kBf16, ValueType::kI8, ValueType::kI4}) {
     TableOptions options = of(type, 4);
     options.initializer = {.kind = InitializerKind::kConstant, .value = 0.5F};
     const LoneTable table(options);
