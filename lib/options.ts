@@ -117,7 +117,8 @@ export interface InitializerOptions {
  */
 export interface AdmissionOptions {
   /**
-   * `'all'`; `'count'`: from a key's `minCount`th gradient on, counted exactly; `'bloom'`: the
+   * `'all'`; `'count'`: from a key's `minCount`th gradient on, counted exactly, but halved when a
+   * table with `maxRows` or `maxBytes` has more keys without a row than it may have rows; `'bloom'`: the
    * same, counted in a filter; `'probability'`: at each of its pushes with `probability`. By
    * default what the other fields speak of.
    */
@@ -165,7 +166,10 @@ export interface EvictionOptions {
   readonly ttlMs?: number
   /** Of `'ageingLfu'`, in uses of keys of the whole table. By default eight per row. */
   readonly halfLife?: number
-  /** Keep some rows free, so that no push waits for evictions. By default false. */
+  /**
+   * Keep some rows of `maxRows` or `maxBytes` free, so that no push waits for evictions. By default
+   * false.
+   */
   readonly background?: boolean
   /** Evicted keys that are kept for `takeEvicted`, the latest so many, up to 2^24. By default 0. */
   readonly log?: number

@@ -93,6 +93,11 @@ Status EvictionOptions::validate() const {
   HOTROW_RETURN_IF_ERROR(expect(max_bytes == 0 || max_bytes >= kLeastTableBytes,
                                 "eviction.maxBytes", "at least 8388608 (8 MiB)",
                                 static_cast<double>(max_bytes)));
+  if (background && max_rows == 0 && max_bytes == 0) {
+    return Status::invalid_argument(
+        "eviction.background: expected eviction.maxRows or eviction.maxBytes beside it, received "
+        "neither");
+  }
   HOTROW_RETURN_IF_ERROR(
       expect(half_life == 0 || policy == EvictionPolicy::kAgeingLfu, "eviction.halfLife",
              "nothing unless eviction.policy is 'ageingLfu'", static_cast<double>(half_life)));

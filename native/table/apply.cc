@@ -46,6 +46,7 @@ class IndexedRows<IndexT>::Applier {
       }
     }
     rows_.size_.fetch_add(part_.created, std::memory_order_relaxed);
+    if (rules_.admission().kind == AdmissionKind::kBloom) count_sightings();
   }
 
  private:
@@ -133,6 +134,8 @@ class IndexedRows<IndexT>::Applier {
   }
 
   bool create(Hold& hold, size_t id, const float* gradient) {
+    // Never so: what was promised covers it.
+    if (part_.rows_left == 0) return false;
     const uint32_t handle = allocator_.take(part_.rows_left);
     std::byte* const row = rows_.rows_.row(handle);
     rules_.begin_row(batch_.keys[id], row, part_.scratch);
@@ -149,9 +152,20 @@ class IndexedRows<IndexT>::Applier {
   /// Counts a key that gets no row yet.
   bool note_seen(Hold& hold, size_t id, uint32_t seen) {
     const AdmissionKind kind = rules_.admission().kind;
-    if (kind == AdmissionKind::kBloom) rows_.bloom_->add(batch_.hashes[id], part_.times(id));
+    if (kind == AdmissionKind::kBloom) part_.count_later(id);
     if (kind != AdmissionKind::kCount) return true;
+    if (!hold.found() && writer_.size() >= rules_.limit_shard_keys()) {
+      rows_.age_candidates(writer_, kAgeing);
+      if (writer_.size() >= rules_.limit_shard_keys()) return true;
+      hold = writer_.find(batch_.keys[id], batch_.hashes[id]);
+    }
     return put(hold, id, IndexT::seen_handle(seen + part_.times(id)));
+  }
+
+  void count_sightings() {
+    for (size_t id = 0; id < batch_.size(); ++id) {
+      if (part_.counts_later(id)) rows_.bloom_->add(batch_.hashes[id], part_.times(id));
+    }
   }
 
   /// Gives the key the handle, and a place where it has none.

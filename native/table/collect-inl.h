@@ -26,8 +26,8 @@ Status SparseTable::collect(PushPlan& plan, KeyBatch keys, PushKind kind, const 
   if (hot_keys_ && kind == PushKind::kGradient) hot_keys_->offer(keys);
   plan.moment = moment();
   // Golden-ratio steps: whoever comes next begins far from here.
-  plan.first_shard =
-      (plans_begun_.fetch_add(1, std::memory_order_relaxed) * 633) % IndexShards::kCount;
+  plan.draw = plans_begun_.fetch_add(1, std::memory_order_relaxed);
+  plan.first_shard = static_cast<uint32_t>(plan.draw * 633 % IndexShards::kCount);
   plan.batch = take_batch();
   const uint32_t parts = context_.parts_for(keys.size());
   plan.batch->assign(keys, parts, context_.pool);

@@ -173,26 +173,33 @@ uint64_t IndexedRows<IndexT>::sweep(const Sweep& sweep, uint32_t first, uint32_t
 }
 
 template <class IndexT>
+void IndexedRows<IndexT>::age_candidates(Writer& writer, double factor) {
+  writer.each([&](Hold hold, uint64_t) {
+    if (IndexT::is_row(hold.handle())) return;
+    const auto seen = static_cast<uint32_t>(IndexT::times_seen(hold.handle()) * factor);
+    writer.begin(hold);
+    if (seen == 0) {
+      writer.erase(hold);
+    } else {
+      writer.set_handle(hold, IndexT::seen_handle(seen));
+    }
+    writer.end(hold);
+  });
+}
+
+template <class IndexT>
 void IndexedRows<IndexT>::decay(double factor, Moment moment) {
   for (uint32_t shard = 0; shard < IndexT::kShards; ++shard) {
     Writer writer(index_);
     writer.enter(shard);
-    writer.each([&](Hold hold, uint64_t) {
-      if constexpr (kHeat) {
+    if constexpr (kHeat) {
+      writer.each([&](Hold hold, uint64_t) {
         auto& heats = hold.holder->heats;
         heats.store(hold.place,
                     rules_.heat().decayed(heats.load(hold.place), moment.clock, factor));
-      }
-      if (IndexT::is_row(hold.handle())) return;
-      const auto seen = static_cast<uint32_t>(IndexT::times_seen(hold.handle()) * factor);
-      writer.begin(hold);
-      if (seen == 0) {
-        writer.erase(hold);
-      } else {
-        writer.set_handle(hold, IndexT::seen_handle(seen));
-      }
-      writer.end(hold);
-    });
+      });
+    }
+    age_candidates(writer, factor);
   }
   if (!bloom_) return;
   // A filter can only halve: as often as comes nearest.
@@ -231,6 +238,7 @@ std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t most) {
   template void IndexedRows<IndexT>::evict_in_shard(uint32_t, uint64_t, const PushPlan&);        \
   template uint64_t IndexedRows<IndexT>::sweep(const Sweep&, uint32_t, uint32_t, EvictionReason, \
                                                Moment);                                          \
+  template void IndexedRows<IndexT>::age_candidates(Writer&, double);                            \
   template void IndexedRows<IndexT>::decay(double, Moment);                                      \
   template std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)

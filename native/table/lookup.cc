@@ -59,6 +59,7 @@ void SparseTable::count_lookups(KeyBatch keys, uint64_t hits) {
 
 Status SparseTable::check_lookup(const TableLookup& lookup) const {
   const auto wrong = [](std::string text) { return Status::invalid_argument(std::move(text)); };
+  if (closed()) return closed_status();
   HOTROW_RETURN_IF_ERROR(check_keys(lookup.keys));
   HOTROW_RETURN_IF_ERROR(check_found(lookup.options, lookup.keys.size()));
   const size_t dim = options_.dim;
@@ -107,9 +108,8 @@ Status SparseTable::look_up(const TableLookup& lookup) {
 Status SparseTable::lookup_into(const TableLookup& lookup) {
   return guarded([&]() -> Status {
     const EpochGuard guard;
-    if (closed()) return closed_status();
-    const CallTimer timer(context_.latencies.lookup, lookup.keys.size());
     HOTROW_RETURN_IF_ERROR(check_lookup(lookup));
+    const CallTimer timer(context_.latencies.lookup, lookup.keys.size());
     return look_up(lookup);
   });
 }

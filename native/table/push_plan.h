@@ -77,7 +77,11 @@ class PushPart {
   /// The id to visit i-th.
   size_t id(size_t i) const { return order_.empty() ? i : order_[i]; }
   /// Positions of the batch that were added; 1 where nobody counts them.
-  uint32_t times(size_t id) const { return added.empty() ? 1 : added[id]; }
+  uint32_t times(size_t id) const { return added.empty() ? 1 : added[id] & ~kUncounted; }
+  /// Notes that the filter has yet to count the key: only once the whole part is done, so that no
+  /// key is let in, beyond what was promised, by the keys beside it.
+  void count_later(size_t id) { added[id] |= kUncounted; }
+  bool counts_later(size_t id) const { return (added[id] & kUncounted) != 0; }
 
   RowRules::Scratch scratch;
   // By id: positions that were added; none, and nothing is applied. Empty unless NonFinite::kSkip
@@ -94,6 +98,8 @@ class PushPart {
   // deciding whether to. Longer rows that come once are used where they are.
   static constexpr uint32_t kAlwaysSummedDim = 16;
   static constexpr uint32_t kBorrowed = UINT32_MAX;
+  // In `added`; a batch has fewer positions.
+  static constexpr uint32_t kUncounted = uint32_t{1} << 31;
 
   void accumulate(float* sum, const float* row, float scale) {
     if (scale == 1.0F) {
@@ -130,6 +136,7 @@ struct PushPlan {
   std::unique_ptr<BatchIndex> batch;
   mutable std::vector<PushPart> parts;  // at least as many as the batch has; each its thread's
   IndexShards::Counts keys_in = {};     // distinct keys by shard that the index may have to take
+  uint64_t draw = 0;                    // numbers the pushes and updates begun
   uint32_t first_shard = 0;             // where its parts begin
   const StepTable* steps = nullptr;     // while it is applied
   uint64_t number = 0;                  // the table's pushes so far, this one included

@@ -30,7 +30,7 @@ bool IndexedRows<IndexT>::admits(const PushPlan& plan, uint64_t hash, uint32_t s
     case AdmissionKind::kBloom:
       return uint64_t{bloom_->estimate(hash)} + times >= admission.min_count;
     case AdmissionKind::kProbability:
-      return draw_of(hash, plan.number) < static_cast<double>(admission.probability);
+      return draw_of(hash, plan.draw) < static_cast<double>(admission.probability);
   }
   return true;
 }
@@ -79,9 +79,12 @@ uint64_t IndexedRows<IndexT>::count_new(PushPlan& plan) {
         ++plan.spared;
         continue;
       }
-      if (!hold.found()) ++plan.keys_in[IndexShards::of(hash)];
       const uint32_t seen = hold.found() ? IndexT::times_seen(hold.handle()) : 0;
-      if (admits(plan, hash, seen, part.times(id))) ++part.rows_left;
+      const bool admitted = admits(plan, hash, seen, part.times(id));
+      if (admitted) ++part.rows_left;
+      uint32_t& keys_in = plan.keys_in[IndexShards::of(hash)];
+      const bool counted = writer.size() + keys_in < rules_.limit_shard_keys();
+      if (!hold.found() && (admitted || counted)) ++keys_in;
     }
     rows += part.rows_left;
   }
@@ -114,6 +117,8 @@ bool IndexedRows<IndexT>::grow_shards(PushPlan& plan) {
       Writer writer(index_);
       writer.enter(shard);
       if (writer.grow(more, false, Growth::kWithinBudget)) continue;
+      // Keys without a row go before those with one.
+      if (rules_.evicts()) age_candidates(writer, kAgeing);
       over = writer.over_capacity(more);
     }
     if (!rules_.evicts()) return false;
@@ -146,14 +151,18 @@ void IndexedRows<IndexT>::release(PushPlan& plan) {
 
 template <class IndexT>
 bool IndexedRows<IndexT>::reserve_rows(uint64_t rows) {
-  if (!rows_.back_ahead(rows)) return false;
   const auto per_shard = static_cast<uint32_t>(rows / IndexT::kShards);
   // Shards fill unevenly: four standard deviations more.
   const auto more = per_shard + 4 * static_cast<uint32_t>(std::sqrt(per_shard)) + 1;
+  IndexShards::Counts counts;
+  counts.fill(more);
+  Reservation index_bytes;
+  if (!index_bytes.take(budget_, index_.growth_bytes(counts))) return false;
+  if (!rows_.back_ahead(rows)) return false;
   Writer writer(index_);
   for (uint32_t shard = 0; shard < IndexT::kShards; ++shard) {
     writer.enter(shard);
-    if (!writer.grow(more, false, Growth::kWithinBudget)) return false;
+    if (!writer.grow(more, false, Growth::kAlways)) return false;
   }
   return true;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "memory/slab_pool.h"
+#include "table/shards.h"
 
 namespace hotrow {
 
@@ -11,14 +12,28 @@ namespace {
 // What a key takes of the index at most, growing shards included (docs/PERFORMANCE.md).
 constexpr uint64_t kIndexBytesPerKey = 28;
 
-uint64_t limit_of(const EvictionOptions& options, uint64_t row_bytes) {
+bool counts_in_index(const AdmissionOptions& admission) {
+  return admission.kind == AdmissionKind::kCount;
+}
+
+uint64_t limit_of(const TableOptions& table, uint64_t row_bytes) {
+  const EvictionOptions& options = table.eviction;
   uint64_t limit = options.max_rows == 0 ? UINT64_MAX : options.max_rows;
   if (options.max_bytes != 0) {
     // Rows and index are held in whole huge pages.
     const uint64_t bytes = options.max_bytes - 2 * kHugePageBytes;
-    limit = std::min(limit, bytes / (slab_stride(row_bytes) + kIndexBytesPerKey));
+    // Beside each row may be a key that has none yet, and these come and go, which leaves holes.
+    const uint64_t keys = counts_in_index(table.admission) ? 3 : 1;
+    limit = std::min(limit, bytes / (slab_stride(row_bytes) + keys * kIndexBytesPerKey));
   }
   return limit;
+}
+
+uint64_t shard_limit_of(const AdmissionOptions& admission, uint64_t rows) {
+  if (rows == UINT64_MAX || !counts_in_index(admission)) return UINT64_MAX;
+  // Small tables fill unevenly, and a few buckets are there anyhow.
+  constexpr uint64_t kFew = 4;
+  return 2 * (rows / IndexShards::kCount) + kFew;
 }
 
 uint64_t bytes_of(const RowCodec& codec, uint64_t state_values) {
@@ -36,7 +51,8 @@ RowRules::RowRules(const TableOptions& options)
       missing_(options.missing),
       admission_(options.admission),
       eviction_(options.eviction),
-      limit_rows_(limit_of(options.eviction, bytes_of(codec_, state_values_))),
+      limit_rows_(limit_of(options, bytes_of(codec_, state_values_))),
+      limit_shard_keys_(shard_limit_of(options.admission, limit_rows_)),
       heat_(options.eviction, limit_rows_ == UINT64_MAX ? 0 : limit_rows_) {}
 
 void RowRules::fill_missing(uint64_t key, std::span<float> out) const {

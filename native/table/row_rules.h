@@ -36,6 +36,9 @@ class RowRules {
   }
   /// Rows that the table may hold, by max_rows and max_bytes; UINT64_MAX when neither is set.
   uint64_t limit_rows() const { return limit_rows_; }
+  /// Keys that a shard may hold before those that have no row yet are aged: as many of these as of
+  /// rows. UINT64_MAX where nothing is limited.
+  uint64_t limit_shard_keys() const { return limit_shard_keys_; }
 
   float* state_of(std::byte* row) const { return reinterpret_cast<float*>(row + codec_.bytes()); }
   const float* state_of(const std::byte* row) const {
@@ -75,6 +78,7 @@ class RowRules {
   const AdmissionOptions admission_;
   const EvictionOptions eviction_;
   const uint64_t limit_rows_;
+  const uint64_t limit_shard_keys_;
   const HeatRule heat_;
 };
 

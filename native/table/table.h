@@ -68,7 +68,7 @@ class SparseTable final : public Table {
   static Status push_all(std::span<const PushRequest> requests);
   /// The checks of push() alone.
   Status check_rows(const char* name, KeyBatch keys, size_t values) const;
-  /// One table's part of lookup_all(): its checks, then its work.
+  /// One table's part of lookup_all(): its checks, whether it is open too, then its work.
   Status check_lookup(const TableLookup& lookup) const;
   Status lookup_into(const TableLookup& lookup);
   uint64_t size() const;
@@ -161,7 +161,7 @@ class SparseTable final : public Table {
   Counters counters_;
   Reservation sketch_memory_;
   std::unique_ptr<HotKeys> hot_keys_;     // of tables that count them
-  std::atomic<uint32_t> plans_begun_{0};  // publishes nothing
+  std::atomic<uint64_t> plans_begun_{0};  // publishes nothing
   uint32_t sweep_shard_ = 0;              // where sweep_expired() goes on; of its one thread
   Mutex idle_mutex_;
   std::vector<std::unique_ptr<PushPlan>> idle_plans_ HOTROW_GUARDED_BY(idle_mutex_);

@@ -38,6 +38,11 @@ Status SparseTable::reserve(uint64_t rows) {
     if (closed()) return closed_status();
     const uint64_t size = rows_->size();
     if (rows <= size) return {};
+    if (rows > rules_.limit_rows()) {
+      return Status::capacity("table '" + name_ + "': " + std::to_string(rows) +
+                              " rows would not fit: its eviction options allow " +
+                              std::to_string(rules_.limit_rows()));
+    }
     const bool done = with_gates(context_, gate_, [&] { return rows_->reserve_rows(rows - size); });
     if (done) return {};
     return Status::capacity("table '" + name_ + "': " + std::to_string(rows) +

@@ -143,6 +143,45 @@ TEST(Admission, UnderALimitOfRows) {
   EXPECT_EQ(table.stats().evicted_capacity, evicted);
 }
 
+TEST(Admission, AFilterUnderALimitLetsInNoMoreThanWasPromised) {
+  // Ten times as many keys as the filter is made for, so that nearly all share their counters.
+  TableOptions options =
+      admitting({.kind = AdmissionKind::kBloom, .min_count = 2, .capacity = 1});
+  options.eviction = {.policy = EvictionPolicy::kLru, .max_rows = 25'000};
+  for (const uint32_t threads : {1U, 2U}) {
+    const LoneTable table(options, threads);
+    for (uint64_t push = 0; push < 30; ++push) {
+      table.push(range(push * 20'000, 20'000));
+      ASSERT_LE(table->size(), 25'000U);
+    }
+  }
+}
+
+TEST(Admission, AChanceUnderALimitIsDrawnOnce) {
+  TableOptions options =
+      admitting({.kind = AdmissionKind::kProbability, .probability = 0.5F});
+  options.eviction = {.policy = EvictionPolicy::kLru, .max_rows = 1000};
+  const LoneTable table(options);
+  for (uint64_t push = 0; push < 50; ++push) {
+    table.push(range(push * 900, 900));
+    ASSERT_LE(table->size(), 1000U);
+  }
+  EXPECT_NEAR(static_cast<double>(table.stats().created) / 45'000, 0.5, 0.02);
+}
+
+TEST(Admission, ALimitOfBytesBoundsTheKeysWithoutRowsToo) {
+  TableOptions options = admitting({.kind = AdmissionKind::kCount, .min_count = 5});
+  options.eviction = {.policy = EvictionPolicy::kLru, .max_bytes = 8 * kMiB};
+  const LoneTable table(options);
+  for (uint64_t push = 0; push < 40; ++push) table.push(range(push * 50'000, 50'000));
+  const TableStats stats = table.stats();
+  EXPECT_LE(stats.index_memory_bytes + stats.row_memory_bytes, 8 * kMiB);
+  EXPECT_GT(stats.candidates, 10'000U);
+  // Keys that come again and again get their rows all the same, some a little later.
+  for (int i = 0; i < 8; ++i) table.push(range(5'000'000, 1000));
+  EXPECT_EQ(table.count(range(5'000'000, 1000)), 1000U);
+}
+
 TEST(Admission, ContradictoryOptionsAreNamed) {
   const auto wrong = [](AdmissionOptions admission, const char* field) {
     return fails(admitting(admission).validate(), StatusCode::kInvalidArgument, field);

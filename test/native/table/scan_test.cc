@@ -131,5 +131,21 @@ TEST(Reserve, NoShardGrowsUntilThen) {
   EXPECT_EQ(table.stats().rows, 95'000U);
 }
 
+TEST(Reserve, RefusedItTakesNothing) {
+  const LoneTable table(sum_table(1), 1, 16 * kMiB);
+  const uint64_t before = table.context.budget.used();
+  EXPECT_TRUE(fails(table->reserve(1'000'000), StatusCode::kCapacity, "memoryBytes"));
+  EXPECT_EQ(table.context.budget.used(), before);
+  table.push(range(0, 10'000));
+}
+
+TEST(Reserve, BeyondTheTablesOwnLimitIsRefused) {
+  TableOptions options = sum_table(1);
+  options.eviction = {.policy = EvictionPolicy::kLru, .max_rows = 1000};
+  const LoneTable table(options);
+  must(table->reserve(1000));
+  EXPECT_TRUE(fails(table->reserve(1001), StatusCode::kCapacity, "eviction options"));
+}
+
 }  // namespace
 }  // namespace hotrow::test
