@@ -111,6 +111,7 @@ TableOptions read_table_options(Napi::Object object) {
           .non_finite = read_enum<NonFinite>(object, "nonFinite"),
           .admission = read_admission(object.Get("admission").As<Napi::Object>()),
           .eviction = read_eviction(object.Get("eviction").As<Napi::Object>()),
+          .hot_keys = static_cast<uint32_t>(read_count(object, "hotKeys")),
           .seed = read_seed(object),
           .groups = read_groups(object.Get("groups").As<Napi::Array>())};
 }

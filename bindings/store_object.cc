@@ -28,6 +28,28 @@ Napi::Object to_object(Napi::Env env, const ParameterInfo& info) {
   return object;
 }
 
+Napi::Object to_object(Napi::Env env, const LatencySummary& summary) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("count", to_number(env, summary.count));
+  object.Set("meanNs", Napi::Number::New(env, summary.mean_ns));
+  object.Set("p50Ns", to_number(env, summary.p50_ns));
+  object.Set("p90Ns", to_number(env, summary.p90_ns));
+  object.Set("p99Ns", to_number(env, summary.p99_ns));
+  object.Set("p999Ns", to_number(env, summary.p999_ns));
+  object.Set("maxNs", to_number(env, summary.max_ns));
+  return object;
+}
+
+Napi::Object to_object(Napi::Env env, const StoreLatency& latency) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("lookup", to_object(env, latency.lookup));
+  object.Set("lookupPooled", to_object(env, latency.lookup_pooled));
+  object.Set("push", to_object(env, latency.push));
+  object.Set("update", to_object(env, latency.update));
+  object.Set("erase", to_object(env, latency.erase));
+  return object;
+}
+
 }  // namespace
 
 Napi::Function StoreObject::define(Napi::Env env) {
@@ -116,10 +138,16 @@ Napi::Value StoreObject::stats(const Napi::CallbackInfo& info) {
         Napi::Object object = Napi::Object::New(env);
         object.Set("memoryBytes", to_number(env, stats.memory_bytes));
         object.Set("memoryUsedBytes", to_number(env, stats.memory_used_bytes));
+        object.Set("rowMemoryBytes", to_number(env, stats.row_memory_bytes));
+        object.Set("indexMemoryBytes", to_number(env, stats.index_memory_bytes));
+        object.Set("filterMemoryBytes", to_number(env, stats.filter_memory_bytes));
+        object.Set("hotKeysMemoryBytes", to_number(env, stats.hot_keys_memory_bytes));
+        object.Set("denseMemoryBytes", to_number(env, stats.dense_memory_bytes));
         object.Set("tables", to_number(env, stats.tables));
         object.Set("dense", to_number(env, stats.dense));
         object.Set("rows", to_number(env, stats.rows));
         object.Set("threads", to_number(env, stats.threads));
+        object.Set("latency", to_object(env, stats.latency));
         return object;
       });
 }

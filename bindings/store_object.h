@@ -79,6 +79,7 @@ class TableObject : public Napi::ObjectWrap<TableObject> {
   Napi::Value set_scores(const Napi::CallbackInfo& info);
   Napi::Value take_evicted(const Napi::CallbackInfo& info);
   Napi::Value scan(const Napi::CallbackInfo& info);
+  Napi::Value hot_keys(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
 
   /// lookup and lookupState, in one job: `values` is what `call` fills.

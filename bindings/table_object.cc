@@ -43,7 +43,9 @@ Napi::Function TableObject::define(Napi::Env env) {
        InstanceMethod<&TableObject::decay>("decay"),
        InstanceMethod<&TableObject::set_scores>("setScores"),
        InstanceMethod<&TableObject::take_evicted>("takeEvicted"),
-       InstanceMethod<&TableObject::scan>("scan"), InstanceMethod<&TableObject::stats>("stats")});
+       InstanceMethod<&TableObject::scan>("scan"),
+       InstanceMethod<&TableObject::hot_keys>("hotKeys"),
+       InstanceMethod<&TableObject::stats>("stats")});
 }
 
 Napi::Value TableObject::make(Napi::Env env, std::shared_ptr<Table> table,

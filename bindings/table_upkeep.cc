@@ -25,6 +25,7 @@ Napi::Object to_object(Napi::Env env, const TableStats& stats) {
   set("rowMemoryBytes", stats.row_memory_bytes);
   set("indexMemoryBytes", stats.index_memory_bytes);
   set("filterMemoryBytes", stats.filter_memory_bytes);
+  set("hotKeysMemoryBytes", stats.hot_keys_memory_bytes);
   set("buckets", stats.buckets);
   set("bucketKeys", stats.bucket_keys);
   set("shards", stats.shards);
@@ -60,6 +61,14 @@ Napi::Object to_object(Napi::Env env, const std::vector<EvictedKey>& evicted) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("keys", to_array(env, keys));
   object.Set("reasons", to_array(env, reasons));
+  return object;
+}
+
+Napi::Object to_object(Napi::Env env, const HotKey& hot) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("key", Napi::BigInt::New(env, hot.key));
+  object.Set("count", to_number(env, hot.count));
+  object.Set("error", to_number(env, hot.error));
   return object;
 }
 
@@ -140,6 +149,18 @@ Napi::Value TableObject::scan(const Napi::CallbackInfo& info) {
       info.This().As<Napi::Object>(),
       [table = table_, from, rows = to_count(info[1])] { return table->scan(from, rows); },
       [](Napi::Env env, const ScanPage& page) { return to_object(env, page); });
+}
+
+// hotKeys(most)
+Napi::Value TableObject::hot_keys(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(),
+      [table = table_, most = to_count(info[0])] { return table->hot_keys(most); },
+      [](Napi::Env env, const std::vector<HotKey>& keys) {
+        Napi::Array array = Napi::Array::New(env, keys.size());
+        for (uint32_t i = 0; i < keys.size(); ++i) array.Set(i, to_object(env, keys[i]));
+        return array;
+      });
 }
 
 Napi::Value TableObject::stats(const Napi::CallbackInfo& info) {

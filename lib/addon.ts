@@ -48,6 +48,8 @@ export interface NativeTableOptions {
   nonFinite: number
   admission: NativeAdmission
   eviction: NativeEviction
+  /** 0: not counted. */
+  hotKeys: number
   seed: bigint
   groups: NativeGroup[]
 }
@@ -70,18 +72,58 @@ export interface ParameterInfo {
   rows: number
 }
 
+/**
+ * Times of one operation, of all its calls since the store was opened; calls of fewer than 64 keys
+ * are sampled. All are 0 when there was none.
+ */
+export interface LatencySummary {
+  /** Calls, where sampled estimated. */
+  count: number
+  meanNs: number
+  /** Percentiles within 3.125 %. */
+  p50Ns: number
+  p90Ns: number
+  p99Ns: number
+  p999Ns: number
+  maxNs: number
+}
+
 /** Figures of a store. */
 export interface StoreStats {
   /** The ceiling, in bytes. */
   memoryBytes: number
-  /** Memory held by rows, index and dense parameters. */
+  /** Memory held, the sum of the five that follow. */
   memoryUsedBytes: number
+  /** Rows of tables, free ones included. */
+  rowMemoryBytes: number
+  indexMemoryBytes: number
+  /** Filters of `admission.kind: 'bloom'`. */
+  filterMemoryBytes: number
+  /** Counts of `hotKeys`. */
+  hotKeysMemoryBytes: number
+  /** Dense parameters with their optimizer state. */
+  denseMemoryBytes: number
   tables: number
   dense: number
   /** Rows of all tables. */
   rows: number
   /** Threads that one large call may use. */
   threads: number
+  /**
+   * Times in the core, without the way from and to JavaScript, over all tables. A call over several
+   * tables is one lookup a table, and one push.
+   */
+  latency: Record<'lookup' | 'lookupPooled' | 'push' | 'update' | 'erase', LatencySummary>
+}
+
+/**
+ * A key and how often it was used, estimated from one key in 64: of these, it came at least
+ * `count - error` and at most `count` times.
+ */
+export interface HotKey {
+  key: bigint
+  count: number
+  error: number
 }
 
 /** Figures of a table; what is counted, is counted since it was made. */
@@ -97,6 +139,8 @@ export interface TableStats {
   indexMemoryBytes: number
   /** Memory held for the filter of `admission.kind: 'bloom'`. */
   filterMemoryBytes: number
+  /** Memory held for the counts of `hotKeys`. */
+  hotKeysMemoryBytes: number
   /** Bucket lines of 64 bytes. */
   buckets: number
   /** Keys a bucket holds: 5, or 4 where the eviction policy keeps something of each. */
@@ -223,6 +267,8 @@ export interface NativeTable {
   takeEvicted(most: number): Promise<NativeEvicted>
   /** `from` must be 0 or the `next` of a page, `rows` an integer from 0 on. */
   scan(from: bigint, rows: number): Promise<NativeScanPage>
+  /** `most` must be an integer from 0 on. */
+  hotKeys(most: number): Promise<HotKey[]>
   stats(): Promise<TableStats>
 }
 

@@ -28,6 +28,7 @@ const tableFields = [
   'nonFinite',
   'admission',
   'eviction',
+  'hotKeys',
   'seed',
   'groups',
 ]
@@ -84,6 +85,7 @@ export function completeStoreOptions(options: StoreOptions): NativeStoreOptions 
 export function completeTableOptions(options: TableOptions): NativeTableOptions {
   checkObject('options', options, tableFields)
   const { dim, valueType = 'f32', rounding = 'nearest', missing = 'initial' } = options
+  const { hotKeys = 0 } = options
   return {
     dim: checkInteger('dim', dim, 1, 8192),
     valueType: checkChoice('valueType', valueType, valueTypes),
@@ -91,6 +93,7 @@ export function completeTableOptions(options: TableOptions): NativeTableOptions 
     missing: checkChoice('missing', missing, ['initial', 'zeros']),
     admission: completeAdmission(options.admission),
     eviction: completeEviction(options.eviction),
+    hotKeys: checkInteger('hotKeys', hotKeys, 0, 4096),
     groups: completeGroups(options.groups),
     ...completeCommon(options),
   }

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export type { ParameterInfo, StoreStats, TableStats } from './addon.ts'
+export type { HotKey, LatencySummary, ParameterInfo, StoreStats, TableStats } from './addon.ts'
 export { Dense } from './dense.ts'
 export {
   StoreError,

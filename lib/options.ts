@@ -118,9 +118,9 @@ export interface InitializerOptions {
 export interface AdmissionOptions {
   /**
    * `'all'`; `'count'`: from a key's `minCount`th gradient on, counted exactly, but halved when a
-   * table with `maxRows` or `maxBytes` has more keys without a row than it may have rows; `'bloom'`: the
-   * same, counted in a filter; `'probability'`: at each of its pushes with `probability`. By
-   * default what the other fields speak of.
+   * table with `maxRows` or `maxBytes` has more keys without a row than it may have rows;
+   * `'bloom'`: the same, counted in a filter; `'probability'`: at each of its pushes with
+   * `probability`. By default what the other fields speak of.
    */
   readonly kind?: 'all' | 'count' | 'bloom' | 'probability'
   /** Gradients of a key, duplicates counted, that make a row: up to 1,000,000; of `'bloom'` 255. */
@@ -233,6 +233,11 @@ export interface TableOptions {
   admission?: AdmissionOptions
   /** Which rows go when there are too many. By default none. */
   eviction?: EvictionOptions
+  /**
+   * Keys that `table.hotKeys()` is to name well, up to 4,096: a sketch of 640 bytes for each, over
+   * one in 64 of the keys looked up and pushed. By default 0: not counted.
+   */
+  hotKeys?: number
   /** Seed of the initial rows, a u64 above 0. By default made from the table's name. */
   seed?: bigint | number
   /** At most 64, in any order, no slot in two of them. By default none. */

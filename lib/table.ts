@@ -1,5 +1,5 @@
 /** A sparse table: rows of f32 values under 64-bit keys. */
-import type { NativeTable, TableStats } from './addon.ts'
+import type { HotKey, NativeTable, TableStats } from './addon.ts'
 import {
   checkCallOptions,
   checkChoice,
@@ -330,6 +330,17 @@ export class Table {
     const count = checkInteger('rows', rows, 1, maxPage)
     checkSignal('signal', signal)
     return scanPages((from) => this.#call((native) => native.scan(from, count)), signal)
+  }
+
+  /**
+   * The keys that were looked up and pushed most, the highest count first; of tables with the
+   * option `hotKeys`. Fewer than `most` when fewer were seen.
+   *
+   * @param most - 0 to 65,536; by default 16
+   */
+  hotKeys(most = 16): Promise<HotKey[]> {
+    const count = checkInteger('most', most, 0, 65_536)
+    return this.#call((native) => native.hotKeys(count))
   }
 
   /** Size, memory and counts. */

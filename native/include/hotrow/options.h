@@ -202,7 +202,7 @@ enum class NonFinite : uint8_t {
 
 /// Which keys get a row. Others are looked up as missing keys are, and their gradients dropped.
 enum class AdmissionKind : uint8_t {
-  kAll,          ///< every pushed key
+  kAll,  ///< every pushed key
   /// From its min_count-th gradient on, counted in the index beside the rows' keys. A table with
   /// max_rows or max_bytes holds as many keys that have no row as rows; when more come, their
   /// counts are halved, and those at 0 go.

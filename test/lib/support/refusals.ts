@@ -33,11 +33,13 @@ export async function openFixture(options: Partial<TableOptions> = {}): Promise<
 /** All that can be seen of a fixture, except for the counters that reads move. */
 export async function picture({ store, table, dense }: Fixture): Promise<unknown> {
   const { lookups, hits, ...stats } = await table.stats()
+  const { latency, ...storeStats } = await store.stats()
+  assert.ok(latency.lookup.maxNs >= 0)
   assert.ok(lookups >= hits)
   return {
     names: await store.tables(),
     stats,
-    store: await store.stats(),
+    store: storeStats,
     held: [...(await table.lookup(kHeld))],
     missing: [...(await table.lookup(kMissing))],
     dense: [...(await dense.pull())],

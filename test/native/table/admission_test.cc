@@ -145,8 +145,7 @@ TEST(Admission, UnderALimitOfRows) {
 
 TEST(Admission, AFilterUnderALimitLetsInNoMoreThanWasPromised) {
   // Ten times as many keys as the filter is made for, so that nearly all share their counters.
-  TableOptions options =
-      admitting({.kind = AdmissionKind::kBloom, .min_count = 2, .capacity = 1});
+  TableOptions options = admitting({.kind = AdmissionKind::kBloom, .min_count = 2, .capacity = 1});
   options.eviction = {.policy = EvictionPolicy::kLru, .max_rows = 25'000};
   for (const uint32_t threads : {1U, 2U}) {
     const LoneTable table(options, threads);
@@ -158,8 +157,7 @@ TEST(Admission, AFilterUnderALimitLetsInNoMoreThanWasPromised) {
 }
 
 TEST(Admission, AChanceUnderALimitIsDrawnOnce) {
-  TableOptions options =
-      admitting({.kind = AdmissionKind::kProbability, .probability = 0.5F});
+  TableOptions options = admitting({.kind = AdmissionKind::kProbability, .probability = 0.5F});
   options.eviction = {.policy = EvictionPolicy::kLru, .max_rows = 1000};
   const LoneTable table(options);
   for (uint64_t push = 0; push < 50; ++push) {
