@@ -67,6 +67,38 @@ std::vector<Figure> figures_of(const Report& report, uint32_t dim) {
   return figures;
 }
 
+/// Rows of half the bytes, converted on the way, beside f32 ones.
+void half_figure(Bench& bench) {
+  constexpr uint32_t kDim = 64;
+  const std::string name = "f16/lookup/dim64/batch4096/uniform";
+  if (!bench.report.wants(name)) return;
+  const uint64_t bytes = kDim * (sizeof(float) + sizeof(uint16_t)) + 2 * kIndexBytes;
+  const uint64_t rows = bench.rows_that_fit(bytes, name);
+  bench.report.note(name);
+  const uint64_t memory = 2 * rows * kDim * sizeof(float) + (uint64_t{4} << 30);
+  Ours half({.dim = kDim, .optimizer = {}, .memory_bytes = memory, .value_type = ValueType::kF16});
+  Ours whole({.dim = kDim, .optimizer = {}, .memory_bytes = memory});
+  half.load(rows);
+  whole.load(rows);
+  const std::vector<Stream> streams = bench.streams(Choice::kUniform, rows);
+  const Buffer out(kBatch * kDim);
+  const auto enter = [&](const char* who, const Ours& ours) {
+    return Contestant{who,
+                      1,
+                      streams[0].size(),
+                      [&](uint32_t) {
+                        for_batches(streams[0], kBatch,
+                                    [&](auto, auto keys) { ours.lookup(keys, out.data()); });
+                      },
+                      {},
+                      {}};
+  };
+  const std::vector<Contestant> contestants = {enter("hotrow", half), enter("f32", whole)};
+  Params params = common_params(rows, kDim, bench.settings.rounds);
+  params.emplace_back("batch", std::to_string(kBatch));
+  bench.report.add_race(name, params, race(bench.team, contestants, bench.settings.rounds, true));
+}
+
 }  // namespace
 
 void lookup_figures(Bench& bench) {
@@ -82,6 +114,7 @@ void lookup_figures(Bench& bench) {
     Scene scene(bench, {.dim = dim, .rows = rows, .batch = kLargeBatch});
     for (const Figure& figure : figures) one_figure(scene, figure);
   }
+  half_figure(bench);
 }
 
 }  // namespace hotrow::bench

@@ -13,9 +13,12 @@ namespace hotrow::bench {
 
 namespace {
 
-constexpr uint32_t kDim = 64;
+constexpr uint32_t kDim = 16;
 constexpr uint64_t kBatch = 16;
-constexpr uint64_t kMostRows = uint64_t{1} << 22;
+// Of the rows of other figures: 50 million.
+constexpr uint64_t kTimes = 3;
+// A turn takes half a minute.
+constexpr uint32_t kMostRounds = 2;
 
 /// The longest calls, in microseconds.
 struct Longest {
@@ -87,11 +90,13 @@ void pause_figures(Bench& bench) {
     return;
   }
   bench.report.note(name);
-  const uint64_t rows = std::min(bench.settings.rows, kMostRows);
+  const uint64_t rows = std::min(kTimes * bench.settings.rows,
+                                 (bench.settings.memory_gib << 30) / (kDim * sizeof(float) + 64));
+  const uint32_t rounds = std::min(bench.settings.rounds, kMostRounds);
   const uint64_t memory = 2 * rows * kDim * sizeof(float) + (uint64_t{4} << 30);
   // Writes while growing and after, reads while growing and after.
   std::array<Samples, 4> samples;
-  for (uint32_t round = 0; round < bench.settings.rounds; ++round) {
+  for (uint32_t round = 0; round < rounds; ++round) {
     const Ours ours({.dim = kDim, .optimizer = {}, .memory_bytes = memory});
     const Longest growing = one_turn(bench, {ours, rows, true});
     const Longest after = one_turn(bench, {ours, rows, false});
@@ -100,7 +105,7 @@ void pause_figures(Bench& bench) {
     samples[2].values.push_back(growing.read);
     samples[3].values.push_back(after.read);
   }
-  const Params params = common_params(rows, kDim, bench.settings.rounds);
+  const Params params = common_params(rows, kDim, rounds);
   const auto add = [&](const char* kind, const Samples& growing, const Samples& after) {
     const double control = after.median();
     bench.report.add({name + kind,

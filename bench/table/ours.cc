@@ -20,7 +20,8 @@ Ours::Ours(const Shape& shape) : dim_(shape.dim) {
   auto store = Store::open(":memory:", {.memory_bytes = shape.memory_bytes, .threads = 1});
   must(store.status());
   store_ = store.value();
-  auto table = store_->table("rows", {.dim = shape.dim, .optimizer = shape.optimizer});
+  auto table = store_->table(
+      "rows", {.dim = shape.dim, .value_type = shape.value_type, .optimizer = shape.optimizer});
   must(table.status());
   table_ = table.value();
 }

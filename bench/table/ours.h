@@ -17,6 +17,7 @@ class Ours {
     uint32_t dim = 0;
     OptimizerOptions optimizer;
     uint64_t memory_bytes = 0;
+    ValueType value_type = ValueType::kF32;
   };
 
   /// The store may use one thread: benchmark threads call the table themselves.

@@ -1,6 +1,7 @@
 #include "scene.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 
@@ -54,22 +55,12 @@ uint64_t scene_bytes(uint32_t dim, const OptimizerOptions& optimizer) {
 }
 
 const char* name_of(OptimizerKind kind) {
-  switch (kind) {
-    case OptimizerKind::kSgd:
-      return "sgd";
-    case OptimizerKind::kAdagrad:
-      return "adagrad";
-    case OptimizerKind::kRowwiseAdagrad:
-      return "rowwise-adagrad";
-    case OptimizerKind::kAdam:
-      return "adam";
-    case OptimizerKind::kFtrl:
-      return "ftrl";
-    case OptimizerKind::kSum:
-      return "sum";
-    default:  // not measured
-      return "";
-  }
+  constexpr std::array kNames = {
+      "sgd",      "adagrad",  "rowwise-adagrad", "adam",       "ftrl",     "sum",
+      "momentum", "nesterov", "adagrad-decay",   "rmsprop",    "adadelta", "adamw",
+      "amsgrad",  "adamax",   "rowwise-adam",    "group-ftrl", "lamb",     "lars",
+      "lion"};
+  return kNames[static_cast<size_t>(kind)];
 }
 
 }  // namespace hotrow::bench
