@@ -58,12 +58,14 @@ bool IndexedRows<IndexT>::collect_victims(size_t sampled, Moment moment, const B
   victims.clear();
   const uint64_t all = index_.buckets() + IndexT::kShards;
   for (uint64_t step = 0; step < all && victims.size() < sampled; ++step) {
-    const bool there = index_.glance(hand_shard_, hand_bucket_, [&](const auto& entry) {
+    // The hand's mutex is held; the analysis does not see that through glance().
+    const auto look = [&](const auto& entry) HOTROW_NO_THREAD_SAFETY_ANALYSIS {
       if (!IndexT::is_row(entry.handle)) return;
       const uint64_t hash = mix64(entry.key);
       if (spared != nullptr && spared->contains(entry.key, hash)) return;
       victims.push_back({rank_of(entry, moment), hash, entry.key});
-    });
+    };
+    const bool there = index_.glance(hand_shard_, hand_bucket_, look);
     ++hand_bucket_;
     if (there) continue;
     hand_bucket_ = 0;
@@ -109,11 +111,12 @@ void IndexedRows<IndexT>::evict_in_shard(uint32_t shard, uint64_t keys, const Pu
   const MutexLock lock(hand_mutex_);
   std::vector<Victim> victims;
   uint32_t bucket = 0;
-  while (index_.glance(shard, bucket++, [&](const auto& entry) {
+  const auto look = [&](const auto& entry) HOTROW_NO_THREAD_SAFETY_ANALYSIS {
     const uint64_t hash = mix64(entry.key);
     if (!IndexT::is_row(entry.handle) || plan.batch->contains(entry.key, hash)) return;
     victims.push_back({rank_of(entry, plan.moment), hash, entry.key});
-  })) {
+  };
+  while (index_.glance(shard, bucket++, look)) {
   }
   keep_coldest(victims, keys);
   (void)remove_all(victims, EvictionReason::kCapacity);
