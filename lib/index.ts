@@ -14,6 +14,8 @@ export {
 export { constant, normal, truncatedNormal, uniform, zeros } from './initializers.ts'
 export { hashKey, type KeyLike, keysOf, setSlotKey, slotKey, slotKeys } from './keys.ts'
 export {
+  type AdagradOptions,
+  type AdamOptions,
   adadelta,
   adagrad,
   adagradDecay,
@@ -21,14 +23,18 @@ export {
   adamax,
   adamw,
   amsgrad,
+  type FtrlOptions,
   ftrl,
   type GradientOptions,
   groupFtrl,
   lamb,
   lars,
   lion,
+  type MomentumOptions,
   momentum,
   nesterov,
+  type RateOptions,
+  type RhoOptions,
   rmsprop,
   rowwiseAdagrad,
   rowwiseAdam,

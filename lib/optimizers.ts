@@ -18,24 +18,24 @@ export interface GradientOptions {
   clipNorm?: number
 }
 
-interface RateOptions extends GradientOptions {
+export interface RateOptions extends GradientOptions {
   /** By default 0.01 where the rule says nothing else. A push may bring its own. */
   learningRate?: number
 }
 
-interface AdagradOptions extends RateOptions {
+export interface AdagradOptions extends RateOptions {
   /** Where the accumulator starts. By default 0.1. */
   initialAccumulator?: number
   /** By default 1e-10. */
   epsilon?: number
 }
 
-interface MomentumOptions extends RateOptions {
+export interface MomentumOptions extends RateOptions {
   /** From 0 to below 1. By default 0.9. */
   momentum?: number
 }
 
-interface AdamOptions extends RateOptions {
+export interface AdamOptions extends RateOptions {
   /** From 0 to below 1. By default 0.9. */
   beta1?: number
   /** From 0 to below 1. By default 0.999. */
@@ -44,7 +44,7 @@ interface AdamOptions extends RateOptions {
   epsilon?: number
 }
 
-interface FtrlOptions extends RateOptions {
+export interface FtrlOptions extends RateOptions {
   /** By default 1. */
   beta?: number
   /** By default 0. */
@@ -55,7 +55,7 @@ interface FtrlOptions extends RateOptions {
   initialAccumulator?: number
 }
 
-interface RhoOptions extends RateOptions {
+export interface RhoOptions extends RateOptions {
   /** Share of the old mean that stays, from 0 to below 1. By default 0.9. */
   rho?: number
   epsilon?: number

@@ -106,7 +106,9 @@ export function nativeConcat(
   also: readonly 'out'[] = [],
 ): Concat {
   checkCallOptions(options, ['stride', ...also])
-  const { stride: wished, out } = options ?? {}
+  const wished = options?.stride
+  // Where `out` is not to be given, an inherited one is nobody's wish.
+  const out = also.includes('out') ? options?.out : undefined
   let rows: number | undefined
   const filled: Columns[] = []
   const parts = nativeRequests(requests, ([table, keys, place], argument): NativeConcat => {

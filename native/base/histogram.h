@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "base/hash.h"
 #include "hotrow/stats.h"
 
 namespace hotrow {
@@ -122,8 +123,9 @@ class CallTimer {
 
   /// Calls for which this one of the thread stands: none or kSampled.
   static uint32_t sampled() {
-    thread_local uint32_t calls = 0;
-    return calls++ % kSampled == 0 ? kSampled : 0;
+    thread_local uint64_t calls = 0;
+    // By a hash: calls often alternate between operations.
+    return mix64(calls++) % kSampled == 0 ? kSampled : 0;
   }
 
   LatencyHistogram& histogram_;

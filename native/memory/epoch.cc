@@ -1,7 +1,6 @@
 #include "memory/epoch.h"
 
 #include <algorithm>
-#include <iterator>
 #include <new>
 #include <utility>
 
@@ -85,20 +84,20 @@ void EpochDomain::retire(std::function<void()> deleter) {
 void EpochDomain::reclaim() {
   MutexLock reclaiming(reclaiming_);
   const uint64_t oldest = oldest_pinned();
-  std::vector<Retired> ready;
-  {
-    MutexLock lock(mutex_);
-    try {
-      ready.reserve(retired_.size());
-    } catch (const std::bad_alloc&) {
-      return;  // a later call will do it
+  // One by one, which needs no memory.
+  for (;;) {
+    Retired ready;
+    {
+      MutexLock lock(mutex_);
+      const auto found = std::ranges::find_if(
+          retired_, [oldest](const Retired& retired) { return retired.epoch < oldest; });
+      if (found == retired_.end()) return;
+      ready = std::move(*found);
+      *found = std::move(retired_.back());
+      retired_.pop_back();
     }
-    const auto keep = std::partition(retired_.begin(), retired_.end(),
-                                     [&](const Retired& r) { return r.epoch >= oldest; });
-    std::move(keep, retired_.end(), std::back_inserter(ready));
-    retired_.erase(keep, retired_.end());
+    ready.deleter();
   }
-  for (Retired& retired : ready) retired.deleter();
 }
 
 void EpochDomain::synchronize() {

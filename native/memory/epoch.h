@@ -41,7 +41,7 @@ class EpochDomain {
  private:
   struct Slot;
   struct Retired {
-    uint64_t epoch;
+    uint64_t epoch = 0;
     std::function<void()> deleter;
   };
 

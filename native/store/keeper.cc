@@ -13,6 +13,8 @@ using std::chrono::nanoseconds;
 constexpr milliseconds kPeriod{10};
 // Longest work between two looks at the share.
 constexpr milliseconds kSlice{2};
+// However small the share is.
+constexpr double kMostRestNs = 60e9;
 // Sweeps of a whole table within its time to live: no row outlives it by more than an eighth.
 constexpr double kSweepsPerLife = 8;
 
@@ -57,7 +59,8 @@ void Keeper::loop() {
     const nanoseconds start = now();
     const nanoseconds busy = tend(start - last);
     last = start;
-    const auto rest = std::chrono::duration_cast<nanoseconds>(busy * (1 / share_ - 1));
+    const double rest_ns = static_cast<double>(busy.count()) * (1 / share_ - 1);
+    const nanoseconds rest(static_cast<int64_t>(std::min(rest_ns, kMostRestNs)));
     wake_.wait_for(mutex_, std::max<nanoseconds>(kPeriod, rest));
   }
 }
@@ -65,7 +68,10 @@ void Keeper::loop() {
 nanoseconds Keeper::tend(nanoseconds since_last) {
   const nanoseconds start = now();
   const double elapsed_ms = static_cast<double>(since_last.count()) * 1e-6;
-  for (Kept& kept : kept_) {
+  // Each table in turn comes first: one with much to do does not keep the others from theirs.
+  ++turn_;
+  for (size_t i = 0; i < kept_.size(); ++i) {
+    Kept& kept = kept_[(turn_ + i) % kept_.size()];
     SparseTable& table = *kept.table;
     if (const uint64_t ttl_ms = table.options().eviction.ttl_ms; ttl_ms > 0) {
       kept.owed_shards +=

@@ -48,6 +48,7 @@ class Keeper {
   CondVar wake_;
   bool stopping_ HOTROW_GUARDED_BY(mutex_) = false;
   std::vector<Kept> kept_ HOTROW_GUARDED_BY(mutex_);
+  size_t turn_ HOTROW_GUARDED_BY(mutex_) = 0;
   std::thread thread_ HOTROW_GUARDED_BY(mutex_);
 };
 

@@ -63,6 +63,7 @@ Output output_of(const TableLookup& lookup) {
 /// Does any value belong to both? Where strides differ, whatever lies between counts as well.
 bool overlap(const Output& a, const Output& b) {
   const std::less<> before;
+  if (a.begin == a.end || b.begin == b.end) return false;
   if (!before(a.begin, b.end) || !before(b.begin, a.end)) return false;
   if (a.stride != b.stride) return true;
   const auto between = reinterpret_cast<intptr_t>(b.begin) - reinterpret_cast<intptr_t>(a.begin);

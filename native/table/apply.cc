@@ -45,7 +45,6 @@ class IndexedRows<IndexT>::Applier {
         break;
       }
     }
-    rows_.size_.fetch_add(part_.created, std::memory_order_relaxed);
     if (rules_.admission().kind == AdmissionKind::kBloom) count_sightings();
   }
 
@@ -140,7 +139,10 @@ class IndexedRows<IndexT>::Applier {
     std::byte* const row = rows_.rows_.row(handle);
     rules_.begin_row(batch_.keys[id], row, part_.scratch);
     change(row, id, gradient);
+    // Before anybody can find it, and erase it.
+    rows_.size_.fetch_add(1, std::memory_order_relaxed);
     if (!put(hold, id, handle)) {
+      rows_.size_.fetch_sub(1, std::memory_order_relaxed);
       allocator_.put_back(handle);
       return false;
     }
@@ -155,7 +157,7 @@ class IndexedRows<IndexT>::Applier {
     if (kind == AdmissionKind::kBloom) part_.count_later(id);
     if (kind != AdmissionKind::kCount) return true;
     if (!hold.found() && writer_.size() >= rules_.limit_shard_keys()) {
-      rows_.age_candidates(writer_, kAgeing);
+      rows_.age_candidates(writer_, kAgeing, plan_.batch.get());
       if (writer_.size() >= rules_.limit_shard_keys()) return true;
       hold = writer_.find(batch_.keys[id], batch_.hashes[id]);
     }

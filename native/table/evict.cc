@@ -176,9 +176,11 @@ uint64_t IndexedRows<IndexT>::sweep(const Sweep& sweep, uint32_t first, uint32_t
 }
 
 template <class IndexT>
-void IndexedRows<IndexT>::age_candidates(Writer& writer, double factor) {
-  writer.each([&](Hold hold, uint64_t) {
+void IndexedRows<IndexT>::age_candidates(Writer& writer, double factor,
+                                         const BatchIndex* spared) {
+  writer.each([&](Hold hold, uint64_t key) {
     if (IndexT::is_row(hold.handle())) return;
+    if (spared != nullptr && spared->contains(key, mix64(key))) return;
     const auto seen = static_cast<uint32_t>(IndexT::times_seen(hold.handle()) * factor);
     writer.begin(hold);
     if (seen == 0) {
@@ -202,7 +204,7 @@ void IndexedRows<IndexT>::decay(double factor, Moment moment) {
                     rules_.heat().decayed(heats.load(hold.place), moment.clock, factor));
       });
     }
-    age_candidates(writer, factor);
+    age_candidates(writer, factor, nullptr);
   }
   if (!bloom_) return;
   // A filter can only halve: as often as comes nearest.
@@ -241,7 +243,7 @@ std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t most) {
   template void IndexedRows<IndexT>::evict_in_shard(uint32_t, uint64_t, const PushPlan&);        \
   template uint64_t IndexedRows<IndexT>::sweep(const Sweep&, uint32_t, uint32_t, EvictionReason, \
                                                Moment);                                          \
-  template void IndexedRows<IndexT>::age_candidates(Writer&, double);                            \
+  template void IndexedRows<IndexT>::age_candidates(Writer&, double, const BatchIndex*);                            \
   template void IndexedRows<IndexT>::decay(double, Moment);                                      \
   template std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)

@@ -32,10 +32,22 @@ constexpr std::array<double, 16> kRoots = {
     1.9152065613971474,
 };
 
+// Whoever asks may hold a clock from before the use that it asks about: a sixteenth of what a clock
+// counts is taken as the future, and that has no age.
 constexpr uint16_t age16(uint32_t clock, uint16_t then) {
-  return static_cast<uint16_t>(clock - then);
+  constexpr uint16_t kFuture = UINT16_MAX - UINT16_MAX / 16;
+  const auto age = static_cast<uint16_t>(clock - then);
+  return age < kFuture ? age : 0;
 }
-constexpr uint32_t age24(uint32_t clock, Heat then) { return (clock - then.bits()) & Heat::kMost; }
+constexpr uint32_t age24(uint32_t clock, Heat then) {
+  constexpr uint32_t kFuture = Heat::kMost - Heat::kMost / 16;
+  const uint32_t age = (clock - then.bits()) & Heat::kMost;
+  return age < kFuture ? age : 0;
+}
+/// The later of two clocks.
+constexpr uint16_t later16(uint32_t clock, uint16_t then) {
+  return age16(clock, then) == 0 ? then : static_cast<uint16_t>(clock);
+}
 
 }  // namespace
 
@@ -61,9 +73,9 @@ uint8_t LogCount::halved(uint8_t count, uint32_t times) {
   return count;
 }
 
-uint8_t LogCount::of(double uses_) {
+uint8_t LogCount::of(double wanted) {
   uint8_t count = 0;
-  while (count < UINT8_MAX && uses(static_cast<uint8_t>(count + 1)) <= uses_) ++count;
+  while (count < UINT8_MAX && uses(static_cast<uint8_t>(count + 1)) <= wanted) ++count;
   return count;
 }
 
@@ -139,7 +151,7 @@ Heat HeatRule::used(Heat heat, uint32_t clock, uint64_t hash) const {
       const uint8_t count =
           by_time_ ? heat.upper() : LogCount::halved(heat.upper(), age16(clock, heat.lower()));
       const uint64_t random = mix64(hash ^ (uint64_t{clock} << 32) ^ heat.bits());
-      return {LogCount::next(count, random), static_cast<uint16_t>(clock)};
+      return {LogCount::next(count, random), later16(clock, heat.lower())};
     }
     default:
       return heat;
@@ -189,7 +201,7 @@ Heat HeatRule::decayed(Heat heat, uint32_t clock, double factor) const {
   }
   if (form_ != Form::kLogCount) return heat;
   return {LogCount::of(uses(heat, clock) * factor),
-          by_time_ ? heat.lower() : static_cast<uint16_t>(clock)};
+          by_time_ ? heat.lower() : later16(clock, heat.lower())};
 }
 
 }  // namespace hotrow

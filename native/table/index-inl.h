@@ -319,7 +319,7 @@ bool BasicIndex<BucketT>::Writer::grow(uint64_t more, bool force, Growth growth)
   const bool worn = shard().erased.load(std::memory_order_relaxed) >=
                     shard().grow_at.load(std::memory_order_relaxed);
   // Tidying up can wait for better times.
-  if (worn) (void)rebuild(homes, growth);
+  if (worn) (void)rebuild(homes, Growth::kWithinBudget);
   return true;
 }
 

@@ -156,11 +156,18 @@ Status SparseTable::capacity_status(const PushPlan& plan) const {
 
 Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> plans) {
   const auto reserve_all = [&](Certainty (*certainty)(const SparseTable&)) {
+    const auto release_before = [&](size_t end) {
+      for (size_t i = 0; i < end; ++i) plans[i]->table->rows_->release(*plans[i]);
+    };
     for (size_t i = 0; i < plans.size(); ++i) {
       const SparseTable& table = *plans[i]->table;
-      plans[i]->number = table.steps_.load(std::memory_order_relaxed) + 1;
-      if (table.rows_->reserve(*plans[i], certainty(table))) continue;
-      for (size_t j = 0; j < i; ++j) plans[j]->table->rows_->release(*plans[j]);
+      try {
+        if (table.rows_->reserve(*plans[i], certainty(table))) continue;
+      } catch (...) {
+        release_before(i);
+        throw;
+      }
+      release_before(i);
       return plans[i];
     }
     return static_cast<PushPlan*>(nullptr);

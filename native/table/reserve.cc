@@ -2,6 +2,7 @@
 //
 // Generously, as if every key were new, because that needs no look at the table. Where that does
 // not fit, exactly: by counting the keys that will make rows, and evicting what is in the way.
+#include <algorithm>
 #include <cmath>
 
 #include "table/indexed_rows.h"
@@ -30,7 +31,7 @@ bool IndexedRows<IndexT>::admits(const PushPlan& plan, uint64_t hash, uint32_t s
     case AdmissionKind::kBloom:
       return uint64_t{bloom_->estimate(hash)} + times >= admission.min_count;
     case AdmissionKind::kProbability:
-      return draw_of(hash, plan.draw) < static_cast<double>(admission.probability);
+      return draw_of(hash ^ rules_.seed(), plan.draw) < static_cast<double>(admission.probability);
   }
   return true;
 }
@@ -96,10 +97,22 @@ template <class IndexT>
 bool IndexedRows<IndexT>::make_room(PushPlan& plan, uint64_t rows) {
   if (rows_.reserve(rows, headroom())) return true;
   if (!rules_.evicts() || rows + plan.spared > rules_.limit_rows()) return false;
-  const uint64_t over = rows_.over_limit(rows);
-  const uint64_t wanted = (over > 0 ? over : rows) + size() / 128;
-  (void)evict_but(wanted, EvictionReason::kCapacity, plan.moment, plan.batch.get());
-  return rows_.reserve(rows, headroom());
+  // What evictions cannot give is asked for first: a push that is refused has evicted nothing.
+  const uint64_t evictable = size() - std::min(size(), plan.spared);
+  const uint64_t beyond = rows - std::min(rows, evictable);
+  if (beyond > 0 && !rows_.reserve(beyond, headroom())) return false;
+  const uint64_t rest = rows - beyond;
+  const uint64_t over = rows_.over_limit(rest);
+  const uint64_t wanted = (over > 0 ? over : rest) + size() / 128;
+  try {
+    (void)evict_but(wanted, EvictionReason::kCapacity, plan.moment, plan.batch.get());
+  } catch (...) {
+    rows_.unreserve(beyond);
+    throw;
+  }
+  if (rows_.reserve(rest, headroom())) return true;
+  rows_.unreserve(beyond);
+  return false;
 }
 
 template <class IndexT>
@@ -118,7 +131,7 @@ bool IndexedRows<IndexT>::grow_shards(PushPlan& plan) {
       writer.enter(shard);
       if (writer.grow(more, false, Growth::kWithinBudget)) continue;
       // Keys without a row go before those with one.
-      if (rules_.evicts()) age_candidates(writer, kAgeing);
+      if (rules_.evicts()) age_candidates(writer, kAgeing, plan.batch.get());
       over = writer.over_capacity(more);
     }
     if (!rules_.evicts()) return false;
@@ -135,7 +148,12 @@ bool IndexedRows<IndexT>::reserve_exactly(PushPlan& plan) {
   const uint64_t rows = count_new(plan);
   if (!make_room(plan, rows)) return false;
   plan.reserved_rows = rows;
-  if (grow_shards(plan)) return true;
+  try {
+    if (grow_shards(plan)) return true;
+  } catch (...) {
+    release(plan);
+    throw;
+  }
   release(plan);
   return false;
 }

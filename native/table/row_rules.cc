@@ -32,7 +32,7 @@ uint64_t limit_of(const TableOptions& table, uint64_t row_bytes) {
 uint64_t shard_limit_of(const AdmissionOptions& admission, uint64_t rows) {
   if (rows == UINT64_MAX || !counts_in_index(admission)) return UINT64_MAX;
   // Small tables fill unevenly, and a few buckets are there anyhow.
-  constexpr uint64_t kFew = 4;
+  constexpr uint64_t kFew = 16;
   return 2 * (rows / IndexShards::kCount) + kFew;
 }
 

@@ -270,6 +270,36 @@ TEST(Eviction, WhatAPolicyDoesNotKnowIsRefused) {
                     StatusCode::kInvalidArgument, "finite"));
 }
 
+TEST(Eviction, ALimitOfBytesHoldsWhereTheIndexIsMostOfThem) {
+  for (const EvictionPolicy policy : {EvictionPolicy::kLru, EvictionPolicy::kRandom}) {
+    for (const uint64_t most : {8 * kMiB, 23 * kMiB}) {
+      TableOptions options = sum_table(1);
+      options.eviction = {.policy = policy, .max_bytes = most};
+      const LoneTable table(options);
+      uint64_t highest = 0;
+      for (uint64_t push = 0; push < 600; ++push) {
+        table.push(range(push * 2000, 2000));
+        const TableStats stats = table.stats();
+        highest = std::max(highest, stats.index_memory_bytes + stats.row_memory_bytes);
+      }
+      EXPECT_LE(highest, most);
+      EXPECT_GT(table.stats().evicted_capacity, 0U);
+    }
+  }
+}
+
+TEST(Eviction, ARefusedPushEvictsNothing) {
+  TableOptions options = sum_table(4);
+  options.eviction = {.policy = EvictionPolicy::kLru};
+  const LoneTable table(options, 1, 16 * kMiB);
+  table.push(range(0, 1000));
+  const std::vector<uint64_t> keys = range(10'000, 2'000'000);
+  EXPECT_TRUE(fails(table->push(keys, std::vector<float>(keys.size() * 4, 1.0F)),
+                    StatusCode::kCapacity, "memoryBytes"));
+  EXPECT_EQ(table->size(), 1000U);
+  EXPECT_EQ(table.stats().evicted_capacity, 0U);
+}
+
 TEST(Eviction, ContradictoryOptionsAreNamed) {
   const auto wrong = [](EvictionOptions eviction, const char* field) {
     TableOptions options = sum_table(4);

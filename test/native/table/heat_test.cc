@@ -155,5 +155,24 @@ TEST(HeatRule, KnowsWhichPoliciesNeedIt) {
   }
 }
 
+TEST(HeatRule, AUseAfterTheAskersClockIsFresh) {
+  const auto rule = [](EvictionOptions options) { return HeatRule(options, 1000); };
+  constexpr uint32_t kNow = 70'000;
+  const HeatRule lru = rule({.policy = EvictionPolicy::kLru, .max_rows = 1000});
+  EXPECT_GE(lru.rank(lru.fresh(kNow + 1, 0), kNow, 0), lru.rank(lru.fresh(kNow, 0), kNow, 0));
+  const HeatRule ttl = rule({.policy = EvictionPolicy::kTtl, .ttl_ms = 1000});
+  EXPECT_FALSE(ttl.expired(ttl.fresh(kNow + 5, 0), kNow));
+  EXPECT_TRUE(ttl.expired(ttl.fresh(kNow, 0), kNow + 2000));
+  const HeatRule step = rule({.policy = EvictionPolicy::kOldestStep, .max_rows = 1000});
+  EXPECT_GE(step.rank(step.fresh(0, 8), 0, 7), step.rank(step.fresh(0, 7), 0, 7));
+  const HeatRule ageing = rule({.policy = EvictionPolicy::kAgeingLfu, .max_rows = 1000});
+  Heat heat = ageing.fresh(kNow + 1, 0);
+  for (int i = 0; i < 8; ++i) heat = ageing.used(heat, kNow + 1, 3);
+  const double uses = ageing.uses(heat, kNow + 1);
+  EXPECT_EQ(uses, 9);
+  heat = ageing.used(heat, kNow, 3);
+  EXPECT_EQ(ageing.uses(heat, kNow + 1), uses + 1) << "a call with the clock of before";
+}
+
 }  // namespace
 }  // namespace hotrow::test
