@@ -176,8 +176,7 @@ uint64_t IndexedRows<IndexT>::sweep(const Sweep& sweep, uint32_t first, uint32_t
 }
 
 template <class IndexT>
-void IndexedRows<IndexT>::age_candidates(Writer& writer, double factor,
-                                         const BatchIndex* spared) {
+void IndexedRows<IndexT>::age_candidates(Writer& writer, double factor, const BatchIndex* spared) {
   writer.each([&](Hold hold, uint64_t key) {
     if (IndexT::is_row(hold.handle())) return;
     if (spared != nullptr && spared->contains(key, mix64(key))) return;
@@ -243,7 +242,7 @@ std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t most) {
   template void IndexedRows<IndexT>::evict_in_shard(uint32_t, uint64_t, const PushPlan&);        \
   template uint64_t IndexedRows<IndexT>::sweep(const Sweep&, uint32_t, uint32_t, EvictionReason, \
                                                Moment);                                          \
-  template void IndexedRows<IndexT>::age_candidates(Writer&, double, const BatchIndex*);                            \
+  template void IndexedRows<IndexT>::age_candidates(Writer&, double, const BatchIndex*);         \
   template void IndexedRows<IndexT>::decay(double, Moment);                                      \
   template std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)

@@ -85,8 +85,8 @@ class IndexedRows final : public RowMap {
       HOTROW_EXCLUDES(hand_mutex_);
   // What candidates keep of their counts when there are too many of them.
   static constexpr double kAgeing = 0.5;
-  /// Multiplies the counts of the shard's keys that have no row yet, but for those of a batch; those
-  /// that come to 0 go.
+  /// Multiplies the counts of the shard's keys that have no row yet, but for those of a batch;
+  /// those that come to 0 go.
   static void age_candidates(Writer& writer, double factor, const BatchIndex* spared);
   /// Evicts the coldest `keys` of one shard, so that it need not grow.
   void evict_in_shard(uint32_t shard, uint64_t keys, const PushPlan& plan)

@@ -73,14 +73,14 @@ Status SparseTable::check_lookup(const TableLookup& lookup) const {
     return wrong("missing: expected a finite number, received NaN or infinity");
   }
   const size_t rows = lookup.keys.size() * lookup.repeat;
-  if (rows > 1 && stride > lookup.rows.size() / (rows - 1)) {
+  const bool exact = stride == dim && lookup.repeat == 1;
+  if (!exact && rows > 1 && stride > lookup.rows.size() / (rows - 1)) {
     return wrong("rows: expected room for " + std::to_string(rows) + " rows of stride " +
                  std::to_string(stride) + ", received " + std::to_string(lookup.rows.size()) +
                  " values");
   }
   // The last row may end where the output does.
   const size_t least = rows == 0 ? 0 : (rows - 1) * stride + dim;
-  const bool exact = stride == dim && lookup.repeat == 1;
   if (exact ? lookup.rows.size() != rows * dim : lookup.rows.size() < least) {
     return wrong("rows: expected " + std::string(exact ? "" : "at least ") +
                  std::to_string(exact ? rows * dim : least) + " values (" + std::to_string(rows) +

@@ -9,8 +9,10 @@ namespace hotrow {
 
 namespace {
 
-// What a key takes of the index at most, growing shards included (docs/PERFORMANCE.md).
+// What a key takes of the index at most, growing shards and the holes they leave included.
 constexpr uint64_t kIndexBytesPerKey = 28;
+// Where buckets hold four keys and their heat.
+constexpr uint64_t kHeatIndexBytesPerKey = 36;
 
 bool counts_in_index(const AdmissionOptions& admission) {
   return admission.kind == AdmissionKind::kCount;
@@ -24,7 +26,9 @@ uint64_t limit_of(const TableOptions& table, uint64_t row_bytes) {
     const uint64_t bytes = options.max_bytes - 2 * kHugePageBytes;
     // Beside each row may be a key that has none yet, and these come and go, which leaves holes.
     const uint64_t keys = counts_in_index(table.admission) ? 3 : 1;
-    limit = std::min(limit, bytes / (slab_stride(row_bytes) + keys * kIndexBytesPerKey));
+    const uint64_t each =
+        HeatRule::needed(options.policy) ? kHeatIndexBytesPerKey : kIndexBytesPerKey;
+    limit = std::min(limit, bytes / (slab_stride(row_bytes) + keys * each));
   }
   return limit;
 }

@@ -269,7 +269,7 @@ test('a table whose dim was overwritten by hand does no harm', async (fixture) =
   same(await fixture.table.lookup(two), fixture.table.lookupSync(two))
 })
 
-test('an inherited out is nobody\'s wish', async ({ store, table }) => {
+test("an inherited out is nobody's wish", async ({ store, table }) => {
   const mine = filled(2 * kDim, 7)
   const given = await store.lookupConcat([[table, two]], Object.create({ out: mine }))
   assert.is.not(given, mine)
