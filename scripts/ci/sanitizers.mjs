@@ -8,7 +8,7 @@ import { cleanEnvironment, root, run, succeeds, which } from '../common/process.
 import { closingLine } from '../common/totals.mjs'
 import { runCtest } from '../test/ctest.mjs'
 
-const kFlags = '-O1 -g -fno-omit-frame-pointer'
+const kFlags = '-O1 -g1 -fno-omit-frame-pointer'
 const kTestTimeoutMs = 600_000
 
 const env = {
