@@ -65,7 +65,7 @@ Napi::Value DenseObject::write(const Napi::CallbackInfo& info, const char* argum
   return lane_->submit(
       info.This().As<Napi::Object>(),
       [dense = dense_, buffers, call = std::move(call)] { return call(*dense, buffers->values); },
-      [](Napi::Env env) { return env.Undefined(); });
+      undefined);
 }
 
 Napi::Value DenseObject::push(const Napi::CallbackInfo& info) {

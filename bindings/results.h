@@ -58,6 +58,8 @@ class FoundResult {
 /// A lookup's rows and bits: all of what the caller gave is filled, or nothing.
 Napi::Value resolve_lookup(Napi::Env env, FloatResult& rows, std::span<FoundResult> founds);
 
+/// What a call that gives nothing resolves with.
+inline Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
 /// A number that JavaScript holds exactly up to 2^53.
 Napi::Value to_number(Napi::Env env, uint64_t value);
 

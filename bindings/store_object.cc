@@ -14,8 +14,6 @@ namespace hotrow::bindings {
 
 namespace {
 
-Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
-
 Napi::Object to_object(Napi::Env env, const ParameterInfo& info) {
   Napi::Object object = Napi::Object::New(env);
   Napi::Array shape = Napi::Array::New(env, info.shape.size());

@@ -13,8 +13,6 @@ namespace hotrow::bindings {
 
 namespace {
 
-Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
-
 std::string name_of(uint32_t index) { return "requests[" + std::to_string(index) + "]"; }
 
 /// One element of lookupAll's or pushAll's list.

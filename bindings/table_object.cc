@@ -22,8 +22,6 @@ namespace {
 // Marks the objects made here: unwrapping anything else would read foreign memory.
 constexpr napi_type_tag kTableTag = {0x686f74726f77a001U, 0x9d3c5b7e21f04a66U};
 
-Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
-
 }  // namespace
 
 Napi::Function TableObject::define(Napi::Env env) {

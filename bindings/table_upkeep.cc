@@ -12,8 +12,6 @@ namespace hotrow::bindings {
 
 namespace {
 
-Napi::Value undefined(Napi::Env env) { return env.Undefined(); }
-
 Napi::Object to_object(Napi::Env env, const TableStats& stats) {
   Napi::Object object = Napi::Object::New(env);
   const auto set = [&](const char* name, auto value) {

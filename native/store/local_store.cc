@@ -239,7 +239,7 @@ Result<StoreStats> LocalStore::stats() {
     if (const auto* table = std::get_if<std::shared_ptr<SparseTable>>(&parameter)) {
       ++stats.tables;
       // Closed tables are not in the map, and there is nothing else to refuse.
-      const Result<TableStats> its = (*table)->stats();
+      const Result<TableStats> its = (*table)->memory_stats();
       if (!its.ok()) return its.status();
       stats.rows += its.value().rows;
       stats.row_memory_bytes += its.value().row_memory_bytes;

@@ -72,16 +72,11 @@ class IndexedRows<IndexT>::Applier {
     }
   }
 
-  /// Without a branch on what came from memory; keys that are not at home fetch the slab's first
-  /// row, and are waited for when their turn comes.
+  /// Keys that are not at home are waited for when their turn comes.
   void fetch_rows(const Window& window) const {
     for (size_t i = 0; i < window.count; ++i) {
-      const BucketType& home = *window.homes[i];
-      const uint32_t found = home.matches(window.keys[i]) & home.load().occupied();
-      const uint32_t handle =
-          home.handles[BucketType::place_of(found)].load(std::memory_order_relaxed);
-      const bool here = (found != 0) & IndexT::is_row(handle);
-      const std::byte* const row = rows_.rows_.row(handle & -uint32_t{here});
+      const auto seen = IndexT::peek(*window.homes[i], window.keys[i]);
+      const std::byte* const row = rows_.rows_.row(seen.row_or_first());
       for (size_t line = 0; line < lines_; ++line) {
         __builtin_prefetch(row + line * kLineBytes, 1, 3);
       }

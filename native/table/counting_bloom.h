@@ -78,8 +78,6 @@ class CountingBloom {
   /// How often the key was added, halved whenever the counters were: never too low (see above for
   /// overlapping adds), at most kMost.
   uint32_t estimate(uint64_t hash) const;
-  /// Fetches the key's line: worth calling some ten keys ahead.
-  void prefetch(uint64_t hash) const { __builtin_prefetch(&line_of(hash), 1, 3); }
 
   /// Halves all counters of a section, rounding down, so that old sightings count less and keys
   /// seen once are forgotten (the reset of TinyLFU: Einziger, Friedman, Manes 2017). Adds that

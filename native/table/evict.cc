@@ -53,19 +53,24 @@ uint64_t IndexedRows<IndexT>::rank_of(const typename IndexT::Entry& entry, Momen
 // Moves the hand over buckets until so many keys were read; false when it has seen the whole table
 // without finding one.
 template <class IndexT>
+bool IndexedRows<IndexT>::add_victims(uint32_t shard, uint32_t bucket, Moment moment,
+                                      const BatchIndex* spared, std::vector<Victim>& victims) {
+  // The mutex is held; the analysis does not see that through glance().
+  return index_.glance(shard, bucket, [&](const auto& entry) HOTROW_NO_THREAD_SAFETY_ANALYSIS {
+    if (!IndexT::is_row(entry.handle)) return;
+    const uint64_t hash = mix64(entry.key);
+    if (spared != nullptr && spared->contains(entry.key, hash)) return;
+    victims.push_back({rank_of(entry, moment), hash, entry.key});
+  });
+}
+
+template <class IndexT>
 bool IndexedRows<IndexT>::collect_victims(size_t sampled, Moment moment, const BatchIndex* spared,
                                           std::vector<Victim>& victims) {
   victims.clear();
   const uint64_t all = index_.buckets() + IndexT::kShards;
   for (uint64_t step = 0; step < all && victims.size() < sampled; ++step) {
-    // The hand's mutex is held; the analysis does not see that through glance().
-    const auto look = [&](const auto& entry) HOTROW_NO_THREAD_SAFETY_ANALYSIS {
-      if (!IndexT::is_row(entry.handle)) return;
-      const uint64_t hash = mix64(entry.key);
-      if (spared != nullptr && spared->contains(entry.key, hash)) return;
-      victims.push_back({rank_of(entry, moment), hash, entry.key});
-    };
-    const bool there = index_.glance(hand_shard_, hand_bucket_, look);
+    const bool there = add_victims(hand_shard_, hand_bucket_, moment, spared, victims);
     ++hand_bucket_;
     if (there) continue;
     hand_bucket_ = 0;
@@ -111,12 +116,7 @@ void IndexedRows<IndexT>::evict_in_shard(uint32_t shard, uint64_t keys, const Pu
   const MutexLock lock(hand_mutex_);
   std::vector<Victim> victims;
   uint32_t bucket = 0;
-  const auto look = [&](const auto& entry) HOTROW_NO_THREAD_SAFETY_ANALYSIS {
-    const uint64_t hash = mix64(entry.key);
-    if (!IndexT::is_row(entry.handle) || plan.batch->contains(entry.key, hash)) return;
-    victims.push_back({rank_of(entry, plan.moment), hash, entry.key});
-  };
-  while (index_.glance(shard, bucket++, look)) {
+  while (add_victims(shard, bucket++, plan.moment, plan.batch.get(), victims)) {
   }
   keep_coldest(victims, keys);
   (void)remove_all(victims, EvictionReason::kCapacity);

@@ -60,10 +60,11 @@ class IndexedRows<IndexT>::Gatherer {
 
  private:
   using BucketType = typename IndexT::BucketType;
+  using Peek = typename IndexT::Peek;
 
   /// Keys that pass through the stages together.
   struct Window {
-    size_t first = 0;  // the keys are those of positions position(first) and so on
+    size_t first = 0;  // position of the first key
     size_t count = 0;
     std::array<uint64_t, kWindow> keys;
     std::array<const BucketType*, kWindow> homes;
@@ -84,15 +85,13 @@ class IndexedRows<IndexT>::Gatherer {
     const BucketType* next;  // the bucket of its chain to look into, or null: all seen
   };
 
-  size_t position(size_t i) const { return request_.order == nullptr ? i : request_.order[i]; }
-
   void fetch_homes(size_t first, Window& window) const {
     window.first = first;
     window.count = std::min(kWindow, request_.keys.size() - first);
     const uint64_t* const keys = request_.keys.data();
     const uint64_t* const hashes = request_.hashes;
     for_each_key(window.count, [&](size_t i) {
-      const size_t at = position(first + i);
+      const size_t at = first + i;
       window.keys[i] = keys[at];
       window.homes[i] = index_.home_of(hashes != nullptr ? hashes[at] : mix64(keys[at]));
       __builtin_prefetch(window.homes[i], 0, 3);
@@ -102,18 +101,12 @@ class IndexedRows<IndexT>::Gatherer {
   void find_rows(Window& window) const {
     uint32_t ready = 0;
     for_each_key(window.count, [&](size_t i) {
-      const BucketType* const home = window.homes[i];
-      const BucketWord word = home->load();
-      const uint32_t found = home->matches(window.keys[i]) & word.occupied();
-      const uint32_t place = BucketType::place_of(found);
-      const uint32_t handle = home->handles[place].load(std::memory_order_relaxed);
-      const bool here = (found != 0) & word.readable() & IndexT::is_row(handle);
-      // Any row will do for the others.
-      const std::byte* const row = slab_.row(handle & -uint32_t{here});
+      const Peek seen = IndexT::peek(*window.homes[i], window.keys[i]);
+      const std::byte* const row = slab_.row(seen.row_or_first());
       window.rows[i] = row;
-      window.words[i] = word.bits();
-      if constexpr (kHeat) window.places[i] = static_cast<uint8_t>(place);
-      ready |= uint32_t{here} << i;
+      window.words[i] = seen.word.bits();
+      if constexpr (kHeat) window.places[i] = static_cast<uint8_t>(seen.place);
+      ready |= uint32_t{seen.here} << i;
       fetch_row(row);
     });
     window.ready = ready;
@@ -130,13 +123,13 @@ class IndexedRows<IndexT>::Gatherer {
     if (request_.relaxed) same = UINT32_MAX;
     if (request_.found != nullptr) {
       for (size_t i = 0; i < window.count; ++i) {
-        request_.found[position(window.first + i)] = (window.ready >> i) & 1;
+        request_.found[window.first + i] = (window.ready >> i) & 1;
       }
     }
     hits_ += static_cast<uint64_t>(std::popcount(window.ready & same));
     if (touches_) touch(window);
     for (uint32_t changed = window.ready & ~same; changed != 0; changed &= changed - 1) {
-      look_up_alone(position(window.first + static_cast<size_t>(std::countr_zero(changed))));
+      look_up_alone(window.first + static_cast<size_t>(std::countr_zero(changed)));
     }
     const uint32_t all = (uint32_t{1} << window.count) - 1;
     for (uint32_t away = all & ~window.ready; away != 0; away &= away - 1) {
@@ -145,15 +138,8 @@ class IndexedRows<IndexT>::Gatherer {
   }
 
   void copy_rows(const Window& window) const {
-    if (request_.order == nullptr) {
-      copy_(window.rows.data(), window.count, dim_, request_.rows + window.first * request_.stride,
-            request_.stride);
-      return;
-    }
-    for (size_t i = 0; i < window.count; ++i) {
-      copy_(&window.rows[i], 1, dim_, request_.rows + position(window.first + i) * request_.stride,
-            request_.stride);
-    }
+    copy_(window.rows.data(), window.count, dim_, request_.rows + window.first * request_.stride,
+          request_.stride);
   }
 
   void touch(const Window& window) const {
@@ -172,7 +158,7 @@ class IndexedRows<IndexT>::Gatherer {
 
   void note_stray(const Window& window, size_t i) {
     const BucketWord word(window.words[i]);
-    const size_t at = position(window.first + i);
+    const size_t at = window.first + i;
     if (!word.readable() || stray_count_ == kMostStrays) {
       look_up_alone(at);
       return;

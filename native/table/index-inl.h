@@ -52,18 +52,6 @@ typename BasicIndex<BucketT>::Sight BasicIndex<BucketT>::probe(uint64_t key, uin
 }
 
 template <class BucketT>
-typename BasicIndex<BucketT>::Sight BasicIndex<BucketT>::peek(uint64_t key, uint64_t hash) const {
-  Sight sight{.home = locate(hash), .word = {}};
-  sight.word = sight.home->load();
-  const uint32_t found = sight.home->find(key, sight.word);
-  if (found != kPlaces) {
-    const uint32_t handle = sight.home->handles[found].load(std::memory_order_relaxed);
-    if (is_row(handle)) sight.handle = handle;
-  }
-  return sight;
-}
-
-template <class BucketT>
 template <class Visit>
 bool BasicIndex<BucketT>::glance(uint32_t shard, uint32_t number, const Visit& visit) const {
   const auto at = ShardLocation::unpack(locations_[shard].load(std::memory_order_acquire));

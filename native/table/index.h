@@ -79,8 +79,26 @@ class BasicIndex {
 
   /// Finds `key` as of one instant; waits only for a writer of the same home.
   Sight probe(uint64_t key, uint64_t hash) const;
-  /// As probe(), but a hint that waits for nobody and may be wrong: for prefetching.
-  Sight peek(uint64_t key, uint64_t hash) const;
+  /// A key as its home bucket shows it: a hint that waits for nobody, until the home is found to
+  /// have `word` still. Computed without a branch on what comes from memory.
+  struct Peek {
+    BucketWord word;
+    uint32_t place;
+    uint32_t named;  // the handle at that place
+    bool here;       // which is the key's row
+
+    uint32_t handle() const { return here ? named : kNoHandle; }
+    /// Of keys that are not here, the slab's first row: some row to fetch or to copy.
+    uint32_t row_or_first() const { return named & -uint32_t{here}; }
+  };
+  static Peek peek(const BucketType& home, uint64_t key) {
+    const BucketWord word = home.load();
+    const uint32_t found = home.matches(key) & word.occupied();
+    const uint32_t place = BucketType::place_of(found);
+    const uint32_t named = home.handles[place].load(std::memory_order_relaxed);
+    const bool here = (found != 0) & word.readable() & is_row(named);
+    return {word, place, named, here};
+  }
   /// Has nothing changed under this home since probe()?
   static bool still(const Sight& sight) {
     sequence_read_fence();

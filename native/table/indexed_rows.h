@@ -31,6 +31,7 @@ class IndexedRows final : public RowMap {
   uint64_t gather_state(const GatherRequest& request) override;
   std::optional<uint64_t> walk(uint64_t from, size_t count,
                                std::vector<uint64_t>& keys) const override;
+  void measure_memory(TableStats& stats) const override;
   void measure(TableStats& stats) const override;
   uint64_t size() const override { return size_.load(std::memory_order_relaxed); }
   // reserve.cc
@@ -92,6 +93,10 @@ class IndexedRows final : public RowMap {
   void evict_in_shard(uint32_t shard, uint64_t keys, const PushPlan& plan)
       HOTROW_EXCLUDES(hand_mutex_);
   static void keep_coldest(std::vector<Victim>& victims, size_t wanted);
+  /// Adds the rows of one bucket to those that may go, but for a batch's; false when there is no
+  /// such bucket.
+  bool add_victims(uint32_t shard, uint32_t bucket, Moment moment, const BatchIndex* spared,
+                   std::vector<Victim>& victims) HOTROW_REQUIRES(hand_mutex_);
   bool collect_victims(size_t sampled, Moment moment, const BatchIndex* spared,
                        std::vector<Victim>& victims) HOTROW_REQUIRES(hand_mutex_);
   uint64_t rank_of(const typename IndexT::Entry& entry, Moment moment) const

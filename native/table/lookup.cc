@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/guarded.h"
-#include "memory/epoch.h"
 #include "table/table.h"
 
 namespace hotrow {
@@ -111,8 +109,7 @@ Status SparseTable::look_up(const TableLookup& lookup) {
 }
 
 Status SparseTable::lookup_into(const TableLookup& lookup) {
-  return guarded([&]() -> Status {
-    const EpochGuard guard;
+  return call([&]() -> Status {
     HOTROW_RETURN_IF_ERROR(check_lookup(lookup));
     const CallTimer timer(context_.latencies.lookup, lookup.keys.size());
     return look_up(lookup);
@@ -125,9 +122,7 @@ Status SparseTable::lookup(KeyBatch keys, RowBatch rows, const LookupOptions& op
 
 Status SparseTable::lookup_state(KeyBatch keys, std::span<float> state,
                                  const LookupOptions& options) {
-  return guarded([&]() -> Status {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  return call([&]() -> Status {
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     HOTROW_RETURN_IF_ERROR(check_found(options, keys.size()));
     const uint64_t expected = keys.size() * rules_.state_values();

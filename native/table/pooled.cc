@@ -2,8 +2,6 @@
 #include <array>
 #include <cmath>
 
-#include "base/guarded.h"
-#include "memory/epoch.h"
 #include "table/collect-inl.h"
 #include "table/table.h"
 
@@ -157,9 +155,7 @@ uint64_t SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float*
 }
 
 Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
-  return guarded([&]() -> Status {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  return call([&]() -> Status {
     const CallTimer timer(context_.latencies.lookup_pooled, bags.keys.size());
     HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size()));
     const size_t count = bags.offsets.size() - 1;
@@ -183,9 +179,7 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
 
 Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                                 const PushOptions& options) {
-  return guarded([&]() -> Status {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  return call([&]() -> Status {
     const CallTimer timer(context_.latencies.push, bags.keys.size());
     HOTROW_RETURN_IF_ERROR(check_learns());
     HOTROW_RETURN_IF_ERROR(check_bags(bags, "gradients", bag_gradients.size()));

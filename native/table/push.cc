@@ -251,9 +251,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
 }
 
 Status SparseTable::update(KeyBatch keys, ConstRowBatch rows) {
-  return guarded([&]() -> Status {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  return call([&]() -> Status {
     const CallTimer timer(context_.latencies.update, keys.size());
     HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
     std::unique_ptr<PushPlan> plan = take_plan();

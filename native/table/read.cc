@@ -43,14 +43,19 @@ std::optional<uint64_t> IndexedRows<IndexT>::walk(uint64_t from, size_t count,
 }
 
 template <class IndexT>
-void IndexedRows<IndexT>::measure(TableStats& stats) const {
-  // Shards read for the figures of chains; hashes make all of them alike.
-  constexpr uint32_t kSampledShards = 8;
+void IndexedRows<IndexT>::measure_memory(TableStats& stats) const {
   stats.rows = size();
   stats.row_bytes = rows_.stride();
   stats.row_memory_bytes = rows_.memory_bytes();
   stats.index_memory_bytes = index_.memory_bytes();
   stats.filter_memory_bytes = bloom_ ? bloom_->memory_bytes() : 0;
+}
+
+template <class IndexT>
+void IndexedRows<IndexT>::measure(TableStats& stats) const {
+  // Shards read for the figures of chains; hashes make all of them alike.
+  constexpr uint32_t kSampledShards = 8;
+  measure_memory(stats);
   stats.buckets = index_.buckets();
   stats.bucket_keys = IndexT::kPlaces;
   stats.shards = IndexT::kShards;
@@ -79,6 +84,7 @@ void IndexedRows<IndexT>::measure(TableStats& stats) const {
   template uint64_t IndexedRows<IndexT>::gather_state(const GatherRequest&);                \
   template std::optional<uint64_t> IndexedRows<IndexT>::walk(uint64_t, size_t,              \
                                                              std::vector<uint64_t>&) const; \
+  template void IndexedRows<IndexT>::measure_memory(TableStats&) const;                     \
   template void IndexedRows<IndexT>::measure(TableStats&) const;
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
 #undef HOTROW_INSTANTIATE

@@ -28,7 +28,6 @@ struct GatherRequest {
   float* rows = nullptr;             // row i goes to rows + i * stride
   size_t stride = 0;                 // values, at least dim
   uint8_t* found = nullptr;          // [n] 1 when there was a row, or null
-  const uint32_t* order = nullptr;   // [n] positions in the order in which to visit them, or null
   const float* missing = nullptr;    // [dim] for keys without a row, or null: the table's rule
   bool relaxed = false;              // rows may be torn by a writer
   bool counts = true;                // as a use, for the eviction policy
@@ -62,6 +61,8 @@ class RowMap {
   /// returns where to go on, or nothing.
   virtual std::optional<uint64_t> walk(uint64_t from, size_t count,
                                        std::vector<uint64_t>& keys) const = 0;
+  /// Rows and memory: a few numbers. The rest reads buckets too.
+  virtual void measure_memory(TableStats& stats) const = 0;
   virtual void measure(TableStats& stats) const = 0;
   virtual uint64_t size() const = 0;
 

@@ -14,7 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "base/guarded.h"
 #include "hotrow/store.h"
+#include "memory/epoch.h"
 #include "table/batch_index.h"
 #include "table/context.h"
 #include "table/hot_keys.h"
@@ -72,6 +74,8 @@ class SparseTable final : public Table {
   Status check_lookup(const TableLookup& lookup) const;
   Status lookup_into(const TableLookup& lookup);
   uint64_t size() const;
+  /// As stats(), of rows and memory alone, which costs nothing.
+  Result<TableStats> memory_stats();
   const TableContext& context() const { return context_; }
 
   /// Does the table want to be kept by a Keeper?
@@ -92,6 +96,16 @@ class SparseTable final : public Table {
 
   SparseTable(std::string name, TableOptions options, TableContext& context);
 
+  /// Runs work() as every call is run: memory that runs out becomes a Status, nothing is freed
+  /// meanwhile, and the table is open.
+  template <class Work>
+  auto call(const Work& work) -> decltype(work()) {
+    return guarded([&]() -> decltype(work()) {
+      const EpochGuard guard;
+      if (closed()) return closed_status();
+      return work();
+    });
+  }
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   Status closed_status() const { return Status::closed("table '" + name_ + "' is closed"); }
   static Status check_keys(KeyBatch keys);

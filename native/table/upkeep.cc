@@ -2,8 +2,6 @@
 #include <cmath>
 #include <utility>
 
-#include "base/guarded.h"
-#include "memory/epoch.h"
 #include "table/table.h"
 
 namespace hotrow {
@@ -21,9 +19,7 @@ auto with_gates(TableContext& context, SharedMutex& gate, const Work& work) {
 }  // namespace
 
 Result<uint64_t> SparseTable::erase(KeyBatch keys) {
-  return guarded([&]() -> Result<uint64_t> {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  return call([&]() -> Result<uint64_t> {
     const CallTimer timer(context_.latencies.erase, keys.size());
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     const uint64_t erased = with_gates(context_, gate_, [&] { return rows_->erase(keys); });
@@ -33,9 +29,7 @@ Result<uint64_t> SparseTable::erase(KeyBatch keys) {
 }
 
 Status SparseTable::reserve(uint64_t rows) {
-  return guarded([&]() -> Status {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  return call([&]() -> Status {
     const uint64_t size = rows_->size();
     if (rows <= size) return {};
     if (rows > rules_.limit_rows()) {
@@ -53,9 +47,7 @@ Status SparseTable::reserve(uint64_t rows) {
 }
 
 Result<uint64_t> SparseTable::evict(uint64_t rows) {
-  return guarded([&]() -> Result<uint64_t> {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  return call([&]() -> Result<uint64_t> {
     if (options_.eviction.policy == EvictionPolicy::kNone) {
       return Status::invalid_argument(
           "eviction.policy: expected a policy that can choose victims, received none");
@@ -66,9 +58,7 @@ Result<uint64_t> SparseTable::evict(uint64_t rows) {
 }
 
 Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
-  return guarded([&]() -> Result<uint64_t> {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  return call([&]() -> Result<uint64_t> {
     const EvictionPolicy policy = options_.eviction.policy;
     if (options.unseen_ms > 0 && options_.eviction.ttl_ms == 0) {
       return Status::invalid_argument(
@@ -97,9 +87,7 @@ Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
 }
 
 Status SparseTable::decay(double factor) {
-  return guarded([&]() -> Status {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  return call([&]() -> Status {
     if (!(factor >= 0 && factor <= 1)) {
       return Status::invalid_argument("factor: expected a number from 0 to 1, received " +
                                       std::to_string(factor));
@@ -110,9 +98,7 @@ Status SparseTable::decay(double factor) {
 }
 
 Result<uint64_t> SparseTable::set_scores(KeyBatch keys, std::span<const float> scores) {
-  return guarded([&]() -> Result<uint64_t> {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  return call([&]() -> Result<uint64_t> {
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     if (options_.eviction.policy != EvictionPolicy::kLowestScore) {
       return Status::invalid_argument(
@@ -132,19 +118,13 @@ Result<uint64_t> SparseTable::set_scores(KeyBatch keys, std::span<const float> s
 }
 
 Result<std::vector<EvictedKey>> SparseTable::take_evicted(size_t most) {
-  return guarded([&]() -> Result<std::vector<EvictedKey>> {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
-    return rows_->take_evicted(most);
-  });
+  return call([&]() -> Result<std::vector<EvictedKey>> { return rows_->take_evicted(most); });
 }
 
 Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows) {
-  return guarded([&]() -> Result<ScanPage> {
+  return call([&]() -> Result<ScanPage> {
     // A page is to be a page.
     constexpr size_t kMostRows = size_t{1} << 20;
-    const EpochGuard guard;
-    if (closed()) return closed_status();
     if (rows == 0 || rows > kMostRows) {
       return Status::invalid_argument("rows: expected 1 to 1048576 rows a page, received " +
                                       std::to_string(rows));
@@ -174,19 +154,24 @@ Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows) {
 }
 
 Result<std::vector<HotKey>> SparseTable::hot_keys(size_t most) {
-  return guarded([&]() -> Result<std::vector<HotKey>> {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  return call([&]() -> Result<std::vector<HotKey>> {
     if (hot_keys_) return hot_keys_->top(most);
     return Status::invalid_argument("hotKeys: expected a table that counts them: option hotKeys");
   });
 }
 
+Result<TableStats> SparseTable::memory_stats() {
+  return call([&]() -> Result<TableStats> {
+    TableStats stats;
+    rows_->measure_memory(stats);
+    stats.hot_keys_memory_bytes = hot_keys_ ? hot_keys_->memory_bytes() : 0;
+    return stats;
+  });
+}
+
 Result<TableStats> SparseTable::stats() {
-  return guarded([&]() -> Result<TableStats> {
+  return call([&]() -> Result<TableStats> {
     constexpr auto kRelaxed = std::memory_order_relaxed;
-    const EpochGuard guard;
-    if (closed()) return closed_status();
     TableStats stats;
     rows_->measure(stats);
     stats.hot_keys_memory_bytes = hot_keys_ ? hot_keys_->memory_bytes() : 0;
@@ -203,26 +188,22 @@ Result<TableStats> SparseTable::stats() {
 }
 
 void SparseTable::sweep_expired(uint32_t shards) {
-  (void)guarded([&]() -> Status {
-    for (; shards > 0; --shards) {
-      const EpochGuard guard;
-      if (closed()) return closed_status();
+  for (; shards > 0; --shards) {
+    (void)call([&]() -> Status {
       const uint32_t shard = std::exchange(sweep_shard_, (sweep_shard_ + 1) % IndexShards::kCount);
       with_gates(context_, gate_, [&] {
         return rows_->sweep({.expired = true}, shard, shard + 1, EvictionReason::kExpired,
                             moment());
       });
-    }
-    return {};
-  });
+      return {};
+    });
+  }
 }
 
 bool SparseTable::evict_ahead() {
   constexpr uint64_t kSlice = 256;
   bool worked = false;
-  (void)guarded([&]() -> Status {
-    const EpochGuard guard;
-    if (closed()) return closed_status();
+  (void)call([&]() -> Status {
     if (!options_.eviction.background || rules_.limit_rows() == UINT64_MAX) return {};
     // A thirty-second of the rows is kept free.
     const uint64_t wanted = rules_.limit_rows() - rules_.limit_rows() / 32;

@@ -5,33 +5,24 @@ import {
   adagrad,
   constant,
   open,
-  type Store,
-  sum,
   type Table,
   type TableOptions,
 } from 'hotrow'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { bitsOf, filled, floats, keyRange, keys, kLastKey, same } from './support/arrays.ts'
 import { scanned } from './support/pages.ts'
 import { assertRefusal, errorOf } from './support/refusals.ts'
+import { newTable, type TableContext, tableSuite } from './support/tables.ts'
 
-const test = suite<{ store: Store; made: number }>('admission')
-
-test.before.each(async (context) => {
-  context.store = await open(':memory:')
-  context.made = 0
-})
-test.after.each(({ store }) => store.close())
+const test = tableSuite('admission')
 
 /** A new table of dim 1 and sum whose rows begin at 0.5. */
 function make(
-  context: { store: Store; made: number },
+  context: TableContext,
   admission: AdmissionOptions,
   options: Partial<TableOptions> = {},
 ): Promise<Table> {
-  const all = { dim: 1, optimizer: sum(), initializer: constant(0.5), ...options, admission }
-  return context.store.table(`table ${context.made++}`, all)
+  return newTable(context, { initializer: constant(0.5), ...options, admission })
 }
 
 const kCounting: AdmissionOptions[] = [

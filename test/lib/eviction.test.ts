@@ -6,33 +6,25 @@ import {
   constant,
   type EvictionOptions,
   open,
-  type Store,
   sum,
   type Table,
   type TableOptions,
 } from 'hotrow'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { bitsOf, filled, floats, keyRange, keys, same } from './support/arrays.ts'
 import { eventually, evictions, scanned } from './support/pages.ts'
 import { assertRefusal, errorOf } from './support/refusals.ts'
+import { newTable, type TableContext, tableSuite } from './support/tables.ts'
 
-const test = suite<{ store: Store; made: number }>('eviction')
-
-test.before.each(async (context) => {
-  context.store = await open(':memory:')
-  context.made = 0
-})
-test.after.each(({ store }) => store.close())
+const test = tableSuite('eviction')
 
 /** A new table of dim 1 and sum. */
 function make(
-  context: { store: Store; made: number },
+  context: TableContext,
   eviction: EvictionOptions,
   options: Partial<TableOptions> = {},
 ): Promise<Table> {
-  const all = { dim: 1, optimizer: sum(), ...options, eviction }
-  return context.store.table(`table ${context.made++}`, all)
+  return newTable(context, { ...options, eviction })
 }
 
 const fill = (table: Table, from: number, count: number, value = 1): Promise<void> =>

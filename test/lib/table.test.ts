@@ -1,21 +1,15 @@
 // A table: lookup, push, update, erase and stats, one call at a time.
 
-import { adagrad, constant, open, type Store, sum, type Table, type TableOptions } from 'hotrow'
-import { suite } from 'uvu'
+import { adagrad, constant, type Table, type TableOptions } from 'hotrow'
 import * as assert from 'uvu/assert'
 import { filled, floats, keyRange, keys, kLastKey, same } from './support/arrays.ts'
+import { newTable, type TableContext, tableSuite } from './support/tables.ts'
 
-const test = suite<{ store: Store; made: number }>('table')
-
-test.before.each(async (context) => {
-  context.store = await open(':memory:')
-  context.made = 0
-})
-test.after.each((context) => context.store.close())
+const test = tableSuite('table')
 
 /** A new table, of dim 2 and sum unless told otherwise. */
-function make(context: { store: Store; made: number }, options: Partial<TableOptions> = {}) {
-  return context.store.table(`table ${context.made++}`, { dim: 2, optimizer: sum(), ...options })
+function make(context: TableContext, options: Partial<TableOptions> = {}) {
+  return newTable(context, { dim: 2, ...options })
 }
 
 const rowCount = async (table: Table): Promise<number> => (await table.stats()).rows

@@ -4,33 +4,25 @@ import {
   adam,
   type EvictionOptions,
   open,
-  type Store,
   slotKey,
   sum,
   type Table,
   type TableOptions,
 } from 'hotrow'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { filled, floats, keyRange, keys, kLastKey, same } from './support/arrays.ts'
 import { eventually, evictions, scanned } from './support/pages.ts'
 import { assertRefusal, errorOf } from './support/refusals.ts'
+import { newTable, type TableContext, tableSuite } from './support/tables.ts'
 
-const test = suite<{ store: Store; made: number }>('upkeep')
-
-test.before.each(async (context) => {
-  context.store = await open(':memory:')
-  context.made = 0
-})
-test.after.each(({ store }) => store.close())
+const test = tableSuite('upkeep')
 
 function make(
-  context: { store: Store; made: number },
+  context: TableContext,
   eviction?: EvictionOptions,
   options: Partial<TableOptions> = {},
 ): Promise<Table> {
-  const all = { dim: 1, optimizer: sum(), ...options, ...(eviction && { eviction }) }
-  return context.store.table(`table ${context.made++}`, all)
+  return newTable(context, { ...options, ...(eviction && { eviction }) })
 }
 
 const sorted = async (table: Table): Promise<bigint[]> =>

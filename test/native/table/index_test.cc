@@ -58,8 +58,8 @@ TEST(Index, PeekFindsKeysInTheirHome) {
   IndexMap<> map;
   map.insert(5, 55);
   const EpochGuard guard;
-  EXPECT_EQ(map.index.peek(5, mix64(5)).handle, 55U);
-  EXPECT_EQ(map.index.peek(6, mix64(6)).handle, Index::kNoHandle);
+  EXPECT_EQ(Index::peek(*map.index.home_of(mix64(5)), 5).handle(), 55U);
+  EXPECT_EQ(Index::peek(*map.index.home_of(mix64(6)), 6).handle(), Index::kNoHandle);
 }
 
 template <class BucketT>
