@@ -18,15 +18,26 @@ void fetch(const float* row, size_t bytes) {
   for (size_t i = 0; i < lines; ++i) __builtin_prefetch(first + i * kLineBytes, kWrite, 3);
 }
 
-/// Calls use(i, row) for each row in order, the rows fetched kWindow ahead.
-template <class Use>
-void for_rows(const RowSlab& slab, std::span<const uint32_t> rows, const Use& use) {
-  const size_t bytes = (slab.dim() + slab.state()) * sizeof(float);
-  const size_t n = rows.size();
-  for (size_t i = 0; i < std::min(n, kWindow); ++i) fetch<1>(slab.row(rows[i]), bytes);
-  for (size_t i = 0; i < n; ++i) {
-    if (i + kWindow < n) fetch<1>(slab.row(rows[i + kWindow]), bytes);
-    use(i, slab.row(rows[i]));
+/// Calls use(window, first) for each window of rows in order. A window of rows is fetched in one go while the one
+/// before is used: fetching row by row between the uses let only few be on their way at once, and
+/// cost a long rule up to twice the time.
+template <int kWrite, class Use>
+void for_rows(const RowSlab& slab, std::span<const uint32_t> rows, size_t bytes, const Use& use) {
+  std::array<std::array<float*, kWindow>, 2> windows;
+  const auto fetch_window = [&](size_t from) {
+    auto& window = windows[from / kWindow % 2];
+    const size_t count = from < rows.size() ? std::min(kWindow, rows.size() - from) : 0;
+    for (size_t i = 0; i < count; ++i) {
+      window[i] = slab.row(rows[from + i]);
+      fetch<kWrite>(window[i], bytes);
+    }
+    return count;
+  };
+  size_t count = fetch_window(0);
+  for (size_t from = 0; count > 0; from += kWindow) {
+    const size_t next = fetch_window(from + kWindow);
+    use(std::span<float* const>(windows[from / kWindow % 2].data(), count), from);
+    count = next;
   }
 }
 
@@ -35,36 +46,27 @@ void for_rows(const RowSlab& slab, std::span<const uint32_t> rows, const Use& us
 void raw_gather(const RowSlab& slab, std::span<const uint32_t> rows, float* out) {
   const auto gather = row_kernels().gather;
   const size_t dim = slab.dim();
-  // Two windows of addresses: one is on its way while the other is copied.
-  std::array<std::array<const float*, kWindow>, 2> windows;
-  const auto fetch_window = [&](size_t from) {
-    auto& window = windows[from / kWindow % 2];
-    const size_t count = from < rows.size() ? std::min(kWindow, rows.size() - from) : 0;
-    for (size_t i = 0; i < count; ++i) {
-      window[i] = slab.row(rows[from + i]);
-      fetch<0>(window[i], dim * sizeof(float));
-    }
-    return count;
-  };
-  size_t count = fetch_window(0);
-  for (size_t from = 0; count > 0; from += kWindow) {
-    const size_t next = fetch_window(from + kWindow);
-    gather(windows[from / kWindow % 2].data(), count, dim, out + from * dim);
-    count = next;
-  }
+  for_rows<0>(slab, rows, dim * sizeof(float), [&](auto window, size_t from) {
+    gather(window.data(), window.size(), dim, out + from * dim);
+  });
 }
 
 void raw_update(const RowSlab& slab, std::span<const uint32_t> rows, const float* gradients,
                 UpdateRow update, const UpdateStep& step) {
   const size_t dim = slab.dim();
-  for_rows(slab, rows,
-           [&](size_t i, float* w) { update(w, w + dim, gradients + i * dim, dim, step); });
+  for_rows<1>(slab, rows, (dim + slab.state()) * sizeof(float), [&](auto window, size_t from) {
+    for (size_t i = 0; i < window.size(); ++i) {
+      update(window[i], window[i] + dim, gradients + (from + i) * dim, dim, step);
+    }
+  });
 }
 
 void raw_touch(const RowSlab& slab, std::span<const uint32_t> rows) {
   const auto scale = row_kernels().scale;
   const size_t values = slab.dim() + slab.state();
-  for_rows(slab, rows, [&](size_t /*i*/, float* w) { scale(w, w, 1.0F, values); });
+  for_rows<1>(slab, rows, values * sizeof(float), [&](auto window, size_t /*from*/) {
+    for (float* const w : window) scale(w, w, 1.0F, values);
+  });
 }
 
 }  // namespace hotrow::bench

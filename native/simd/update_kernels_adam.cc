@@ -116,16 +116,16 @@ HWY_INLINE V lamb_direction(D d, V m, V v, V row, const UpdateStep& step) {
 // r is worked out twice: the ratio must be known before the row moves, and r has no other place.
 void update_lamb(float* w, float* state, const float* g, size_t n, const UpdateStep& step) {
   SquareSum row_squares;
+  row_squares.add(n, [&](auto d, size_t i) { return hn::LoadU(d, w + i); });
   SquareSum direction_squares;
-  for_lanes(n, [&](auto d, size_t i) {
+  direction_squares.add(n, [&](auto d, size_t i) {
     const auto gradient = hn::LoadU(d, g + i);
     const auto row = hn::LoadU(d, w + i);
     const auto m = next_first(d, state + i, gradient, step);
     const auto v = next_second(d, state + n + i, gradient, step);
     hn::StoreU(m, d, state + i);
     hn::StoreU(v, d, state + n + i);
-    row_squares.add(d, i, row);
-    direction_squares.add(d, i, lamb_direction(d, m, v, row, step));
+    return lamb_direction(d, m, v, row, step);
   });
   const float row_norm = square_root(row_squares.total());
   const float direction_norm = square_root(direction_squares.total());

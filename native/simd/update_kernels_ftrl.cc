@@ -59,13 +59,13 @@ void update_ftrl(float* w, float* state, const float* g, size_t n, const UpdateS
 // Between the two passes s lies where the row was: the row is made anew from it.
 void update_group_ftrl(float* w, float* state, const float* g, size_t n, const UpdateStep& step) {
   SquareSum squares;
-  for_lanes(n, [&](auto d, size_t i) {
+  squares.add(n, [&](auto d, size_t i) {
     const auto moved =
         move_state(d, state + i, state + n + i, hn::LoadU(d, g + i), hn::LoadU(d, w + i), step);
     const auto outweighs = hn::Gt(hn::Abs(moved.z), hn::Set(d, step.l1));
     const auto s = hn::IfThenElseZero(outweighs, beyond_l1(d, moved.z, step));
-    squares.add(d, i, s);
     hn::StoreU(s, d, w + i);
+    return s;
   });
   const float norm = square_root(squares.total());
   const float threshold = square_root(static_cast<float>(n)) * step.l21;

@@ -47,29 +47,76 @@ HOTROW_DECLARE_RULE(ftrl);
 HOTROW_DECLARE_RULE(group_ftrl);
 #undef HOTROW_DECLARE_RULE
 
-/// A sum of squares in sixteen partial sums (element i goes to sum i mod 16), folded by halves: the
-/// same bits for every vector width.
-struct SquareSum {
-  HWY_ALIGN float partial[16] = {};
-
-  /// Adds the squares of elements i and following, within for_lanes.
-  template <class D, class V>
-  HWY_INLINE void add(D d, size_t i, V v) {
-    float* const at = partial + i % 16;
-    hn::Store(hn::Add(hn::Load(d, at), hn::Mul(v, v)), d, at);
+/// Folds a vector by halves into one lane: lane j plus lane j + half of what is left.
+template <class D, class V>
+HWY_INLINE float fold(D d, V v) {
+  if constexpr (hn::MaxLanes(d) == 2) {
+    return hn::GetLane(v) + hn::ExtractLane(v, 1);
+  } else {
+    const hn::Half<D> half;
+    return fold(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
   }
+}
 
-  HWY_INLINE float total() {
-    for (size_t half = 8; half > 0; half /= 2) {
-      for (size_t j = 0; j < half; ++j) partial[j] += partial[j + half];
+/// Sixteen partial sums of squares, element i in sum i mod 16, folded by halves in the end: the same
+/// bits for every vector width. Held in registers while whole groups of sixteen are added.
+class SquareSum {
+ public:
+  /// The widest vectors.
+  using D = hn::CappedTag<float, 16>;
+  static constexpr size_t kParts = 16 / hn::MaxLanes(D());
+
+  /// Adds the squares of the vectors value(d, i), i from 0 to n; `value` sees each i once, in order.
+  template <class Value>
+  HWY_INLINE void add(size_t n, const Value& value) {
+    const D d;
+    constexpr size_t kWidth = hn::MaxLanes(D());
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+      for (size_t part = 0; part < kParts; ++part) {
+        const auto v = value(d, i + part * kWidth);
+        parts_[part] = hn::Add(parts_[part], hn::Mul(v, v));
+      }
     }
-    return partial[0];
+    if (i < n) add_tail(i, n, value);
   }
+
+  HWY_INLINE float total() const {
+    const D d;
+    if constexpr (kParts == 4) {
+      return fold(d, hn::Add(hn::Add(parts_[0], parts_[2]), hn::Add(parts_[1], parts_[3])));
+    } else if constexpr (kParts == 2) {
+      return fold(d, hn::Add(parts_[0], parts_[1]));
+    } else {
+      return fold(d, parts_[0]);
+    }
+  }
+
+ private:
+  template <class Value>
+  HWY_INLINE void add_tail(size_t from, size_t n, const Value& value) {
+    const D d;
+    constexpr size_t kWidth = hn::MaxLanes(D());
+    HWY_ALIGN float sums[16];
+    for (size_t part = 0; part < kParts; ++part) {
+      hn::Store(parts_[part], d, sums + part * kWidth);
+    }
+    for_lanes_from<16>(from, n, [&](auto narrow, size_t i) {
+      const auto v = value(narrow, i);
+      float* const at = sums + i % 16;
+      hn::Store(hn::Add(hn::Load(narrow, at), hn::Mul(v, v)), narrow, at);
+    });
+    for (size_t part = 0; part < kParts; ++part) {
+      parts_[part] = hn::Load(d, sums + part * kWidth);
+    }
+  }
+
+  hn::Vec<D> parts_[kParts] = {};
 };
 
 HWY_INLINE float sum_of_squares(const float* x, size_t n) {
   SquareSum sum;
-  for_lanes(n, [&](auto d, size_t i) { sum.add(d, i, hn::LoadU(d, x + i)); });
+  sum.add(n, [&](auto d, size_t i) { return hn::LoadU(d, x + i); });
   return sum.total();
 }
 
