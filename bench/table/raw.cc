@@ -18,9 +18,9 @@ void fetch(const float* row, size_t bytes) {
   for (size_t i = 0; i < lines; ++i) __builtin_prefetch(first + i * kLineBytes, kWrite, 3);
 }
 
-/// Calls use(window, first) for each window of rows in order. A window of rows is fetched in one go while the one
-/// before is used: fetching row by row between the uses let only few be on their way at once, and
-/// cost a long rule up to twice the time.
+/// Calls use(window, first) for each window of rows in order. A window of rows is fetched in one go
+/// while the one before is used: fetching row by row between the uses let only few be on their way
+/// at once, and cost a long rule up to twice the time.
 template <int kWrite, class Use>
 void for_rows(const RowSlab& slab, std::span<const uint32_t> rows, size_t bytes, const Use& use) {
   std::array<std::array<float*, kWindow>, 2> windows;

@@ -58,15 +58,16 @@ HWY_INLINE float fold(D d, V v) {
   }
 }
 
-/// Sixteen partial sums of squares, element i in sum i mod 16, folded by halves in the end: the same
-/// bits for every vector width. Held in registers while whole groups of sixteen are added.
+/// Sixteen partial sums of squares, element i in sum i mod 16, folded by halves in the end: the
+/// same bits for every vector width. Held in registers while whole groups of sixteen are added.
 class SquareSum {
  public:
   /// The widest vectors.
   using D = hn::CappedTag<float, 16>;
   static constexpr size_t kParts = 16 / hn::MaxLanes(D());
 
-  /// Adds the squares of the vectors value(d, i), i from 0 to n; `value` sees each i once, in order.
+  /// Adds the squares of the vectors value(d, i), i from 0 to n; `value` sees each i once, in
+  /// order.
   template <class Value>
   HWY_INLINE void add(size_t n, const Value& value) {
     const D d;

@@ -37,10 +37,11 @@ class IndexedRows<IndexT>::Applier {
 
   void run() {
     const size_t windows = (batch_.size() + kWindow - 1) / kWindow;
-    for (size_t step = 0; step < windows + 2; ++step) {
-      if (step < windows) fetch_homes(step * kWindow, windows_[step % 3]);
-      if (step >= 1 && step - 1 < windows) fetch_rows(windows_[(step - 1) % 3]);
-      if (step >= 2 && !visit_all(windows_[(step - 2) % 3])) {
+    for (size_t step = 0; step < windows + 3; ++step) {
+      if (step < windows) fetch_homes(step * kWindow, windows_[step % 4]);
+      if (step >= 1 && step - 1 < windows) fetch_rows(windows_[(step - 1) % 4]);
+      if (step >= 2 && step - 2 < windows) fetch_strays(windows_[(step - 2) % 4]);
+      if (step >= 3 && !visit_all(windows_[(step - 3) % 4])) {
         part_.failed = true;
         break;
       }
@@ -57,6 +58,7 @@ class IndexedRows<IndexT>::Applier {
     std::array<uint64_t, kWindow> keys;
     std::array<const float*, kWindow> gradients;
     std::array<const BucketType*, kWindow> homes;
+    uint32_t away = 0;  // bit i: key i is not in its home bucket
   };
 
   void fetch_homes(size_t first, Window& window) const {
@@ -72,10 +74,28 @@ class IndexedRows<IndexT>::Applier {
     }
   }
 
-  /// Keys that are not at home are waited for when their turn comes.
-  void fetch_rows(const Window& window) const {
+  /// Of a key that is not at home, the next bucket.
+  void fetch_rows(Window& window) const {
+    window.away = 0;
     for (size_t i = 0; i < window.count; ++i) {
       const auto seen = IndexT::peek(*window.homes[i], window.keys[i]);
+      const std::byte* const row = rows_.rows_.row(seen.row_or_first());
+      window.away |= uint32_t{!seen.here} << i;
+      const auto* const next = reinterpret_cast<const std::byte*>(window.homes[i] + 1);
+      __builtin_prefetch(one_of(seen.here, row, next), 1, 3);
+      for (size_t line = 1; line < lines_; ++line) {
+        __builtin_prefetch(row + line * kLineBytes, 1, 3);
+      }
+    }
+  }
+
+  /// The rows of keys that are in the bucket next to their home. Those further on, few, are waited
+  /// for when their turn comes.
+  void fetch_strays(const Window& window) const {
+    for (uint32_t away = window.away; away != 0; away &= away - 1) {
+      const auto i = static_cast<size_t>(std::countr_zero(away));
+      if (!window.homes[i]->load().overflow()) continue;
+      const auto seen = IndexT::peek(window.homes[i][1], window.keys[i]);
       const std::byte* const row = rows_.rows_.row(seen.row_or_first());
       for (size_t line = 0; line < lines_; ++line) {
         __builtin_prefetch(row + line * kLineBytes, 1, 3);
@@ -201,7 +221,7 @@ class IndexedRows<IndexT>::Applier {
   const size_t lines_;
   Writer writer_;
   RowAllocator allocator_;
-  std::array<Window, 3> windows_;
+  std::array<Window, 4> windows_;
 };
 
 template <class IndexT>

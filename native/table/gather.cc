@@ -5,8 +5,9 @@
 // dozens of lines are on their way from memory. Nothing on this way branches on what came from
 // memory, or stores to where it says: either could only be settled once the line had come, and
 // would stop the fetching of all others until then. So a key that is not in its home bucket only
-// has its bit unset, and is noted once its window is copied. Those noted walk their chains side by
-// side, a bucket every few windows.
+// has its bit unset; the bucket next to its home is fetched in the place of its row and looked into
+// a window later. The few that are further on are noted once their window is copied, and walk their
+// chains side by side, a bucket every few windows.
 //
 // Rows are copied first and believed afterwards: a key whose home bucket changed meanwhile is
 // looked up again alone.
@@ -47,12 +48,13 @@ class IndexedRows<IndexT>::Gatherer {
 
   uint64_t run() {
     const size_t windows = (request_.keys.size() + kWindow - 1) / kWindow;
-    for (size_t step = 0; step < windows + 2; ++step) {
-      if (step < windows) fetch_homes(step * kWindow, windows_[step % 3]);
-      if (step >= 1 && step - 1 < windows) find_rows(windows_[(step - 1) % 3]);
+    for (size_t step = 0; step < windows + 3; ++step) {
+      if (step < windows) fetch_homes(step * kWindow, windows_[step % 4]);
+      if (step >= 1 && step - 1 < windows) find_rows(windows_[(step - 1) % 4]);
+      if (step >= 2 && step - 2 < windows) find_next_door(windows_[(step - 2) % 4]);
       // Before the copy, which notes more: their next buckets have yet to come.
       if (step % kStride == 0) advance_strays();
-      if (step >= 2) finish(windows_[(step - 2) % 3]);
+      if (step >= 3) finish(windows_[(step - 3) % 4]);
     }
     while (stray_count_ > 0) advance_strays();
     return hits_;
@@ -74,6 +76,7 @@ class IndexedRows<IndexT>::Gatherer {
     std::array<const std::byte*, kWindow> rows;
     std::array<uint8_t, kWindow> places;
     uint32_t ready = 0;
+    uint32_t next_door = 0;  // of those ready, the keys that the bucket after their home holds
   };
 
   /// A key that is not in its home bucket.
@@ -107,10 +110,35 @@ class IndexedRows<IndexT>::Gatherer {
       window.words[i] = seen.word.bits();
       if constexpr (kHeat) window.places[i] = static_cast<uint8_t>(seen.place);
       ready |= uint32_t{seen.here} << i;
-      fetch_row(row);
+      const auto* const next = reinterpret_cast<const std::byte*>(window.homes[i] + 1);
+      __builtin_prefetch(one_of(seen.here, row, next), 0, 3);
+      for (size_t line = 1; line < lines_; ++line)
+        __builtin_prefetch(row + line * kLineBytes, 0, 3);
     });
     window.ready = ready;
+    window.next_door = 0;
   }
+
+  /// Looks for those that are not at home in the next bucket, where most of them are.
+  void find_next_door(Window& window) const {
+    for (uint32_t away = all_of(window) & ~window.ready; away != 0; away &= away - 1) {
+      const auto i = static_cast<size_t>(std::countr_zero(away));
+      const BucketWord word(window.words[i]);
+      if (!word.readable() || !word.overflow()) continue;
+      const BucketType& next = window.homes[i][1];
+      const uint32_t found = next.matches(window.keys[i]) & next.load().occupied();
+      const uint32_t place = BucketType::place_of(found);
+      const uint32_t handle = next.handles[place].load(std::memory_order_relaxed);
+      if (found == 0 || !IndexT::is_row(handle)) continue;
+      window.rows[i] = slab_.row(handle);
+      if constexpr (kHeat) window.places[i] = static_cast<uint8_t>(place);
+      window.ready |= uint32_t{1} << i;
+      window.next_door |= uint32_t{1} << i;
+      fetch_row(window.rows[i]);
+    }
+  }
+
+  static uint32_t all_of(const Window& window) { return (uint32_t{1} << window.count) - 1; }
 
   void finish(const Window& window) {
     copy_rows(window);
@@ -131,8 +159,7 @@ class IndexedRows<IndexT>::Gatherer {
     for (uint32_t changed = window.ready & ~same; changed != 0; changed &= changed - 1) {
       look_up_alone(window.first + static_cast<size_t>(std::countr_zero(changed)));
     }
-    const uint32_t all = (uint32_t{1} << window.count) - 1;
-    for (uint32_t away = all & ~window.ready; away != 0; away &= away - 1) {
+    for (uint32_t away = all_of(window) & ~window.ready; away != 0; away &= away - 1) {
       note_stray(window, static_cast<size_t>(std::countr_zero(away)));
     }
   }
@@ -147,7 +174,8 @@ class IndexedRows<IndexT>::Gatherer {
       const HeatRule& rule = rows_.rules_.heat();
       for (uint32_t ready = window.ready; ready != 0; ready &= ready - 1) {
         const auto i = static_cast<size_t>(std::countr_zero(ready));
-        auto& heats = const_cast<BucketType*>(window.homes[i])->heats;
+        const size_t next_door = (window.next_door >> i) & 1;
+        auto& heats = const_cast<BucketType*>(window.homes[i] + next_door)->heats;
         const Heat before = heats.load(window.places[i]);
         const Heat after = rule.used(before, request_.moment.clock, window.keys[i]);
         // Mostly nothing changes, and then the line stays clean.
@@ -228,7 +256,7 @@ class IndexedRows<IndexT>::Gatherer {
   const size_t dim_;
   const size_t lines_;
   const bool touches_;
-  std::array<Window, 3> windows_;
+  std::array<Window, 4> windows_;
   std::array<Stray, kMostStrays> strays_;
   size_t stray_count_ = 0;
   uint64_t hits_ = 0;

@@ -17,6 +17,13 @@
 
 namespace hotrow {
 
+/// One of two addresses, without a branch.
+inline const std::byte* one_of(bool first, const std::byte* a, const std::byte* b) {
+  const uintptr_t mask = -uintptr_t{first};
+  return reinterpret_cast<const std::byte*>((reinterpret_cast<uintptr_t>(a) & mask) |
+                                            (reinterpret_cast<uintptr_t>(b) & ~mask));
+}
+
 template <class IndexT>
 class IndexedRows final : public RowMap {
  public:
