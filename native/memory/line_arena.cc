@@ -45,13 +45,22 @@ bool LineArena::grow(uint64_t lines, bool within_budget) {
 }
 
 std::optional<uint32_t> LineArena::allocate(uint32_t lines, bool within_budget) {
-  MutexLock lock(mutex_);
+  const std::optional<Range> taken = take(lines, within_budget);
+  if (!taken) return std::nullopt;
+  // Without the lock: other shards grow meanwhile.
+  PageRange::fetch(taken->fresh);
+  if (taken->used) std::memset(line(taken->first), 0, lines * kLineBytes);
+  return taken->first;
+}
+
+std::optional<LineArena::Range> LineArena::take(uint32_t lines, bool within_budget) {
+  const MutexLock lock(mutex_);
   const auto fit = by_size_.lower_bound({lines, 0});
   if (fit == by_size_.end()) {
     if (end_ + lines > kMaxLines || !grow(end_ + lines, within_budget)) return std::nullopt;
     const auto first = static_cast<uint32_t>(end_);
     end_ += lines;
-    return first;
+    return Range{.first = first, .fresh = pages_.claim(end_ * kLineBytes)};
   }
   const auto [size, first] = *fit;
   // The rest of a hole takes over its nodes, so that this needs no memory.
@@ -64,8 +73,7 @@ std::optional<uint32_t> LineArena::allocate(uint32_t lines, bool within_budget) 
     by_size_.insert(std::move(by_size));
     free_.insert(std::move(by_line));
   }
-  std::memset(line(first), 0, lines * kLineBytes);
-  return first;
+  return Range{.first = first, .used = true};
 }
 
 void LineArena::add_free(uint32_t first, uint32_t lines) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/sync.h"
@@ -39,6 +40,12 @@ class LineArena {
   uint64_t memory_bytes() const HOTROW_EXCLUDES(mutex_);
 
  private:
+  struct Range {
+    uint32_t first = 0;
+    bool used = false;            // before, so that its lines must be zeroed
+    std::span<std::byte> fresh;   // pages to fetch
+  };
+  std::optional<Range> take(uint32_t lines, bool within_budget) HOTROW_EXCLUDES(mutex_);
   bool grow(uint64_t lines, bool within_budget) HOTROW_REQUIRES(mutex_);
   void add_free(uint32_t first, uint32_t lines) HOTROW_REQUIRES(mutex_);
 

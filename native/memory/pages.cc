@@ -41,14 +41,19 @@ bool PageRange::grow(size_t bytes) {
   return true;
 }
 
-void PageRange::touch(size_t bytes) {
+std::span<std::byte> PageRange::claim(size_t bytes) {
   const size_t target = std::min(round_up(bytes, kHugePageBytes), backed_);
-  if (target <= touched_) return;
+  if (target <= claimed_) return {};
+  const std::span<std::byte> claimed(data_ + claimed_, target - claimed_);
+  claimed_ = target;
+  return claimed;
+}
+
+void PageRange::fetch(std::span<std::byte> claimed) {
 #ifdef MADV_POPULATE_WRITE
   // Older systems refuse; whoever writes first fetches the page then.
-  (void)::madvise(data_ + touched_, target - touched_, MADV_POPULATE_WRITE);
+  if (!claimed.empty()) (void)::madvise(claimed.data(), claimed.size(), MADV_POPULATE_WRITE);
 #endif
-  touched_ = target;
 }
 
 namespace {

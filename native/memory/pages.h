@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace hotrow {
 
@@ -29,10 +30,12 @@ class PageRange {
   /// refuses or the reservation is too small; what was backed before stays.
   [[nodiscard]] bool grow(size_t bytes);
 
-  /// Fetches the first `bytes` (rounded up to 2 MiB) of what is backed from the system, each huge
-  /// page once. Without it two threads that write to a new page at once would both have one cleared
-  /// for them, and one of the two thrown away.
-  void touch(size_t bytes);
+  /// What of the first `bytes` (rounded up to 2 MiB, as far as backed) nobody was given before: for
+  /// the caller alone to fetch(). Otherwise two threads that write to a new page at once would both
+  /// have one cleared for them, and one of the two thrown away.
+  std::span<std::byte> claim(size_t bytes);
+  /// Fetches claimed pages from the system. From any thread.
+  static void fetch(std::span<std::byte> claimed);
 
   std::byte* data() const { return data_; }
   size_t reserved() const { return reserved_; }
@@ -44,7 +47,7 @@ class PageRange {
   std::byte* data_ = nullptr;
   size_t reserved_ = 0;
   size_t backed_ = 0;
-  size_t touched_ = 0;
+  size_t claimed_ = 0;
 };
 
 /// Bytes of memory this process may use: the machine's, or its control group's limit if lower.

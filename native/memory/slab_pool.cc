@@ -90,8 +90,10 @@ bool SlabPool::back_ahead(uint64_t rows) {
   return true;
 }
 
-void SlabPool::allocate(std::span<uint32_t> handles) {
-  MutexLock lock(mutex_);
+void SlabPool::allocate(std::span<uint32_t> handles) { PageRange::fetch(take(handles)); }
+
+std::span<std::byte> SlabPool::take(std::span<uint32_t> handles) {
+  const MutexLock lock(mutex_);
   for (uint32_t& handle : handles) {
     if (free_count_ > 0) {
       handle = free_head_;
@@ -101,7 +103,8 @@ void SlabPool::allocate(std::span<uint32_t> handles) {
       handle = static_cast<uint32_t>(touched_++);
     }
   }
-  pages_.touch(touched_ * stride_);
+  // Where promised rows reach into a next page, it is fetched before others are there.
+  return pages_.claim(std::min(charged_, touched_ * stride_ + kHugePageBytes / 2));
 }
 
 void SlabPool::free(std::span<const uint32_t> handles) {

@@ -68,6 +68,8 @@ class SlabPool {
   static constexpr uint32_t kNone = UINT32_MAX;
 
   bool back(uint64_t rows) HOTROW_REQUIRES(mutex_);
+  /// allocate() but for the fetching of the fresh pages it returns, which needs no lock.
+  std::span<std::byte> take(std::span<uint32_t> handles) HOTROW_EXCLUDES(mutex_);
   /// Memory to account for when that many rows are promised.
   uint64_t bytes_for(uint64_t promised) const HOTROW_REQUIRES(mutex_);
 

@@ -129,17 +129,17 @@ typename BasicIndex<BucketT>::Chains BasicIndex<BucketT>::chains(uint32_t shard)
   return chains;
 }
 
-// Keys a shard takes before it grows: between 76 and 84 % of its home places, spread over the
+// Keys a shard takes before it grows: between 78 and 86 % of its home places, spread over the
 // shards so that they do not all grow in the same batch.
 template <class BucketT>
 uint64_t BasicIndex<BucketT>::capacity(uint32_t shard, uint32_t homes) {
-  const uint64_t percent = 76 + shard % 9;
+  const uint64_t percent = 78 + shard % 9;
   return std::max<uint64_t>(uint64_t{homes} * kPlaces * percent / 100, 1);
 }
 
 template <class BucketT>
 uint32_t BasicIndex<BucketT>::homes_for(uint32_t shard, uint64_t keys) {
-  uint32_t homes = static_cast<uint32_t>(keys * 100 / (uint64_t{kPlaces} * 76)) + 1;
+  uint32_t homes = static_cast<uint32_t>(keys * 100 / (uint64_t{kPlaces} * 78)) + 1;
   while (homes > 1 && capacity(shard, homes - 1) >= keys) --homes;
   return homes;
 }
@@ -149,7 +149,13 @@ uint32_t BasicIndex<BucketT>::homes_for(uint32_t shard, uint64_t keys) {
 template <class BucketT>
 uint32_t BasicIndex<BucketT>::next_homes(uint32_t homes) {
   constexpr uint32_t kSmall = 64;
-  return homes < kSmall ? homes * 2 : homes + homes * 3 / 8;
+  return homes < kSmall ? homes * 2 : homes + homes / 4;
+}
+
+// For keys that collide on purpose, whose chain is longer than the tail: fewer arrays on the way.
+template <class BucketT>
+uint32_t BasicIndex<BucketT>::roomier_homes(uint32_t homes) {
+  return homes + homes * 3 / 8 + 1;
 }
 
 template <class BucketT>
@@ -302,7 +308,7 @@ uint64_t BasicIndex<BucketT>::Writer::over_capacity(uint64_t more) const {
 template <class BucketT>
 bool BasicIndex<BucketT>::Writer::grow(uint64_t more, bool force, Growth growth) {
   uint32_t homes = index_.homes_after(number_, at_.homes, more);
-  if (force && homes == at_.homes) homes = next_homes(homes);
+  if (force && homes == at_.homes) homes = roomier_homes(homes);
   if (homes != at_.homes) return rebuild(homes, growth);
   const bool worn = shard().erased.load(std::memory_order_relaxed) >=
                     shard().grow_at.load(std::memory_order_relaxed);
@@ -346,9 +352,8 @@ bool BasicIndex<BucketT>::Writer::rebuild(uint32_t homes, Growth growth) {
   if (!first) return false;
   to.first_line = *first;
   while (!copy_all(to)) {
-    // Keys that collide on purpose need a longer array.
     index_.arena_.free(to.first_line, to.buckets());
-    to.homes = next_homes(to.homes);
+    to.homes = roomier_homes(to.homes);
     first = index_.arena_.allocate(to.buckets(), false);
     if (!first) return false;
     to.first_line = *first;

@@ -177,6 +177,7 @@ class BasicIndex {
   static uint64_t capacity(uint32_t shard, uint32_t homes);
   static uint32_t homes_for(uint32_t shard, uint64_t keys);
   static uint32_t next_homes(uint32_t homes);
+  static uint32_t roomier_homes(uint32_t homes);
   /// Homes the shard needs for its keys and `more`; the same number when they fit.
   uint32_t homes_after(uint32_t shard, uint32_t homes, uint64_t more) const;
 
