@@ -1,7 +1,11 @@
 // The longest call while a table grows: one thread adds keys, another looks keys up, a few a call.
 //
-// The machine pauses threads too. So each turn of growth is followed by the same calls on the table
-// that has grown, where nothing but the machine makes a call long: the two are to be compared.
+// The machine pauses threads too, and longer than growth does. So a call is timed by the processor
+// time of its thread, which counts page faults and waiting by spinning, and not the time another
+// program had the core. Wall-clock times stand beside it, and each turn of growth is followed by
+// the same calls on the table that has grown, where nothing but the machine makes a call long.
+#include <time.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -20,17 +24,30 @@ constexpr uint64_t kTimes = 3;
 // A turn takes half a minute.
 constexpr uint32_t kMostRounds = 2;
 
-/// The longest calls, in microseconds.
+/// The longest of some calls, in microseconds.
 struct Longest {
-  double write = 0;
-  double read = 0;
+  double busy = 0;  // processor time of the calling thread
+  double wall = 0;
 };
 
+struct LongestOfTurn {
+  Longest write;
+  Longest read;
+};
+
+double busy_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 template <class Call>
-double timed_us(const Call& call) {
+void time_call(Longest& longest, const Call& call) {
   const double start = now_seconds();
+  const double busy_start = busy_seconds();
   call();
-  return (now_seconds() - start) * 1e6;
+  longest.busy = std::max(longest.busy, (busy_seconds() - busy_start) * 1e6);
+  longest.wall = std::max(longest.wall, (now_seconds() - start) * 1e6);
 }
 
 struct Turn {
@@ -39,34 +56,34 @@ struct Turn {
   bool growing;
 };
 
-double write_all(const Turn& turn, std::atomic<uint64_t>& written) {
+Longest write_all(const Turn& turn, std::atomic<uint64_t>& written) {
   const Buffer values(kBatch * kDim);
   std::vector<uint64_t> keys(kBatch);
-  double longest = 0;
+  Longest longest;
   for (uint64_t first = 0; first + kBatch <= turn.rows; first += kBatch) {
     for (uint64_t i = 0; i < kBatch; ++i) keys[i] = key_of(first + i);
-    longest = std::max(longest, timed_us([&] { turn.ours.update(keys, values.data()); }));
+    time_call(longest, [&] { turn.ours.update(keys, values.data()); });
     written.store(first + kBatch, std::memory_order_relaxed);
   }
   return longest;
 }
 
-double read_until(const Turn& turn, const std::atomic<uint64_t>& written,
-                  const std::atomic<bool>& done) {
+Longest read_until(const Turn& turn, const std::atomic<uint64_t>& written,
+                   const std::atomic<bool>& done) {
   const Buffer out(kBatch * kDim);
   std::vector<uint64_t> keys(kBatch);
   Random random(5);
-  double longest = 0;
+  Longest longest;
   while (!done.load(std::memory_order_relaxed)) {
     const uint64_t there = turn.growing ? written.load(std::memory_order_relaxed) : turn.rows;
     for (uint64_t& key : keys) key = key_of(random.below(there + 1));
-    longest = std::max(longest, timed_us([&] { turn.ours.lookup(keys, out.data()); }));
+    time_call(longest, [&] { turn.ours.lookup(keys, out.data()); });
   }
   return longest;
 }
 
-Longest one_turn(Bench& bench, const Turn& turn) {
-  Longest longest;
+LongestOfTurn one_turn(Bench& bench, const Turn& turn) {
+  LongestOfTurn longest;
   std::atomic<uint64_t> written{0};
   std::atomic<bool> done{false};
   bench.team.run(2, [&](uint32_t thread) {
@@ -94,29 +111,41 @@ void pause_figures(Bench& bench) {
                                  (bench.settings.memory_gib << 30) / (kDim * sizeof(float) + 64));
   const uint32_t rounds = std::min(bench.settings.rounds, kMostRounds);
   const uint64_t memory = 2 * rows * kDim * sizeof(float) + (uint64_t{4} << 30);
-  // Writes while growing and after, reads while growing and after.
-  std::array<Samples, 4> samples;
+  struct Pauses {
+    Samples growing, grown, growing_wall, grown_wall;
+    void add(const Longest& before, const Longest& after) {
+      growing.values.push_back(before.busy);
+      grown.values.push_back(after.busy);
+      growing_wall.values.push_back(before.wall);
+      grown_wall.values.push_back(after.wall);
+    }
+  };
+  Pauses writes;
+  Pauses reads;
   for (uint32_t round = 0; round < rounds; ++round) {
     const Ours ours({.dim = kDim, .optimizer = {}, .memory_bytes = memory});
-    const Longest growing = one_turn(bench, {ours, rows, true});
-    const Longest after = one_turn(bench, {ours, rows, false});
-    samples[0].values.push_back(growing.write);
-    samples[1].values.push_back(after.write);
-    samples[2].values.push_back(growing.read);
-    samples[3].values.push_back(after.read);
+    const LongestOfTurn growing = one_turn(bench, {ours, rows, true});
+    const LongestOfTurn grown = one_turn(bench, {ours, rows, false});
+    writes.add(growing.write, grown.write);
+    reads.add(growing.read, grown.read);
   }
   const Params params = common_params(rows, kDim, rounds);
-  const auto add = [&](const char* kind, const Samples& growing, const Samples& after) {
-    const double control = after.median();
-    bench.report.add({name + kind,
-                      params,
-                      growing.median(),
-                      "us, longest call while growing",
-                      {{"without growth", control / growing.median()}}});
-    bench.report.add({"without growth/" + name + kind, params, control, "us, longest call", {}});
+  const auto add = [&](const char* kind, const Pauses& of) {
+    const auto one = [&](const std::string& what, const Samples& growing, const Samples& grown) {
+      const double control = grown.median();
+      bench.report.add({what + name + kind,
+                        params,
+                        growing.median(),
+                        "us, longest call while growing",
+                        {{"without growth", control / growing.median()}}});
+      bench.report.add(
+          {"without growth/" + what + name + kind, params, control, "us, longest call", {}});
+    };
+    one("", of.growing, of.grown);
+    one("wall clock/", of.growing_wall, of.grown_wall);
   };
-  add("/write", samples[0], samples[1]);
-  add("/read", samples[2], samples[3]);
+  add("/write", writes);
+  add("/read", reads);
 }
 
 }  // namespace hotrow::bench

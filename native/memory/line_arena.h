@@ -42,8 +42,8 @@ class LineArena {
  private:
   struct Range {
     uint32_t first = 0;
-    bool used = false;            // before, so that its lines must be zeroed
-    std::span<std::byte> fresh;   // pages to fetch
+    bool used = false;           // before, so that its lines must be zeroed
+    std::span<std::byte> fresh;  // pages to fetch
   };
   std::optional<Range> take(uint32_t lines, bool within_budget) HOTROW_EXCLUDES(mutex_);
   bool grow(uint64_t lines, bool within_budget) HOTROW_REQUIRES(mutex_);

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { cleanEnvironment, root, run, succeeds, which } from '../common/process.mjs'
 import { closingLine } from '../common/totals.mjs'
-import { runCtest } from '../test/ctest.mjs'
+import { runGtest } from '../test/gtest.mjs'
 
 const kFlags = '-O1 -g1 -fno-omit-frame-pointer'
 const kTestTimeoutMs = 600_000
@@ -20,9 +20,9 @@ const env = {
   TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',
 }
 
-async function ctest(folder, prefix) {
-  const options = { timeoutMs: kTestTimeoutMs, env, prefix }
-  const { totals, output } = await runCtest(folder, options)
+async function tests(folder, prefix = []) {
+  const command = [...prefix, join(root, folder, 'hotrow_tests')]
+  const { totals, output } = await runGtest(command, { timeoutMs: kTestTimeoutMs, env })
   const failed = totals.failed > 0 || totals.passed === 0
   return { code: failed ? 1 : 0, output, note: `(${closingLine(totals)})` }
 }
@@ -45,7 +45,7 @@ async function addressTests() {
     ],
     [...cmakeJs, 'build', ...options],
   )
-  return built.code === 0 ? ctest('build-asan') : built
+  return built.code === 0 ? tests('build-asan') : built
 }
 
 /**
@@ -61,7 +61,7 @@ async function threadTests() {
     ],
     [...fixed, 'cmake', '--build', 'build-tsan'],
   )
-  return built.code === 0 ? ctest('build-tsan', fixed) : built
+  return built.code === 0 ? tests('build-tsan', fixed) : built
 }
 
 /**

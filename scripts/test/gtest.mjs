@@ -1,0 +1,33 @@
+// Runs a GoogleTest program as a few processes side by side, each with its share of the tests. Under
+// a sanitizer a process takes longer to start than most tests to run, so CTest's one process a test
+// would be the larger part.
+
+import { run } from '../common/process.mjs'
+import { noTotals } from '../common/totals.mjs'
+
+const count = (output, pattern) => [...output.matchAll(pattern)].length
+
+/**
+ * `command` starts the program. Resolves to `{ totals, output }`; a process that ended badly
+ * without naming a failed test counts one failure.
+ */
+export async function runGtest(command, { timeoutMs, env, shards = 2 }) {
+  const [program, ...args] = command
+  const runs = Array.from({ length: shards }, (_, index) => {
+    const share = { GTEST_TOTAL_SHARDS: String(shards), GTEST_SHARD_INDEX: String(index) }
+    const options = { env: { ...env, ...share }, quiet: true, timeoutMs }
+    return run(program, args, options)
+  })
+  const totals = noTotals()
+  let shown = ''
+  for (const { code, output, timedOut } of await Promise.all(runs)) {
+    const failed = count(output, /^\[ {2}FAILED {2}\] \S+ \(\d+ ms\)$/gm)
+    totals.passed += count(output, /^\[ {7}OK \] /gm)
+    totals.skipped += count(output, /^\[ {2}SKIPPED \] \S+ \(\d+ ms\)$/gm)
+    totals.failed += failed === 0 && code !== 0 ? 1 : failed
+    // Passing tests say nothing that is worth reading beside those that failed.
+    shown += output.replaceAll(/^\[(?: RUN {6}| {7}OK) \].*\n/gm, '')
+    if (timedOut) shown += '\nran too long\n'
+  }
+  return { totals, output: shown }
+}
