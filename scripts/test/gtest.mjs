@@ -1,6 +1,6 @@
-// Runs a GoogleTest program as a few processes side by side, each with its share of the tests. Under
-// a sanitizer a process takes longer to start than most tests to run, so CTest's one process a test
-// would be the larger part.
+// Runs a GoogleTest program as a few processes side by side, each with its share of the tests.
+// Under a sanitizer a process takes longer to start than most tests to run, so CTest's one process
+// for each test would be the larger part.
 
 import { run } from '../common/process.mjs'
 import { noTotals } from '../common/totals.mjs'
