@@ -67,12 +67,10 @@ function judgeTidy(file, result) {
 async function clangTidy() {
   const tidy = await tool('clang-tidy-19')
   if (!tidy) return unavailable('clang-tidy-19')
-  // Kernels are the same source for every instruction set: read once.
-  const extra = ['-Wno-unknown-warning-option', '-DHWY_COMPILE_ONLY_STATIC']
-  const options = ['--quiet', '-p', 'build', ...extra.map((word) => `--extra-arg=${word}`)]
+  const extra = ['--quiet', '-p', 'build', '--extra-arg=-Wno-unknown-warning-option']
   const jobs = compileCommands().map(({ file }) => async () => {
-    const limits = { quiet: true, timeoutMs: kFileTimeoutMs }
-    const result = await run(tidy, [...options, file], limits)
+    const options = { quiet: true, timeoutMs: kFileTimeoutMs }
+    const result = await run(tidy, [...extra, file], options)
     return judgeTidy(file, result)
   })
   return { ...merge(await twoAtOnce(jobs)), note: `(${jobs.length} files)` }
