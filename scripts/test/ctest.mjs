@@ -24,7 +24,7 @@ export function parseJunit(xml) {
 }
 
 /** The text that GoogleTest prints for `GTEST_SKIP() << text`. */
-function skipReason(output) {
+export function skipReason(output) {
   const found = /: Skipped\n(.*?)\n*\[ {2}SKIPPED \]/s.exec(output)
   return found?.[1]?.trim().replaceAll('\n', ' ') || 'no reason given'
 }

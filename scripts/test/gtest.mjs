@@ -4,11 +4,12 @@
 
 import { run } from '../common/process.mjs'
 import { noTotals } from '../common/totals.mjs'
+import { skipReason } from './ctest.mjs'
 
 const count = (output, pattern) => [...output.matchAll(pattern)].length
 
 /**
- * `command` starts the program. Resolves to `{ totals, output }`; a process that ended badly
+ * `command` starts the program. Resolves to `{ totals, output, skips }`; a process that ended badly
  * without naming a failed test counts one failure.
  */
 export async function runGtest(command, { timeoutMs, env, shards = 2 }) {
@@ -19,15 +20,21 @@ export async function runGtest(command, { timeoutMs, env, shards = 2 }) {
     return run(program, args, options)
   })
   const totals = noTotals()
+  const skips = []
   let shown = ''
   for (const { code, output, timedOut } of await Promise.all(runs)) {
     const failed = count(output, /^\[ {2}FAILED {2}\] \S+ \(\d+ ms\)$/gm)
     totals.passed += count(output, /^\[ {7}OK \] /gm)
-    totals.skipped += count(output, /^\[ {2}SKIPPED \] \S+ \(\d+ ms\)$/gm)
+    for (const [text, name] of output.matchAll(
+      /^\[ RUN {6}\] (\S+)\n(?:(?!\[).*\n)*\[ {2}SKIPPED \] /gm,
+    )) {
+      totals.skipped++
+      skips.push(`${name}: ${skipReason(text)}`)
+    }
     totals.failed += failed === 0 && code !== 0 ? 1 : failed
     // Passing tests say nothing that is worth reading beside those that failed.
     shown += output.replaceAll(/^\[(?: RUN {6}| {7}OK) \].*\n/gm, '')
     if (timedOut) shown += '\nran too long\n'
   }
-  return { totals, output: shown }
+  return { totals, output: shown, skips }
 }
