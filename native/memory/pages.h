@@ -40,6 +40,7 @@ class PageRange {
   std::byte* data() const { return data_; }
   size_t reserved() const { return reserved_; }
   size_t backed() const { return backed_; }
+  size_t claimed() const { return claimed_; }
 
  private:
   void* mapping_ = nullptr;

@@ -43,7 +43,8 @@ bool SlabPool::back(uint64_t rows) {
 
 uint64_t SlabPool::bytes_for(uint64_t promised) const {
   const uint64_t rows = std::max({touched_, promised, held_rows_});
-  return round_up(rows * stride_, kHugePageBytes);
+  // Pages that were fetched stay so.
+  return std::max<uint64_t>(round_up(rows * stride_, kHugePageBytes), pages_.claimed());
 }
 
 bool SlabPool::reserve(uint64_t rows, uint64_t headroom) {

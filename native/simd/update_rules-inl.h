@@ -65,6 +65,7 @@ class SquareSum {
   /// The widest vectors.
   using D = hn::CappedTag<float, 16>;
   static constexpr size_t kParts = 16 / hn::MaxLanes(D());
+  static_assert(kParts == 1 || kParts == 2 || kParts == 4, "total() knows these");
 
   /// Adds the squares of the vectors value(d, i), i from 0 to n; `value` sees each i once, in
   /// order.

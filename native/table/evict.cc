@@ -50,8 +50,6 @@ uint64_t IndexedRows<IndexT>::rank_of(const typename IndexT::Entry& entry, Momen
   }
 }
 
-// Moves the hand over buckets until so many keys were read; false when it has seen the whole table
-// without finding one.
 template <class IndexT>
 bool IndexedRows<IndexT>::add_victims(uint32_t shard, uint32_t bucket, Moment moment,
                                       const BatchIndex* spared, std::vector<Victim>& victims) {
@@ -64,6 +62,8 @@ bool IndexedRows<IndexT>::add_victims(uint32_t shard, uint32_t bucket, Moment mo
   });
 }
 
+// Moves the hand over buckets until so many keys were read; false when it has seen the whole table
+// without finding one.
 template <class IndexT>
 bool IndexedRows<IndexT>::collect_victims(size_t sampled, Moment moment, const BatchIndex* spared,
                                           std::vector<Victim>& victims) {

@@ -126,7 +126,9 @@ class IndexedRows<IndexT>::Gatherer {
       const BucketWord word(window.words[i]);
       if (!word.readable() || !word.overflow()) continue;
       const BucketType& next = window.homes[i][1];
-      const uint32_t found = next.matches(window.keys[i]) & next.load().occupied();
+      // Its word before its keys: an emptied place still matches, and may be another key's by then.
+      const BucketWord beside = next.load();
+      const uint32_t found = next.matches(window.keys[i]) & beside.occupied();
       const uint32_t place = BucketType::place_of(found);
       const uint32_t handle = next.handles[place].load(std::memory_order_relaxed);
       if (found == 0 || !IndexT::is_row(handle)) continue;

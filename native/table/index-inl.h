@@ -144,8 +144,8 @@ uint32_t BasicIndex<BucketT>::homes_for(uint32_t shard, uint64_t keys) {
   return homes;
 }
 
-// Small shards double, because a rebuild costs them next to nothing; larger ones grow by 3/8, so
-// that a large table keeps its places 60 to 80 % full.
+// Small shards double, because a rebuild costs them next to nothing; larger ones grow by a quarter,
+// so that a large table keeps its places 65 to 85 % full.
 template <class BucketT>
 uint32_t BasicIndex<BucketT>::next_homes(uint32_t homes) {
   constexpr uint32_t kSmall = 64;
@@ -155,7 +155,7 @@ uint32_t BasicIndex<BucketT>::next_homes(uint32_t homes) {
 // For keys that collide on purpose, whose chain is longer than the tail: fewer arrays on the way.
 template <class BucketT>
 uint32_t BasicIndex<BucketT>::roomier_homes(uint32_t homes) {
-  return homes + homes * 3 / 8 + 1;
+  return std::max(next_homes(homes), homes + homes / 8 * 3 + 1);
 }
 
 template <class BucketT>

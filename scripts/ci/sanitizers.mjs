@@ -9,7 +9,8 @@ import { closingLine } from '../common/totals.mjs'
 import { runGtest } from '../test/gtest.mjs'
 
 const kFlags = '-O1 -g1 -fno-omit-frame-pointer'
-const kTestTimeoutMs = 600_000
+/** Of one process, which does half of the tests. */
+const kTestTimeoutMs = 1_200_000
 
 const env = {
   ...cleanEnvironment(),

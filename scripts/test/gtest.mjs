@@ -23,7 +23,7 @@ export async function runGtest(command, { timeoutMs, env, shards = 2 }) {
   const skips = []
   let shown = ''
   for (const { code, output, timedOut } of await Promise.all(runs)) {
-    const failed = count(output, /^\[ {2}FAILED {2}\] \S+ \(\d+ ms\)$/gm)
+    const failed = count(output, /^\[ {2}FAILED {2}\] .+ \(\d+ ms\)$/gm)
     totals.passed += count(output, /^\[ {7}OK \] /gm)
     for (const [text, name] of output.matchAll(
       /^\[ RUN {6}\] (\S+)\n(?:(?!\[).*\n)*\[ {2}SKIPPED \] /gm,
