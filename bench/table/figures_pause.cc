@@ -1,9 +1,10 @@
 // The longest call while a table grows: one thread adds keys, another looks keys up, a few a call.
 //
 // The machine pauses threads too, and longer than growth does. So a call is timed by the processor
-// time of its thread, which counts page faults and waiting by spinning, but neither the time another
-// program had the core nor sleeping for a lock. Wall-clock times stand beside it, and each turn of growth is followed by
-// the same calls on the table that has grown, where nothing but the machine makes a call long.
+// time of its thread, which counts page faults and waiting by spinning, but neither the time
+// another program had the core nor sleeping for a lock. Wall-clock times stand beside it, and each
+// turn of growth is followed by the same calls on the table that has grown, where nothing but the
+// machine makes a call long.
 #include <time.h>
 
 #include <algorithm>

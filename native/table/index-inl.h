@@ -155,7 +155,7 @@ uint32_t BasicIndex<BucketT>::next_homes(uint32_t homes) {
 // For keys that collide on purpose, whose chain is longer than the tail: fewer arrays on the way.
 template <class BucketT>
 uint32_t BasicIndex<BucketT>::roomier_homes(uint32_t homes) {
-  return std::max(next_homes(homes), homes + homes / 8 * 3 + 1);
+  return homes + homes * 3 / 8 + 1;
 }
 
 template <class BucketT>

@@ -1,5 +1,5 @@
-// Keys that come and go in the buckets where others' chains pass: a reader gets the row of its key or
-// none, never another key's.
+// Keys that come and go in the buckets where others' chains pass: a reader gets the row of its key
+// or none, never another key's.
 #include <gtest/gtest.h>
 
 #include <atomic>
