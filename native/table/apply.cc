@@ -83,9 +83,7 @@ class IndexedRows<IndexT>::Applier {
       window.away |= uint32_t{!seen.here} << i;
       const auto* const next = reinterpret_cast<const std::byte*>(window.homes[i] + 1);
       __builtin_prefetch(one_of(seen.here, row, next), 1, 3);
-      for (size_t line = 1; line < lines_; ++line) {
-        __builtin_prefetch(row + line * kLineBytes, 1, 3);
-      }
+      fetch_row(row, 1);
     }
   }
 
@@ -96,11 +94,13 @@ class IndexedRows<IndexT>::Applier {
       const auto i = static_cast<size_t>(std::countr_zero(away));
       if (!window.homes[i]->load().overflow()) continue;
       const auto seen = IndexT::peek(window.homes[i][1], window.keys[i]);
-      const std::byte* const row = rows_.rows_.row(seen.row_or_first());
-      for (size_t line = 0; line < lines_; ++line) {
-        __builtin_prefetch(row + line * kLineBytes, 1, 3);
-      }
+      fetch_row(rows_.rows_.row(seen.row_or_first()));
     }
+  }
+
+  /// From line `first` on.
+  void fetch_row(const std::byte* row, size_t first = 0) const {
+    for (size_t i = first; i < lines_; ++i) __builtin_prefetch(row + i * kLineBytes, 1, 3);
   }
 
   bool visit_all(const Window& window) {

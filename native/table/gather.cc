@@ -112,8 +112,7 @@ class IndexedRows<IndexT>::Gatherer {
       ready |= uint32_t{seen.here} << i;
       const auto* const next = reinterpret_cast<const std::byte*>(window.homes[i] + 1);
       __builtin_prefetch(one_of(seen.here, row, next), 0, 3);
-      for (size_t line = 1; line < lines_; ++line)
-        __builtin_prefetch(row + line * kLineBytes, 0, 3);
+      fetch_row(row, 1);
     });
     window.ready = ready;
     window.next_door = 0;
@@ -125,15 +124,10 @@ class IndexedRows<IndexT>::Gatherer {
       const auto i = static_cast<size_t>(std::countr_zero(away));
       const BucketWord word(window.words[i]);
       if (!word.readable() || !word.overflow()) continue;
-      const BucketType& next = window.homes[i][1];
-      // Its word before its keys: an emptied place still matches, and may be another key's by then.
-      const BucketWord beside = next.load();
-      const uint32_t found = next.matches(window.keys[i]) & beside.occupied();
-      const uint32_t place = BucketType::place_of(found);
-      const uint32_t handle = next.handles[place].load(std::memory_order_relaxed);
-      if (found == 0 || !IndexT::is_row(handle)) continue;
-      window.rows[i] = slab_.row(handle);
-      if constexpr (kHeat) window.places[i] = static_cast<uint8_t>(place);
+      const Peek seen = IndexT::peek(window.homes[i][1], window.keys[i]);
+      if (!seen.here) continue;
+      window.rows[i] = slab_.row(seen.named);
+      if constexpr (kHeat) window.places[i] = static_cast<uint8_t>(seen.place);
       window.ready |= uint32_t{1} << i;
       window.next_door |= uint32_t{1} << i;
       fetch_row(window.rows[i]);
@@ -246,8 +240,9 @@ class IndexedRows<IndexT>::Gatherer {
       for (size_t i = 0; i < count; ++i) body(i);
     }
   }
-  void fetch_row(const std::byte* row) const {
-    for (size_t i = 0; i < lines_; ++i) __builtin_prefetch(row + i * kLineBytes, 0, 3);
+  /// From line `first` on.
+  void fetch_row(const std::byte* row, size_t first = 0) const {
+    for (size_t i = first; i < lines_; ++i) __builtin_prefetch(row + i * kLineBytes, 0, 3);
   }
 
   IndexedRows& rows_;

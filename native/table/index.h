@@ -92,6 +92,7 @@ class BasicIndex {
     uint32_t row_or_first() const { return named & -uint32_t{here}; }
   };
   static Peek peek(const BucketType& home, uint64_t key) {
+    // The word before the keys: an emptied place still matches, and may be another key's by then.
     const BucketWord word = home.load();
     const uint32_t found = home.matches(key) & word.occupied();
     const uint32_t place = BucketType::place_of(found);
