@@ -26,6 +26,16 @@ Napi::Object to_object(Napi::Env env, const ParameterInfo& info) {
   return object;
 }
 
+Napi::Object to_object(Napi::Env env, const VersionInfo& info) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("version", to_number(env, info.version));
+  object.Set("parent", to_number(env, info.parent));
+  object.Set("timeMs", to_number(env, info.time_ms));
+  object.Set("cursor", Napi::String::New(env, info.cursor));
+  object.Set("bytes", to_number(env, info.bytes));
+  return object;
+}
+
 Napi::Object to_object(Napi::Env env, const LatencySummary& summary) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("count", to_number(env, summary.count));
@@ -56,6 +66,9 @@ Napi::Function StoreObject::define(Napi::Env env) {
       {InstanceMethod<&StoreObject::open>("open"), InstanceMethod<&StoreObject::table>("table"),
        InstanceMethod<&StoreObject::dense>("dense"), InstanceMethod<&StoreObject::list>("list"),
        InstanceMethod<&StoreObject::drop>("drop"), InstanceMethod<&StoreObject::stats>("stats"),
+       InstanceMethod<&StoreObject::settled>("settled"),
+       InstanceMethod<&StoreObject::commit>("commit"),
+       InstanceMethod<&StoreObject::version>("version"),
        InstanceMethod<&StoreObject::lookup_all>("lookupAll"),
        InstanceMethod<&StoreObject::push_all>("pushAll"),
        InstanceMethod<&StoreObject::lookup_concat>("lookupConcat"),
@@ -66,7 +79,8 @@ Napi::Function StoreObject::define(Napi::Env env) {
 StoreObject::StoreObject(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<StoreObject>(info),
       opened_(std::make_shared<Opened>()),
-      lane_(std::make_shared<Lane>(info.Env())) {
+      lane_(std::make_shared<Lane>(info.Env())),
+      commits_(std::make_shared<Lane>(info.Env())) {
   opened_->path = read_string(info[0], "path");
   opened_->options = read_store_options(info[1].As<Napi::Object>());
   expect_valid(info.Env(), opened_->options.validate());
@@ -150,6 +164,25 @@ Napi::Value StoreObject::stats(const Napi::CallbackInfo& info) {
       });
 }
 
+Napi::Value StoreObject::settled(const Napi::CallbackInfo& info) {
+  return lane_->submit(info.This().As<Napi::Object>(), [] { return Status(); }, undefined);
+}
+
+Napi::Value StoreObject::commit(const Napi::CallbackInfo& info) {
+  return commits_->answer(
+      info.This().As<Napi::Object>(),
+      [opened = opened_, cursor = read_string(info[0], "cursor")] {
+        return opened->store->commit({.cursor = cursor});
+      },
+      [](Napi::Env env, const VersionInfo& made) { return to_object(env, made); });
+}
+
+Napi::Value StoreObject::version(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(), [opened = opened_] { return opened->store->version(); },
+      [](Napi::Env env, const VersionInfo& newest) { return to_object(env, newest); });
+}
+
 Napi::Value StoreObject::close(const Napi::CallbackInfo& info) {
   return lane_->submit(
       info.This().As<Napi::Object>(),
@@ -157,8 +190,9 @@ Napi::Value StoreObject::close(const Napi::CallbackInfo& info) {
         if (opened->store) opened->store->close();
         return {};
       },
-      [lane = lane_](Napi::Env env) {
+      [lane = lane_, commits = commits_](Napi::Env env) {
         lane->retire();
+        commits->retire();
         return env.Undefined();
       });
 }

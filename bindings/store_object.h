@@ -33,6 +33,9 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value push_all(const Napi::CallbackInfo& info);
   Napi::Value lookup_concat(const Napi::CallbackInfo& info);
   Napi::Value lookup_concat_sync(const Napi::CallbackInfo& info);
+  Napi::Value settled(const Napi::CallbackInfo& info);
+  Napi::Value commit(const Napi::CallbackInfo& info);
+  Napi::Value version(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   // Shared with jobs, which may outlive a garbage-collected object by a moment.
@@ -43,6 +46,8 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   };
   std::shared_ptr<Opened> opened_;
   std::shared_ptr<Lane> lane_;
+  // Of commits, beside which other calls go on.
+  std::shared_ptr<Lane> commits_;
 };
 
 class TableObject : public Napi::ObjectWrap<TableObject> {
@@ -94,6 +99,8 @@ class TableObject : public Napi::ObjectWrap<TableObject> {
   std::shared_ptr<Table> table_;
   std::shared_ptr<Store> store_;
   std::shared_ptr<Lane> lane_;
+  // Of commits, beside which other calls go on.
+  std::shared_ptr<Lane> commits_;
   uint32_t dim_ = 0;
 };
 
@@ -114,6 +121,8 @@ class DenseObject : public Napi::ObjectWrap<DenseObject> {
   std::shared_ptr<Dense> dense_;
   std::shared_ptr<Store> store_;
   std::shared_ptr<Lane> lane_;
+  // Of commits, beside which other calls go on.
+  std::shared_ptr<Lane> commits_;
 };
 
 }  // namespace hotrow::bindings

@@ -88,6 +88,20 @@ export interface LatencySummary {
   maxNs: number
 }
 
+/** One instant of a whole store, on disk. */
+export interface VersionInfo {
+  /** Counts from 1; 0: nothing was committed yet. */
+  readonly version: number
+  /** The version it was made from. */
+  readonly parent: number
+  /** Of the commit, since 1970. */
+  readonly timeMs: number
+  /** What the trainer said of where it stands. */
+  readonly cursor: string
+  /** Bytes written for it; 0 where that is not known any more. */
+  readonly bytes: number
+}
+
 /** Figures of a store. */
 export interface StoreStats {
   /** The ceiling, in bytes. */
@@ -307,6 +321,11 @@ export interface NativeStore {
   dense(name: string, options: NativeDenseOptions): Promise<NativeDense>
   list(): Promise<ParameterInfo[]>
   drop(name: string): Promise<void>
+  /** Resolves when the calls made before have ended. */
+  settled(): Promise<void>
+  /** Does not wait for other calls, nor they for it. */
+  commit(cursor: string): Promise<VersionInfo>
+  version(): Promise<VersionInfo>
   stats(): Promise<StoreStats>
   lookupAll(requests: NativeLookup[]): Promise<Float32Array[]>
   pushAll(requests: NativePush[]): Promise<void>

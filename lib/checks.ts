@@ -114,6 +114,17 @@ export function checkName(value: unknown): string {
   return value
 }
 
+/** Where a trainer stands. */
+export function checkCursor(value: unknown): string {
+  if (typeof value !== 'string') throw typeError('cursor', 'a string', value)
+  const utf8 = Buffer.from(value)
+  if (utf8.length > 1 << 20) {
+    throw rangeError('cursor', 'at most 1048576 bytes in UTF-8', `${utf8.length} bytes`)
+  }
+  if (utf8.toString() !== value) throw rangeError('cursor', 'well-formed Unicode', value)
+  return value
+}
+
 /** The learning rate of a push, as f32 holds it; 0 when there is none. */
 export function checkLearningRate(options: PushOptions | undefined, argument = ''): number {
   const value = options?.learningRate

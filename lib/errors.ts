@@ -12,6 +12,10 @@ export type StoreErrorCode =
   | 'ERR_UNSUPPORTED'
   | 'ERR_INTERNAL'
   | 'ERR_CLOSED'
+  | 'ERR_LOCKED'
+  | 'ERR_DISK_FULL'
+  | 'ERR_IO_ERROR'
+  | 'ERR_CORRUPTION'
 
 /** What a failure affects: this call, or the whole store. */
 export type StoreErrorScope = 'call' | 'store'

@@ -3,7 +3,14 @@
  *
  * @packageDocumentation
  */
-export type { HotKey, LatencySummary, ParameterInfo, StoreStats, TableStats } from './addon.ts'
+export type {
+  HotKey,
+  LatencySummary,
+  ParameterInfo,
+  StoreStats,
+  TableStats,
+  VersionInfo,
+} from './addon.ts'
 export { Dense } from './dense.ts'
 export {
   StoreError,

@@ -1,6 +1,6 @@
 /** A store: tables and dense parameters under names. */
-import type { NativeStore, ParameterInfo, StoreStats } from './addon.ts'
-import { checkName } from './checks.ts'
+import type { NativeStore, ParameterInfo, StoreStats, VersionInfo } from './addon.ts'
+import { checkCursor, checkName } from './checks.ts'
 import { completeDenseOptions, completeStoreOptions, completeTableOptions } from './complete.ts'
 import { Dense } from './dense.ts'
 import { closedError, rangeError, rejecting, typeError } from './errors.ts'
@@ -22,8 +22,9 @@ import { Table } from './table.ts'
  *
  * `':memory:'` is a new private store; `':memory:NAME'` one that every opener of NAME in the
  * process shares. Any other path names one store for the process: opening it again, from a
- * worker thread too, gives the same native store until its last opener closes it. Nothing is
- * written to the path yet: rows live in memory.
+ * worker thread too, gives the same native store until its last opener closes it. Its last version
+ * is there at once; a table's rows are read when `table` first asks for it. What was not committed
+ * is gone with the store. Rejects with ERR_LOCKED when another process has the path open.
  *
  * Options must equal those of the first opener or be left out, else ERR_CONFLICT.
  */
@@ -144,6 +145,28 @@ export class Store {
   drop(name: string): Promise<void> {
     checkName(name)
     return this.#call((native) => native.drop(name))
+  }
+
+  /**
+   * Makes a version of everything as it is at one instant during the call, and writes what has
+   * changed since the one before; pushes and lookups go on meanwhile. It has what was called
+   * before. When it resolves, the version survives the death of the process and of the machine.
+   *
+   * Rejects with ERR_UNSUPPORTED for a store in memory. After ERR_DISK_FULL or ERR_IO_ERROR there
+   * is no new version, and the next commit has all that this one had.
+   *
+   * @param cursor - where the trainer stands, in its own words, at most 1 MiB of UTF-8: `version`
+   * gives it back to whoever opens the store
+   */
+  commit(cursor = ''): Promise<VersionInfo> {
+    checkCursor(cursor)
+    // After the calls made before; those made from now on need not wait.
+    return this.#call((native) => native.settled().then(() => native.commit(cursor)))
+  }
+
+  /** The newest version; its number is 0 when nothing was committed yet. */
+  version(): Promise<VersionInfo> {
+    return this.#call((native) => native.version())
   }
 
   /** Memory and counts. */

@@ -82,6 +82,11 @@ uint64_t SlabPool::over_limit(uint64_t rows) const {
   return promised > most_rows_ ? promised - most_rows_ : 0;
 }
 
+uint64_t SlabPool::handles() const {
+  const MutexLock lock(mutex_);
+  return std::max(touched_, promised_);
+}
+
 bool SlabPool::back_ahead(uint64_t rows) {
   if (!reserve(rows)) return false;
   MutexLock lock(mutex_);

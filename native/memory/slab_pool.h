@@ -45,6 +45,7 @@ class SlabPool {
   Status open(uint64_t most_rows = UINT64_MAX);
 
   uint64_t stride() const { return stride_; }
+  uint64_t most_rows() const { return most_rows_; }
   std::byte* row(uint32_t handle) const { return base_ + handle * stride_; }
 
   /// Promises that `rows` more rows can be allocated; false when they do not fit the budget or
@@ -54,6 +55,8 @@ class SlabPool {
   void unreserve(uint64_t rows) HOTROW_EXCLUDES(mutex_);
   /// How many rows too many `rows` more would be for the pool's own limit.
   uint64_t over_limit(uint64_t rows) const HOTROW_EXCLUDES(mutex_);
+  /// Handles that may have been handed out, or may be without another promise, are below this.
+  uint64_t handles() const HOTROW_EXCLUDES(mutex_);
   /// Backs memory for `rows` more rows now, so that promising them is quick. False as reserve().
   [[nodiscard]] bool back_ahead(uint64_t rows) HOTROW_EXCLUDES(mutex_);
 

@@ -20,19 +20,20 @@ uint64_t product(const std::vector<uint64_t>& shape) {
 
 }  // namespace
 
-DenseParameter::DenseParameter(std::string name, DenseOptions options, MemoryBudget& budget)
+DenseParameter::DenseParameter(std::string name, DenseOptions options, TableContext& context)
     : name_(std::move(name)),
       options_(std::move(options)),
       size_(product(options_.shape)),
       columns_(options_.shape.back()),
       optimizer_(options_.optimizer),
-      budget_(budget) {}
+      context_(context) {}
 
 Result<std::shared_ptr<DenseParameter>> DenseParameter::create(std::string name,
                                                                DenseOptions options,
-                                                               MemoryBudget& budget) {
+                                                               TableContext& context) {
   std::shared_ptr<DenseParameter> dense(
-      new DenseParameter(std::move(name), std::move(options), budget));
+      new DenseParameter(std::move(name), std::move(options), context));
+  MemoryBudget& budget = context.budget;
   const uint64_t columns = dense->columns_;
   const uint64_t rows = dense->size_ / columns;
   const uint64_t row_state = dense->optimizer_.state_values(columns);
@@ -90,9 +91,11 @@ Status DenseParameter::push(std::span<const float> gradient, const PushOptions& 
     HOTROW_RETURN_IF_ERROR(optimizer_.check(options));
     const Result<bool> finite = check_finite("gradient", gradient);
     if (!finite.ok()) return finite.status();
+    const SharedLock gate(context_.capacity_gate);
     const ExclusiveLock lock(mutex_);
     if (closed_) return closed_status();
     if (!finite.value()) return {};
+    changed_ = true;
     const UpdateStep step = optimizer_.step(++steps_, options.learning_rate);
     const uint64_t row_state = optimizer_.state_values(columns_);
     for (uint64_t row = 0; row * columns_ < size_; ++row) {
@@ -108,11 +111,43 @@ Status DenseParameter::update(std::span<const float> values) {
     HOTROW_RETURN_IF_ERROR(check("values", values.size()));
     const Result<bool> finite = check_finite("values", values);
     if (!finite.ok()) return finite.status();
+    const SharedLock gate(context_.capacity_gate);
     const ExclusiveLock lock(mutex_);
     if (closed_) return closed_status();
+    changed_ |= finite.value();
     if (finite.value()) std::copy(values.begin(), values.end(), values_.begin());
     return {};
   });
+}
+
+DenseParameter::Image DenseParameter::image() {
+  const ExclusiveLock lock(mutex_);
+  Image image{.values = {}, .steps = steps_};
+  if (!changed_) return image;
+  image.values.reserve(values_.size() + state_.size());
+  image.values = values_;
+  image.values.insert(image.values.end(), state_.begin(), state_.end());
+  changed_ = false;
+  return image;
+}
+
+void DenseParameter::image_lost() {
+  const ExclusiveLock lock(mutex_);
+  changed_ = true;
+}
+
+void DenseParameter::restore(uint64_t from, std::span<const float> values) {
+  const ExclusiveLock lock(mutex_);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint64_t at = from + i;
+    (at < values_.size() ? values_[at] : state_[at - values_.size()]) = values[i];
+  }
+}
+
+void DenseParameter::restore_steps(uint64_t steps) {
+  const ExclusiveLock lock(mutex_);
+  steps_ = steps;
+  changed_ = false;
 }
 
 void DenseParameter::close() {

@@ -14,15 +14,16 @@
 #include "base/sync.h"
 #include "hotrow/store.h"
 #include "memory/budget.h"
+#include "table/context.h"
 #include "table/optimizer.h"
 
 namespace hotrow {
 
 class DenseParameter final : public Dense {
  public:
-  /// `budget` must outlive the parameter. Options are valid and carry the final seed.
+  /// `context` must outlive the parameter. Options are valid and carry the final seed.
   static Result<std::shared_ptr<DenseParameter>> create(std::string name, DenseOptions options,
-                                                        MemoryBudget& budget);
+                                                        TableContext& context);
   ~DenseParameter() override = default;
 
   const std::string& name() const override { return name_; }
@@ -38,11 +39,28 @@ class DenseParameter final : public Dense {
     const SharedLock lock(mutex_);
     return memory_.bytes();
   }
+  /// Values, then state, as they are, and the pushes they have seen; values are left out when
+  /// nothing has changed since the last image. While the store's capacity gate is held exclusively.
+  struct Image {
+    std::vector<float> values;
+    uint64_t steps = 0;
+  };
+  Image image() HOTROW_EXCLUDES(mutex_);
+  /// The last image came to nothing.
+  void image_lost() HOTROW_EXCLUDES(mutex_);
+  uint64_t image_values() HOTROW_EXCLUDES(mutex_) {
+    const SharedLock lock(mutex_);
+    return values_.size() + state_.size();
+  }
+  /// Puts values [from, from + values) of an image back.
+  void restore(uint64_t from, std::span<const float> values) HOTROW_EXCLUDES(mutex_);
+  void restore_steps(uint64_t steps) HOTROW_EXCLUDES(mutex_);
+
   /// Frees the values after the calls under way; later calls answer ERR_CLOSED.
   void close() HOTROW_EXCLUDES(mutex_);
 
  private:
-  DenseParameter(std::string name, DenseOptions options, MemoryBudget& budget);
+  DenseParameter(std::string name, DenseOptions options, TableContext& context);
 
   Status check(const char* argument, size_t values) const;
   /// Ok and false: the values are not finite and the options say to skip them.
@@ -54,11 +72,12 @@ class DenseParameter final : public Dense {
   const uint64_t size_;
   const uint64_t columns_;  // the last dimension: the row of row-wise rules
   const Optimizer optimizer_;
-  MemoryBudget& budget_;
+  TableContext& context_;
 
   SharedMutex mutex_;
   bool closed_ HOTROW_GUARDED_BY(mutex_) = false;
   uint64_t steps_ HOTROW_GUARDED_BY(mutex_) = 0;
+  bool changed_ HOTROW_GUARDED_BY(mutex_) = true;  // since the last image
   Reservation memory_ HOTROW_GUARDED_BY(mutex_);
   std::vector<float> values_ HOTROW_GUARDED_BY(mutex_);
   std::vector<float> state_ HOTROW_GUARDED_BY(mutex_);    // of each row, one after the other

@@ -73,14 +73,31 @@ bool overlap(const Output& a, const Output& b) {
   return column < a.dim || column + b.dim > a.stride;
 }
 
+Status wrong_kind(std::string_view name, const char* word) {
+  return Status::conflict("'" + std::string(name) + "' exists and is not a " + word);
+}
+
+/// What the newest version has under the name, or null.
+template <class Stored>
+const Stored* find_stored(const std::vector<Stored>& all, std::string_view name) {
+  const auto found = std::ranges::find(all, name, &Stored::name);
+  return found == all.end() ? nullptr : &*found;
+}
+
+template <class Stored, class Options>
+Status check_same(const Stored& stored, const Options& options, const char* word) {
+  const std::string difference = first_difference(stored.options, options);
+  if (difference.empty()) return {};
+  return Status::conflict(std::string(word) + " '" + stored.name +
+                          "' exists with other options: " + difference);
+}
+
 /// An existing parameter, if it is of the kind and has the options asked for.
 template <class Kind, class Options, class Parameter>
 Result<std::shared_ptr<Kind>> reopen(const Parameter& parameter, std::string_view name,
                                      const Options& options, const char* word) {
   const auto* const same_kind = std::get_if<std::shared_ptr<Kind>>(&parameter);
-  if (same_kind == nullptr) {
-    return Status::conflict("'" + std::string(name) + "' exists and is not a " + word);
-  }
+  if (same_kind == nullptr) return wrong_kind(name, word);
   const std::string difference = first_difference((*same_kind)->options(), options);
   if (difference.empty()) return *same_kind;
   return Status::conflict(std::string(word) + " '" + std::string(name) +
@@ -118,8 +135,20 @@ Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name,
     if (!table.ok()) return table.status();
     return std::shared_ptr<Table>(std::move(table).value());
   }
+  if (find_stored(manifest_.dense, name) != nullptr) return wrong_kind(name, "table");
+  const StoredTable* stored = find_stored(manifest_.tables, name);
+  if (stored != nullptr) HOTROW_RETURN_IF_ERROR(check_same(*stored, complete, "table"));
   auto table = SparseTable::create(std::string(name), complete, context_);
   if (!table.ok()) return table.status();
+  if (engine_) {
+    const StoredTable fresh{
+        .id = manifest_.next_table, .name = std::string(name), .options = complete};
+    HOTROW_RETURN_IF_ERROR(restore(*table.value(), stored != nullptr ? *stored : fresh));
+    if (stored == nullptr) {
+      manifest_.tables.push_back(fresh);
+      ++manifest_.next_table;
+    }
+  }
   const auto added = parameters_.emplace(name, table.value()).first;
   try {
     keeper_.keep(table.value());
@@ -143,8 +172,20 @@ Result<std::shared_ptr<Dense>> LocalStore::dense(std::string_view name,
     if (!dense.ok()) return dense.status();
     return std::shared_ptr<Dense>(std::move(dense).value());
   }
-  auto dense = DenseParameter::create(std::string(name), complete, context_.budget);
+  if (find_stored(manifest_.tables, name) != nullptr) return wrong_kind(name, "dense parameter");
+  const StoredDense* stored = find_stored(manifest_.dense, name);
+  if (stored != nullptr) HOTROW_RETURN_IF_ERROR(check_same(*stored, complete, "dense parameter"));
+  auto dense = DenseParameter::create(std::string(name), complete, context_);
   if (!dense.ok()) return dense.status();
+  if (engine_) {
+    const StoredDense fresh{
+        .id = manifest_.next_dense, .name = std::string(name), .options = complete};
+    HOTROW_RETURN_IF_ERROR(restore(*dense.value(), stored != nullptr ? *stored : fresh));
+    if (stored == nullptr) {
+      manifest_.dense.push_back(fresh);
+      ++manifest_.next_dense;
+    }
+  }
   parameters_.emplace(name, dense.value());
   return std::shared_ptr<Dense>(std::move(dense).value());
 }
@@ -206,16 +247,33 @@ Result<std::vector<ParameterInfo>> LocalStore::list() {
       infos.push_back({name, ParameterKind::kDense, dense->options().shape, 0});
     }
   }
+  // And those on disk that nobody has asked for yet.
+  for (const StoredTable& stored : manifest_.tables) {
+    if (find(stored.name) != nullptr) continue;
+    infos.push_back({stored.name, ParameterKind::kTable, {stored.options.dim}, stored.rows});
+  }
+  for (const StoredDense& stored : manifest_.dense) {
+    if (find(stored.name) != nullptr) continue;
+    infos.push_back({stored.name, ParameterKind::kDense, stored.options.shape, 0});
+  }
+  std::ranges::sort(infos, {}, &ParameterInfo::name);
   return infos;
 }
 
 Status LocalStore::drop(std::string_view name) {
+  const MutexLock committing(commit_mutex_);
   Parameter dropped;
   {
     const MutexLock lock(mutex_);
     HOTROW_RETURN_IF_ERROR(check_open());
+    const StoredTable* const stored = find_stored(manifest_.tables, name);
+    if (stored != nullptr) dropped_.push_back(stored->id);
+    const bool on_disk = stored != nullptr || find_stored(manifest_.dense, name) != nullptr;
+    std::erase_if(manifest_.tables, [&](const StoredTable& each) { return each.name == name; });
+    std::erase_if(manifest_.dense, [&](const StoredDense& each) { return each.name == name; });
     const auto found = parameters_.find(name);
     if (found == parameters_.end()) {
+      if (on_disk) return {};
       return Status::not_found("nothing is called '" + std::string(name) + "'");
     }
     dropped = std::move(found->second);
@@ -257,6 +315,7 @@ Result<StoreStats> LocalStore::stats() {
 }
 
 void LocalStore::close() {
+  const MutexLock committing(commit_mutex_);
   std::map<std::string, Parameter, std::less<>> parameters;
   {
     const MutexLock lock(mutex_);
@@ -267,6 +326,7 @@ void LocalStore::close() {
   for (const auto& [name, parameter] : parameters) {
     std::visit([](const auto& value) { value->close(); }, parameter);
   }
+  engine_.reset();
 }
 
 }  // namespace hotrow

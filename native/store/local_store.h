@@ -14,8 +14,10 @@
 
 #include "base/sync.h"
 #include "hotrow/store.h"
+#include "storage/engine.h"
 #include "store/dense.h"
 #include "store/keeper.h"
+#include "store/manifest.h"
 #include "table/context.h"
 #include "table/table.h"
 
@@ -23,8 +25,9 @@ namespace hotrow {
 
 class LocalStore final : public Store {
  public:
-  /// `options` are valid and complete: no field is 0.
-  LocalStore(std::string path, const StoreOptions& options);
+  /// `options` are valid and complete: no field is 0. A path that is not in memory has its last
+  /// version opened.
+  static Result<std::shared_ptr<LocalStore>> open(std::string path, const StoreOptions& options);
   ~LocalStore() override { close(); }
 
   const std::string& path() const override { return path_; }
@@ -39,12 +42,29 @@ class LocalStore final : public Store {
   Status lookup_all(std::span<const TableLookup> lookups) override;
   Status push_all(std::span<const TablePush> pushes) override;
   Result<std::vector<ParameterInfo>> list() override HOTROW_EXCLUDES(mutex_);
-  Status drop(std::string_view name) override HOTROW_EXCLUDES(mutex_);
+  Status drop(std::string_view name) override HOTROW_EXCLUDES(commit_mutex_, mutex_);
+  // commit.cc
+  Result<VersionInfo> commit(const CommitOptions& options) override
+      HOTROW_EXCLUDES(commit_mutex_, mutex_);
+  Result<VersionInfo> version() override HOTROW_EXCLUDES(commit_mutex_, mutex_);
   Result<StoreStats> stats() override HOTROW_EXCLUDES(mutex_);
-  void close() override HOTROW_EXCLUDES(mutex_);
+  void close() override HOTROW_EXCLUDES(commit_mutex_, mutex_);
 
  private:
   using Parameter = std::variant<std::shared_ptr<SparseTable>, std::shared_ptr<DenseParameter>>;
+  struct Cut;
+
+  LocalStore(std::string path, const StoreOptions& options);
+  // commit.cc
+  /// The instant: what has changed is frozen.
+  Result<std::unique_ptr<Cut>> cut(const CommitOptions& options) HOTROW_REQUIRES(commit_mutex_)
+      HOTROW_EXCLUDES(mutex_);
+  Status write(Cut& cut) HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
+  Status write_table(Engine::Version& version, SparseTable& table, TableId id) const;
+  /// Of a store on disk: notes the table's changes from now on, after its rows of the newest
+  /// version were read.
+  Status restore(SparseTable& table, const StoredTable& stored) const;
+  Status restore(DenseParameter& dense, const StoredDense& stored) const;
 
   Status check_open() const HOTROW_REQUIRES(mutex_);
   /// The parameter of that name, or null.
@@ -55,9 +75,16 @@ class LocalStore final : public Store {
   const StoreOptions options_;
   TableContext context_;
   Keeper keeper_;  // of tables that want it; stopped before they are closed
+  // Held by a commit from its cut to its end, and by whoever ends a table. Before mutex_.
+  Mutex commit_mutex_;
+  std::unique_ptr<Engine> engine_;  // constant once open; null in memory
   Mutex mutex_;
   bool closed_ HOTROW_GUARDED_BY(mutex_) = false;
   std::map<std::string, Parameter, std::less<>> parameters_ HOTROW_GUARDED_BY(mutex_);
+  // The newest version's, with the tables and dense parameters made since, without those dropped.
+  Manifest manifest_ HOTROW_GUARDED_BY(mutex_);
+  uint64_t newest_bytes_ HOTROW_GUARDED_BY(mutex_) = 0;
+  std::vector<TableId> dropped_ HOTROW_GUARDED_BY(mutex_);  // still on disk
 };
 
 }  // namespace hotrow

@@ -68,6 +68,12 @@ class StoreHandle final : public Store {
   Status drop(std::string_view name) override {
     return with_store([&](LocalStore& store) { return store.drop(name); });
   }
+  Result<VersionInfo> commit(const CommitOptions& options) override {
+    return with_store([&](LocalStore& store) { return store.commit(options); });
+  }
+  Result<VersionInfo> version() override {
+    return with_store([&](LocalStore& store) { return store.version(); });
+  }
   Result<StoreStats> stats() override {
     return with_store([&](LocalStore& store) { return store.stats(); });
   }
@@ -173,7 +179,9 @@ Result<std::shared_ptr<Store>> open_store(std::string_view path, const StoreOpti
     HOTROW_RETURN_IF_ERROR(check_same(*known->second, options));
     return handle_of(known->second);
   }
-  auto store = std::make_shared<LocalStore>(name.value(), complete(options));
+  auto opened = LocalStore::open(name.value(), complete(options));
+  if (!opened.ok()) return opened.status();
+  std::shared_ptr<LocalStore> store = std::move(opened).value();
   if (name.value() == kMemory) return handle_of(std::move(store));
   const auto entry = all.stores.emplace(name.value(), store).first;
   try {

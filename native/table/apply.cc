@@ -27,6 +27,7 @@ class IndexedRows<IndexT>::Applier {
   Applier(IndexedRows& rows, const PushPlan& plan, uint32_t number)
       : rows_(rows),
         rules_(rows.rules_),
+        changes_(rows.changes_.get()),
         plan_(plan),
         batch_(plan.batch->part(number)),
         part_(plan.parts[number]),
@@ -116,8 +117,10 @@ class IndexedRows<IndexT>::Applier {
     writer_.enter(IndexShards::of(hash));
     Hold hold = writer_.find(batch_.keys[id], hash);
     if (hold.has_row()) {
+      std::byte* const row = rows_.rows_.row(hold.handle());
+      if (changes_ != nullptr) changes_->change(hold.handle(), hash, row);
       writer_.begin(hold);
-      change(rows_.rows_.row(hold.handle()), id, gradient);
+      change(row, id, gradient);
       warm(hold, hash);
       writer_.end(hold);
       return true;
@@ -154,10 +157,12 @@ class IndexedRows<IndexT>::Applier {
     std::byte* const row = rows_.rows_.row(handle);
     rules_.begin_row(batch_.keys[id], row, part_.scratch);
     change(row, id, gradient);
+    if (changes_ != nullptr) changes_->create(handle);
     // Before anybody can find it, and erase it.
     rows_.size_.fetch_add(1, std::memory_order_relaxed);
     if (!put(hold, id, handle)) {
       rows_.size_.fetch_sub(1, std::memory_order_relaxed);
+      if (changes_ != nullptr) changes_->undo_create(handle);
       allocator_.put_back(handle);
       return false;
     }
@@ -215,6 +220,7 @@ class IndexedRows<IndexT>::Applier {
 
   IndexedRows& rows_;
   const RowRules& rules_;
+  Changes* const changes_;
   const PushPlan& plan_;
   const BatchIndex::Part& batch_;
   PushPart& part_;
@@ -232,6 +238,10 @@ void IndexedRows<IndexT>::apply(const PushPlan& plan, uint32_t number) {
 template <class IndexT>
 void IndexedRows<IndexT>::remove(Writer& writer, Hold& hold, std::vector<uint32_t>& freed) {
   const uint32_t handle = hold.handle();
+  if (changes_ && IndexT::is_row(handle)) {
+    const uint64_t key = hold.holder->keys[hold.place].load(std::memory_order_relaxed);
+    changes_->remove(handle, mix64(key), rows_.row(handle));
+  }
   writer.begin(hold);
   writer.erase(hold);
   writer.end(hold);
@@ -255,6 +265,7 @@ uint64_t IndexedRows<IndexT>::erase(KeyBatch keys) {
   for (size_t first = 0; first < keys.size(); first += kChunk) {
     const KeyBatch chunk = keys.subspan(first, std::min(kChunk, keys.size() - first));
     for (const uint64_t key : chunk) index_.prefetch_home(mix64(key));
+    prepare(chunk.size());
     {
       Writer writer(index_);
       for (const uint64_t key : chunk) {
@@ -263,6 +274,7 @@ uint64_t IndexedRows<IndexT>::erase(KeyBatch keys) {
         if (hold.found()) remove(writer, hold, freed);
       }
     }
+    settle(chunk.size());
     give_back(freed);
     erased += freed.size();
     freed.clear();

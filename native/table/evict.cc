@@ -129,6 +129,7 @@ uint64_t IndexedRows<IndexT>::remove_all(std::span<const Victim> victims, Evicti
   std::vector<uint64_t> keys;
   freed.reserve(victims.size());
   keys.reserve(victims.size());
+  prepare(victims.size());
   {
     Writer writer(index_);
     for (const Victim& victim : victims) {
@@ -139,9 +140,24 @@ uint64_t IndexedRows<IndexT>::remove_all(std::span<const Victim> victims, Evicti
       remove(writer, hold, freed);
     }
   }
+  settle(victims.size());
   give_back(freed);
   note_evicted(keys, reason);
   return keys.size();
+}
+
+template <class IndexT>
+uint64_t IndexedRows<IndexT>::enter_prepared(Writer& writer, uint32_t shard) {
+  for (uint64_t prepared = 0;;) {
+    writer.enter(shard);
+    if (!changes_ || writer.size() <= prepared) return prepared;
+    const uint64_t wanted = writer.size();
+    writer.leave();
+    settle(prepared);
+    prepared = 0;
+    prepare(wanted);
+    prepared = wanted;
+  }
 }
 
 template <class IndexT>
@@ -153,7 +169,7 @@ uint64_t IndexedRows<IndexT>::sweep(const Sweep& sweep, uint32_t first, uint32_t
   std::vector<float> values;
   for (uint32_t shard = first; shard < last; ++shard) {
     Writer writer(index_);
-    writer.enter(shard);
+    const uint64_t prepared = enter_prepared(writer, shard);
     freed.reserve(freed.size() + writer.size());
     keys.reserve(keys.size() + writer.size());
     writer.each([&](Hold hold, uint64_t key) {
@@ -169,6 +185,7 @@ uint64_t IndexedRows<IndexT>::sweep(const Sweep& sweep, uint32_t first, uint32_t
       keys.push_back(key);
       remove(writer, hold, freed);
     });
+    settle(prepared);
   }
   give_back(freed);
   note_evicted(keys, reason);

@@ -282,12 +282,17 @@ void BasicIndex<BucketT>::Writer::erase(Hold& hold) {
 template <class BucketT>
 template <class Visit>
 void BasicIndex<BucketT>::Writer::each(const Visit& visit) const {
-  for (BucketType* b = first_; b != end_; ++b) {
-    for (uint32_t places = b->load().occupied(); places != 0; places &= places - 1) {
-      const auto place = static_cast<uint32_t>(std::countr_zero(places));
-      const uint64_t key = b->keys[place].load(std::memory_order_relaxed);
-      visit(Hold{first_ + home_number(mix64(key), at_.homes), b, place}, key);
-    }
+  for (uint32_t bucket = 0; bucket < buckets(); ++bucket) each_in(bucket, visit);
+}
+
+template <class BucketT>
+template <class Visit>
+void BasicIndex<BucketT>::Writer::each_in(uint32_t bucket, const Visit& visit) const {
+  BucketType* const b = first_ + bucket;
+  for (uint32_t places = b->load().occupied(); places != 0; places &= places - 1) {
+    const auto place = static_cast<uint32_t>(std::countr_zero(places));
+    const uint64_t key = b->keys[place].load(std::memory_order_relaxed);
+    visit(Hold{first_ + home_number(mix64(key), at_.homes), b, place}, key);
   }
 }
 

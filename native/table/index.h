@@ -202,6 +202,9 @@ class BasicIndex<BucketT>::Writer {
   /// Takes the shard, waiting for its writer; leaves the one before.
   void enter(uint32_t shard);
   void leave();
+  /// The shard's buckets as they lie now; other ones once it has been rebuilt.
+  uint64_t location() const { return at_.pack(); }
+  uint32_t buckets() const { return at_.buckets(); }
 
   /// Where a key of the shard is, or would begin.
   struct Hold {
@@ -234,6 +237,9 @@ class BasicIndex<BucketT>::Writer {
   /// Calls visit(hold, key) for every key of the shard; it may erase the key.
   template <class Visit>
   void each(const Visit& visit) const;
+  /// As each(), of the bucket of that number.
+  template <class Visit>
+  void each_in(uint32_t bucket, const Visit& visit) const;
 
   /// Should the shard be rebuilt before one more key comes: because it is full, or because so many
   /// keys have gone that overflow bits they left make every chain long?

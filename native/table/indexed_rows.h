@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <deque>
+#include <new>
 #include <vector>
 
 #include "base/sync.h"
@@ -57,6 +58,14 @@ class IndexedRows final : public RowMap {
                  Moment moment) override;
   void decay(double factor, Moment moment) override;
   std::vector<EvictedKey> take_evicted(size_t most) override HOTROW_EXCLUDES(log_mutex_);
+  // versions.cc
+  Status track_changes() override;
+  void freeze() override { changes_->freeze(); }
+  void collect(uint32_t shard, RowImages& images) override;
+  std::vector<uint64_t> removed() const override { return changes_->removed(); }
+  std::vector<RowImages> collected() override { return changes_->collected(); }
+  void finish_cut(bool written) override;
+  bool restore(const RowImages& images) override;
 
  private:
   static constexpr bool kHeat = IndexT::BucketType::kHeat;
@@ -112,6 +121,17 @@ class IndexedRows final : public RowMap {
   /// Removes the key from the index; its row goes to `freed`.
   void remove(Writer& writer, Hold& hold, std::vector<uint32_t>& freed);
   void give_back(std::span<const uint32_t> freed);
+  /// What removals and changes of `rows` rows may leave for a version finds memory, until settled.
+  void prepare(uint64_t rows) {
+    if (changes_ && !changes_->prepare_or_wait(rows)) throw std::bad_alloc();
+  }
+  void settle(uint64_t rows) {
+    if (changes_) changes_->settle(rows);
+  }
+  /// Enters the shard with all its keys prepared for; returns how many are to be settled.
+  uint64_t enter_prepared(Writer& writer, uint32_t shard);
+  /// As SlabPool::reserve, with marks of changes for the rows.
+  bool promise_rows(uint64_t rows);
   void note_evicted(std::span<const uint64_t> keys, EvictionReason reason)
       HOTROW_EXCLUDES(log_mutex_);
   float norm_of(uint32_t handle, std::vector<float>& values) const;
@@ -121,6 +141,7 @@ class IndexedRows final : public RowMap {
   IndexT index_;
   SlabPool rows_;
   std::unique_ptr<CountingBloom> bloom_;  // AdmissionKind::kBloom only
+  std::unique_ptr<Changes> changes_;      // of stores with versions
   // Rows that are there. Publishes nothing.
   std::atomic<uint64_t> size_{0};
 

@@ -142,7 +142,8 @@ struct PushPlan {
   uint64_t number = 0;                  // the table's pushes so far, this one included
   Moment moment;
   uint64_t reserved_rows = 0;
-  uint64_t spared = 0;  // rows that its keys have already, and which must not be evicted for it
+  uint64_t prepared = 0;  // rows whose change may leave something for a version
+  uint64_t spared = 0;    // rows that its keys have already, and which must not be evicted for it
   Reservation index_bytes;
 
   /// Is there anything to apply at all?

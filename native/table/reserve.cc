@@ -42,6 +42,14 @@ bool IndexedRows<IndexT>::reserve(PushPlan& plan, Certainty certainty) {
 }
 
 template <class IndexT>
+bool IndexedRows<IndexT>::promise_rows(uint64_t rows) {
+  if (!rows_.reserve(rows, headroom())) return false;
+  if (!changes_ || changes_->cover(rows_.handles())) return true;
+  rows_.unreserve(rows);
+  return false;
+}
+
+template <class IndexT>
 bool IndexedRows<IndexT>::reserve_generously(PushPlan& plan) {
   plan.keys_in.fill(0);
   for (uint32_t i = 0; i < plan.batch->parts(); ++i) {
@@ -51,10 +59,16 @@ bool IndexedRows<IndexT>::reserve_generously(PushPlan& plan) {
   }
   if (!plan.index_bytes.take(budget_, index_.growth_bytes(plan.keys_in))) return false;
   const uint64_t rows = plan.batch->distinct();
-  if (!rows_.reserve(rows, headroom())) {
+  if (changes_ && !changes_->prepare(rows)) {
     plan.index_bytes.reset();
     return false;
   }
+  if (!promise_rows(rows)) {
+    settle(rows);
+    plan.index_bytes.reset();
+    return false;
+  }
+  plan.prepared = rows;
   plan.reserved_rows = rows;
   return true;
 }
@@ -95,12 +109,12 @@ uint64_t IndexedRows<IndexT>::count_new(PushPlan& plan) {
 // Evicts until `rows` more can be promised; some more, so that not every push comes here.
 template <class IndexT>
 bool IndexedRows<IndexT>::make_room(PushPlan& plan, uint64_t rows) {
-  if (rows_.reserve(rows, headroom())) return true;
+  if (promise_rows(rows)) return true;
   if (!rules_.evicts() || rows + plan.spared > rules_.limit_rows()) return false;
   // What evictions cannot give is asked for first: a push that is refused has evicted nothing.
   const uint64_t evictable = size() - std::min(size(), plan.spared);
   const uint64_t beyond = rows - std::min(rows, evictable);
-  if (beyond > 0 && !rows_.reserve(beyond, headroom())) return false;
+  if (beyond > 0 && !promise_rows(beyond)) return false;
   const uint64_t rest = rows - beyond;
   const uint64_t over = rows_.over_limit(rest);
   const uint64_t wanted = (over > 0 ? over : rest) + size() / 128;
@@ -110,7 +124,7 @@ bool IndexedRows<IndexT>::make_room(PushPlan& plan, uint64_t rows) {
     rows_.unreserve(beyond);
     throw;
   }
-  if (rows_.reserve(rest, headroom())) return true;
+  if (promise_rows(rest)) return true;
   rows_.unreserve(beyond);
   return false;
 }
@@ -149,6 +163,8 @@ bool IndexedRows<IndexT>::reserve_exactly(PushPlan& plan) {
   if (!make_room(plan, rows)) return false;
   plan.reserved_rows = rows;
   try {
+    prepare(plan.batch->distinct());
+    plan.prepared = plan.batch->distinct();
     if (grow_shards(plan)) return true;
   } catch (...) {
     release(plan);
@@ -164,6 +180,8 @@ void IndexedRows<IndexT>::release(PushPlan& plan) {
   for (uint32_t i = 0; i < plan.batch->parts(); ++i) created += plan.parts[i].created;
   rows_.unreserve(plan.reserved_rows - created);
   plan.reserved_rows = 0;
+  settle(plan.prepared);
+  plan.prepared = 0;
   plan.index_bytes.reset();
 }
 
@@ -177,6 +195,7 @@ bool IndexedRows<IndexT>::reserve_rows(uint64_t rows) {
   Reservation index_bytes;
   if (!index_bytes.take(budget_, index_.growth_bytes(counts))) return false;
   if (!rows_.back_ahead(rows)) return false;
+  if (changes_ && !changes_->cover(rows_.handles() + rows)) return false;
   Writer writer(index_);
   for (uint32_t shard = 0; shard < IndexT::kShards; ++shard) {
     writer.enter(shard);
@@ -189,6 +208,7 @@ bool IndexedRows<IndexT>::reserve_rows(uint64_t rows) {
   template bool IndexedRows<IndexT>::admits(const PushPlan&, uint64_t, uint32_t, uint32_t) const; \
   template bool IndexedRows<IndexT>::reserve(PushPlan&, Certainty);                               \
   template void IndexedRows<IndexT>::release(PushPlan&);                                          \
+  template bool IndexedRows<IndexT>::promise_rows(uint64_t);                                      \
   template bool IndexedRows<IndexT>::reserve_rows(uint64_t);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
 #undef HOTROW_INSTANTIATE

@@ -15,6 +15,7 @@
 
 #include "hotrow/store.h"
 #include "memory/budget.h"
+#include "table/changes.h"
 #include "table/moment.h"
 #include "table/push_plan.h"
 #include "table/row_rules.h"
@@ -87,6 +88,21 @@ class RowMap {
   /// Multiplies counted uses, and the counts of keys that have no row yet, in every shard.
   virtual void decay(double factor, Moment moment) = 0;
   virtual std::vector<EvictedKey> take_evicted(size_t most) = 0;
+
+  // --- Versions; see Changes. Only of a map whose changes are tracked.
+  /// Tracks changes from now on; before there are rows.
+  virtual Status track_changes() = 0;
+  /// The cut: what has changed is frozen. While the store's capacity gate is held exclusively.
+  virtual void freeze() = 0;
+  /// Appends the frozen rows of one shard that nobody saved before, in any order.
+  virtual void collect(uint32_t shard, RowImages& images) = 0;
+  /// See Changes.
+  virtual std::vector<uint64_t> removed() const = 0;
+  virtual std::vector<RowImages> collected() = 0;
+  /// The cut is over. If it came to nothing, every row counts as changed.
+  virtual void finish_cut(bool written) = 0;
+  /// Adds rows of a version, whose keys have none. False when they do not fit.
+  [[nodiscard]] virtual bool restore(const RowImages& images) = 0;
 };
 
 /// `rules` and `budget` must outlive it.

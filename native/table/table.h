@@ -78,6 +78,15 @@ class SparseTable final : public Table {
   Result<TableStats> memory_stats();
   const TableContext& context() const { return context_; }
 
+  /// Of a table whose store has versions; see RowMap. The store waits for its commits before it
+  /// closes a table, so that no call of these meets a closed one.
+  Status track_changes() { return rows_->track_changes(); }
+  RowMap& rows_for_versions() { return *rows_; }
+  const RowRules& rules() const { return rules_; }
+  /// Pushes applied: Adam's t.
+  uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
+  void restore_steps(uint64_t steps) { steps_.store(steps, std::memory_order_relaxed); }
+
   /// Does the table want to be kept by a Keeper?
   bool wants_upkeep() const {
     return rules_.eviction().background || rules_.eviction().ttl_ms != 0;

@@ -23,6 +23,7 @@ inline constexpr uint32_t kMaxDenseRank = 8;
 inline constexpr uint32_t kMaxNameBytes = 255;
 /// Most threads one store may ask for.
 inline constexpr uint32_t kMaxThreads = 256;
+inline constexpr uint32_t kMaxCursorBytes = 1 << 20;
 
 /// Most keys that one table names by their use.
 inline constexpr uint32_t kMostHotKeys = 4096;

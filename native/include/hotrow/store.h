@@ -166,6 +166,22 @@ struct TablePush {
   PushOptions options;
 };
 
+/// A commit's options.
+struct CommitOptions {
+  /// Where the trainer stands, in its own words: given back by whoever opens the version. At most
+  /// kMaxCursorBytes of UTF-8.
+  std::string_view cursor;
+};
+
+/// One instant of the whole store, on disk.
+struct VersionInfo {
+  uint64_t version = 0;  ///< counts from 1; 0: nothing was committed yet
+  uint64_t parent = 0;   ///< the version it was made from
+  uint64_t time_ms = 0;  ///< of the commit, since 1970
+  std::string cursor;
+  uint64_t bytes = 0;  ///< written for it; 0 where it is not known any more
+};
+
 enum class ParameterKind : uint8_t { kTable, kDense };
 
 /// What a store holds under one name.
@@ -184,9 +200,10 @@ class Store {
   ///
   /// ":memory:" is a new private store, ":memory:NAME" one that every opener of that name in the
   /// process shares. Any other path names one store for the process: opening it again, from any
-  /// thread, gives the same store, until the last opener closes it. Nothing is written to the
-  /// path yet: rows live in memory. Options must equal those of the first opener or be defaults
-  /// (ERR_CONFLICT).
+  /// thread, gives the same store, until the last opener closes it. Its last version is there at
+  /// once; a table's rows are read when table() first asks for it. What was not committed is gone
+  /// with the store. Options must equal those of the first opener or be defaults (ERR_CONFLICT).
+  /// ERR_LOCKED when another process has the path open, naming its pid.
   static Result<std::shared_ptr<Store>> open(std::string_view path, const StoreOptions& options);
 
   virtual const std::string& path() const = 0;
@@ -212,6 +229,15 @@ class Store {
   /// Removes a table or dense parameter and frees its memory; waits for calls under way on it.
   /// Its handles answer ERR_CLOSED from then on. ERR_NOT_FOUND when there is none.
   virtual Status drop(std::string_view name) = 0;
+
+  /// Makes a version of everything as it is at one instant during the call, and writes what has
+  /// changed since the one before. Pushes and lookups go on meanwhile. When it returns, the version
+  /// survives the death of the process and of the machine. One commit runs at a time; others wait.
+  /// ERR_UNSUPPORTED for a store in memory; ERR_DISK_FULL, ERR_IO_ERROR: there is no new version,
+  /// and the next commit has all that this one had.
+  virtual Result<VersionInfo> commit(const CommitOptions& options = {}) = 0;
+  /// The newest version.
+  virtual Result<VersionInfo> version() = 0;
 
   virtual Result<StoreStats> stats() = 0;
 

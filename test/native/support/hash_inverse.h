@@ -9,27 +9,6 @@
 
 namespace hotrow::test {
 
-/// The inverse of an odd number modulo 2^64: Newton's iteration doubles the right bits.
-constexpr uint64_t inverse_of(uint64_t odd) {
-  uint64_t x = odd;
-  for (int i = 0; i < 6; ++i) x *= 2 - odd * x;
-  return x;
-}
-
-/// Undoes x ^= x >> shift.
-constexpr uint64_t undo_shift(uint64_t x, unsigned shift) {
-  uint64_t result = x;
-  for (unsigned known = shift; known < 64; known += shift) result = x ^ (result >> shift);
-  return result;
-}
-
-/// The key whose mix64 is `hash`.
-constexpr uint64_t unmix64(uint64_t hash) {
-  uint64_t x = undo_shift(hash, 31);
-  x = undo_shift(x * inverse_of(0x94d049bb133111ebU), 27);
-  return undo_shift(x * inverse_of(0xbf58476d1ce4e5b9U), 30);
-}
-
 inline constexpr unsigned kHomeBits = 64 - IndexShards::kBits;
 
 /// `n` keys of one shard, spread over its homes.

@@ -1,0 +1,52 @@
+#include "storage/rocks.h"
+
+#include <rocksdb/table.h>
+
+#include <bit>
+#include <cstring>
+
+namespace hotrow {
+
+rocksdb::ColumnFamilyOptions family_options() {
+  rocksdb::BlockBasedTableOptions table;
+  // A row that comes back alone costs the checksum of its whole block; see docs/ARCHITECTURE.md.
+  table.block_size = 4 << 10;
+  table.checksum = rocksdb::kXXH3;
+  table.format_version = 5;
+  rocksdb::ColumnFamilyOptions options;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  // Rows of floats do not shrink.
+  options.compression = rocksdb::kNoCompression;
+  return options;
+}
+
+rocksdb::DBOptions database_options() {
+  rocksdb::DBOptions options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.max_background_jobs = 2;
+  options.keep_log_file_num = 2;
+  return options;
+}
+
+DiskKey disk_key(uint64_t hash) {
+  static_assert(std::endian::native == std::endian::little);
+  const uint64_t swapped = __builtin_bswap64(hash);
+  return std::bit_cast<DiskKey>(swapped);
+}
+
+uint64_t hash_of(std::string_view key) {
+  uint64_t swapped = 0;
+  std::memcpy(&swapped, key.data(), sizeof swapped);
+  return __builtin_bswap64(swapped);
+}
+
+Status disk_status(const rocksdb::Status& status, const std::string& what) {
+  if (status.ok()) return {};
+  const std::string message = what + ": " + status.ToString();
+  if (status.IsNoSpace()) return {StatusCode::kDiskFull, message};
+  if (status.IsCorruption()) return {StatusCode::kCorruption, message};
+  return {StatusCode::kIoError, message};
+}
+
+}  // namespace hotrow

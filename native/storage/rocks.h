@@ -1,0 +1,32 @@
+// What this folder's files share of RocksDB: options, keys and errors.
+#ifndef HOTROW_STORAGE_ROCKS_H_
+#define HOTROW_STORAGE_ROCKS_H_
+
+#include <rocksdb/options.h>
+#include <rocksdb/status.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "hotrow/status.h"
+
+namespace hotrow {
+
+/// Of a table's column family and the files that go into it.
+rocksdb::ColumnFamilyOptions family_options();
+rocksdb::DBOptions database_options();
+
+/// 8 bytes whose order is that of the hashes.
+using DiskKey = std::array<char, 8>;
+DiskKey disk_key(uint64_t hash);
+/// The hash of a key of 8 bytes.
+uint64_t hash_of(std::string_view key);
+
+/// What went wrong while doing `what`, as one of our codes.
+Status disk_status(const rocksdb::Status& status, const std::string& what);
+
+}  // namespace hotrow
+
+#endif  // HOTROW_STORAGE_ROCKS_H_

@@ -1,0 +1,185 @@
+#include "table/changes.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+namespace hotrow {
+
+namespace {
+
+constexpr uint64_t kChunkBytes = uint64_t{1} << 20;
+
+}  // namespace
+
+void RowImages::add(uint64_t hash, const std::byte* row, size_t row_bytes) {
+  // Bytes first: when memory runs out, there are some too many, of no row.
+  bytes.resize((hashes.size() + 1) * row_bytes);
+  std::memcpy(bytes.data() + hashes.size() * row_bytes, row, row_bytes);
+  hashes.push_back(hash);
+}
+
+std::vector<uint32_t> RowImages::sorted() const {
+  std::vector<uint32_t> order(hashes.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::ranges::sort(order, {}, [&](uint32_t i) { return hashes[i]; });
+  return order;
+}
+
+Changes::~Changes() { budget_.release(charged_); }
+
+Status Changes::open(uint64_t most_rows) {
+  const MutexLock lock(mutex_);
+  const uint64_t bytes = (most_rows / 64 + 1) * sizeof(Bits);
+  if (!pages_.reserve(bytes)) {
+    return Status::capacity("no address space for " + std::to_string(bytes) +
+                            " bytes of marks of changed rows");
+  }
+  base_ = reinterpret_cast<Bits*>(pages_.data());
+  return {};
+}
+
+bool Changes::charge(uint64_t bytes) {
+  if (bytes > charged_) {
+    if (!budget_.try_charge(bytes - charged_)) return false;
+  } else {
+    budget_.release(charged_ - bytes);
+  }
+  charged_ = bytes;
+  return true;
+}
+
+bool Changes::cover(uint64_t handles) {
+  const MutexLock lock(mutex_);
+  const uint64_t bytes = round_up((handles / 64 + 1) * sizeof(Bits), kHugePageBytes);
+  const uint64_t backed = pages_.backed();
+  if (bytes <= backed) return true;
+  if (bytes > pages_.reserved() || !charge(charged_ + bytes - backed)) return false;
+  if (pages_.grow(bytes)) return true;
+  (void)charge(charged_ - (bytes - backed));
+  return false;
+}
+
+uint64_t Changes::chunk_rows() const {
+  return std::max<uint64_t>(kChunkBytes / (row_bytes_ + sizeof(uint64_t)), 64);
+}
+
+// Every row that was prepared for may leave a hash and, while a cut is collected, an image.
+bool Changes::make_room(uint64_t rows) {
+  const uint64_t wanted = prepared_ + rows;
+  const uint64_t hashes = removed_.size() + wanted;
+  if (hashes > removed_.capacity()) {
+    const uint64_t capacity = std::max<uint64_t>(hashes, 2 * removed_.capacity());
+    // Charged whatever the ceiling says: whoever is at it must be able to remove rows.
+    const uint64_t bytes = (capacity - removed_.capacity()) * sizeof(uint64_t);
+    removed_.reserve(capacity);
+    budget_.charge(bytes);
+    charged_ += bytes;
+  }
+  if (!collecting_) return true;
+  const uint64_t size = chunk_rows();
+  uint64_t free = 0;
+  for (size_t i = filling_; i < saved_.size(); ++i) free += size - saved_[i].hashes.size();
+  for (; free < wanted; free += size) {
+    if (!charge(charged_ + size * (row_bytes_ + sizeof(uint64_t)))) return false;
+    RowImages chunk;
+    chunk.hashes.reserve(size);
+    chunk.bytes.reserve(size * row_bytes_);
+    saved_.push_back(std::move(chunk));
+  }
+  return true;
+}
+
+bool Changes::prepare(uint64_t rows) {
+  const MutexLock lock(mutex_);
+  if (!make_room(rows)) return false;
+  prepared_ += rows;
+  return true;
+}
+
+bool Changes::prepare_or_wait(uint64_t rows) {
+  const MutexLock lock(mutex_);
+  while (!make_room(rows)) {
+    if (!collecting_) return false;
+    no_longer_collecting_.wait(mutex_);
+  }
+  prepared_ += rows;
+  return true;
+}
+
+void Changes::settle(uint64_t rows) {
+  const MutexLock lock(mutex_);
+  prepared_ -= rows;
+}
+
+void Changes::save(uint32_t handle, uint64_t hash, const std::byte* row) {
+  {
+    const MutexLock lock(mutex_);
+    const uint64_t size = chunk_rows();
+    while (saved_[filling_].hashes.size() == size) ++filling_;
+    saved_[filling_].add(hash, row, row_bytes_);
+  }
+  take(handle);
+}
+
+void Changes::take(uint32_t handle) {
+  const uint64_t bit = uint64_t{1} << (handle % 64);
+  Bits& bits = bits_of(handle);
+  bits.changed[1 - active()].fetch_and(~bit, kRelaxed);
+  bits.kept.fetch_or(bit, kRelaxed);
+}
+
+void Changes::remove(uint32_t handle, uint64_t hash, const std::byte* row) {
+  if (frozen(handle)) save(handle, hash, row);
+  const uint64_t bit = uint64_t{1} << (handle % 64);
+  Bits& bits = bits_of(handle);
+  bits.changed[active()].fetch_and(~bit, kRelaxed);
+  if ((bits.kept.fetch_and(~bit, kRelaxed) & bit) == 0) return;
+  const MutexLock lock(mutex_);
+  removed_.push_back(hash);
+}
+
+void Changes::freeze() {
+  const MutexLock lock(mutex_);
+  active_.store(1 - active(), kRelaxed);
+  collecting_ = true;
+  removed_before_ = std::exchange(removed_, {});
+}
+
+std::vector<uint64_t> Changes::removed() const {
+  const MutexLock lock(mutex_);
+  return removed_before_;
+}
+
+std::vector<RowImages> Changes::collected() {
+  std::vector<RowImages> saved;
+  {
+    const MutexLock lock(mutex_);
+    collecting_ = false;
+    saved = std::exchange(saved_, {});
+    filling_ = 0;
+  }
+  no_longer_collecting_.notify_all();
+  return saved;
+}
+
+void Changes::finish(bool written) {
+  const MutexLock lock(mutex_);
+  if (!written) removed_.insert(removed_.end(), removed_before_.begin(), removed_before_.end());
+  removed_before_ = {};
+  const uint64_t bytes = pages_.backed() + removed_.capacity() * sizeof(uint64_t);
+  if (bytes > charged_) {
+    budget_.charge(bytes - charged_);
+    charged_ = bytes;
+  } else {
+    (void)charge(bytes);
+  }
+}
+
+uint64_t Changes::memory_bytes() const {
+  const MutexLock lock(mutex_);
+  return charged_;
+}
+
+}  // namespace hotrow

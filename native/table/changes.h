@@ -1,0 +1,145 @@
+// Which rows have changed since the last version, and which of a cut have yet to be saved.
+//
+// A version is one instant of all tables, written while pushes go on. At the cut the rows that had
+// changed are frozen. Each of them is saved as it was, once: by the committer when it comes to the
+// row's shard (take), or before by a call that is about to change or remove it (save).
+//
+// Three bits a row, by its handle: changed since the last cut, frozen, and kept, which says that a
+// version on disk may have the key, so that removing the row leaves a tombstone.
+//
+// Threads: what concerns one row is called under the lock of its key's shard; freeze() and thaw()
+// while no call is under way that changes rows; the rest from any thread.
+#ifndef HOTROW_TABLE_CHANGES_H_
+#define HOTROW_TABLE_CHANGES_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/sync.h"
+#include "hotrow/status.h"
+#include "memory/budget.h"
+#include "memory/pages.h"
+
+namespace hotrow {
+
+/// Rows as they were at a cut: image i of row hashes[i] is at i * row_bytes.
+struct RowImages {
+  std::vector<uint64_t> hashes;
+  std::vector<std::byte> bytes;
+
+  void add(uint64_t hash, const std::byte* row, size_t row_bytes);
+  void clear() {
+    hashes.clear();
+    bytes.clear();
+  }
+  /// Positions in the order of their hashes.
+  std::vector<uint32_t> sorted() const;
+};
+
+class Changes {
+ public:
+  /// Charges its memory to `budget`, which must outlive it.
+  Changes(MemoryBudget& budget, size_t row_bytes) : budget_(budget), row_bytes_(row_bytes) {}
+  ~Changes();
+  Changes(const Changes&) = delete;
+  Changes& operator=(const Changes&) = delete;
+
+  /// Reserves address space for the bits of `most_rows` rows; must succeed before anything else.
+  Status open(uint64_t most_rows);
+  /// Backs the bits of handles below `handles`; false when the budget or the system refuses.
+  [[nodiscard]] bool cover(uint64_t handles) HOTROW_EXCLUDES(mutex_);
+
+  /// Makes sure that so many removals and changes of frozen rows find memory for what they leave.
+  /// False when the budget or the system refuses. To be settled with the same number.
+  [[nodiscard]] bool prepare(uint64_t rows) HOTROW_EXCLUDES(mutex_);
+  /// As prepare(); where memory for images is refused, waits until the cut under way has been
+  /// collected and needs none.
+  [[nodiscard]] bool prepare_or_wait(uint64_t rows) HOTROW_EXCLUDES(mutex_);
+  void settle(uint64_t rows) HOTROW_EXCLUDES(mutex_);
+
+  // --- Of one row.
+  /// Before the row is changed: saves it if it is frozen, and notes the change.
+  void change(uint32_t handle, uint64_t hash, const std::byte* row) {
+    Bits& bits = bits_of(handle);
+    const uint64_t bit = uint64_t{1} << (handle % 64);
+    if ((bits.changed[1 - active()].load(kRelaxed) & bit) != 0) save(handle, hash, row);
+    std::atomic<uint64_t>& changed = bits.changed[active()];
+    if ((changed.load(kRelaxed) & bit) == 0) changed.fetch_or(bit, kRelaxed);
+  }
+  /// A new row.
+  void create(uint32_t handle) {
+    bits_of(handle).changed[active()].fetch_or(uint64_t{1} << (handle % 64), kRelaxed);
+  }
+  /// A row that found no place after all.
+  void undo_create(uint32_t handle) {
+    bits_of(handle).changed[active()].fetch_and(~(uint64_t{1} << (handle % 64)), kRelaxed);
+  }
+  /// Before the row is removed.
+  void remove(uint32_t handle, uint64_t hash, const std::byte* row);
+  /// A row that was read from a version.
+  void restored(uint32_t handle) {
+    bits_of(handle).kept.fetch_or(uint64_t{1} << (handle % 64), kRelaxed);
+  }
+  bool frozen(uint32_t handle) const {
+    const uint64_t bit = uint64_t{1} << (handle % 64);
+    return (bits_of(handle).changed[1 - active()].load(kRelaxed) & bit) != 0;
+  }
+  /// The committer has saved the frozen row.
+  void take(uint32_t handle);
+  void prefetch(uint32_t handle) const { __builtin_prefetch(&bits_of(handle), 1, 3); }
+
+  // --- Of a cut.
+  /// What has changed is frozen from now on.
+  void freeze() HOTROW_EXCLUDES(mutex_);
+  /// Hashes of the keys that were removed between the last cut and this one, in any order; some may
+  /// have come back.
+  std::vector<uint64_t> removed() const HOTROW_EXCLUDES(mutex_);
+  /// Once the committer has been to every shard: what others saved meanwhile.
+  std::vector<RowImages> collected() HOTROW_EXCLUDES(mutex_);
+  /// The cut is over. If it came to nothing its removals count for the next one, and the caller
+  /// notes every row as changed: what was saved is no longer marked.
+  void finish(bool written) HOTROW_EXCLUDES(mutex_);
+
+  uint64_t memory_bytes() const HOTROW_EXCLUDES(mutex_);
+
+ private:
+  static constexpr auto kRelaxed = std::memory_order_relaxed;
+  // Of 64 rows. Rows of several shards share a word, so it is changed atomically; it publishes
+  // nothing.
+  struct Bits {
+    std::array<std::atomic<uint64_t>, 2> changed;
+    std::atomic<uint64_t> kept;
+  };
+
+  Bits& bits_of(uint32_t handle) const { return base_[handle / 64]; }
+  uint32_t active() const { return active_.load(kRelaxed); }
+  void save(uint32_t handle, uint64_t hash, const std::byte* row) HOTROW_EXCLUDES(mutex_);
+  bool make_room(uint64_t rows) HOTROW_REQUIRES(mutex_);
+  uint64_t chunk_rows() const;
+  /// Charges the budget up to `bytes` in all.
+  bool charge(uint64_t bytes) HOTROW_REQUIRES(mutex_);
+
+  MemoryBudget& budget_;
+  const size_t row_bytes_;
+  Bits* base_ = nullptr;
+  std::atomic<uint32_t> active_{0};  // which `changed` counts; the other one is what is frozen
+  mutable Mutex mutex_;
+  CondVar no_longer_collecting_;
+  PageRange pages_ HOTROW_GUARDED_BY(mutex_);
+  bool collecting_ HOTROW_GUARDED_BY(mutex_) = false;
+  uint64_t prepared_ HOTROW_GUARDED_BY(mutex_) = 0;
+  uint64_t charged_ HOTROW_GUARDED_BY(mutex_) = 0;
+  // Images saved by others than the committer, in chunks whose memory is there before they are.
+  std::vector<RowImages> saved_ HOTROW_GUARDED_BY(mutex_);
+  size_t filling_ HOTROW_GUARDED_BY(mutex_) = 0;             // the chunk that takes the next one
+  std::vector<uint64_t> removed_ HOTROW_GUARDED_BY(mutex_);  // hashes, since the last cut
+  std::vector<uint64_t> removed_before_ HOTROW_GUARDED_BY(mutex_);  // that the cut under way has
+};
+
+}  // namespace hotrow
+
+#endif  // HOTROW_TABLE_CHANGES_H_
