@@ -16,6 +16,8 @@ export type StoreErrorCode =
   | 'ERR_DISK_FULL'
   | 'ERR_IO_ERROR'
   | 'ERR_CORRUPTION'
+  | 'ERR_READ_ONLY'
+  | 'ERR_STALE'
 
 /** What a failure affects: this call, or the whole store. */
 export type StoreErrorScope = 'call' | 'store'

@@ -44,9 +44,9 @@ EpochDomain::Slot& EpochDomain::own_slot() {
   return *slot;
 }
 
-void EpochDomain::pin() {
+bool EpochDomain::pin() {
   Slot& slot = own_slot();
-  if (slot.depth++ > 0) return;
+  if (slot.depth++ > 0) return false;
   // Sequentially consistent against the loads of oldest_pinned(): either it sees this pin, or
   // this call sees everything unlinked before it looked. An exchange is the cheapest full
   // barrier on x86, and ThreadSanitizer understands it.
@@ -54,6 +54,7 @@ void EpochDomain::pin() {
 #if !defined(HOTROW_TSAN)
   std::atomic_thread_fence(std::memory_order_seq_cst);
 #endif
+  return true;
 }
 
 void EpochDomain::unpin() {

@@ -21,8 +21,8 @@ class EpochDomain {
   /// The process's one domain. Never destroyed: threads may run past the end of main.
   static EpochDomain& instance();
 
-  /// Pins nest; the outermost pair counts.
-  void pin();
+  /// Pins nest; the outermost pair counts. True: this is the outermost.
+  bool pin();
   void unpin();
 
   /// Runs `deleter` after every call now pinned has ended: later, from some retire() or

@@ -1,17 +1,16 @@
 #include "storage/engine.h"
 
-#include <fcntl.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
-#include <rocksdb/sst_file_writer.h>
-#include <sys/file.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
+#include "storage/database.h"
 #include "storage/rocks.h"
 
 namespace hotrow {
@@ -20,229 +19,194 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kManifestKey = "manifest";
-constexpr char kFamilyPrefix = 't';
+// Rows that one call of RocksDB looks for.
+constexpr size_t kReadAtOnce = 1024;
 
-std::string family_name(TableId table) {
-  return table == 0 ? rocksdb::kDefaultColumnFamilyName : kFamilyPrefix + std::to_string(table);
+Result<std::unique_ptr<FileLock>> lock_for_writing(const std::string& path) {
+  const std::string file = path + "/LOCK";
+  auto lock = FileLock::take(file, FileLock::Kind::kExclusive);
+  if (!lock.ok()) return lock.status();
+  if (lock.value() == nullptr) {
+    const auto owner = read_text(file);
+    const std::string text = owner.ok() ? owner.value() : "";
+    return Status(StatusCode::kLocked, "'" + path + "' is open for writing in process " +
+                                           text.substr(0, text.find('\n')));
+  }
+  HOTROW_RETURN_IF_ERROR(lock.value()->write(std::to_string(::getpid()) + "\n"));
+  return lock;
 }
 
-Status file_status(const std::error_code& error, const std::string& what) {
-  const bool full = error == std::errc::no_space_on_device;
-  return {full ? StatusCode::kDiskFull : StatusCode::kIoError, what + ": " + error.message()};
+Engine::Row row_of(const rocksdb::Slice& slice) {
+  return {reinterpret_cast<const std::byte*>(slice.data()), slice.size()};
 }
 
-rocksdb::Slice slice(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+Status bad_key(TableId table, size_t bytes) {
+  return {StatusCode::kCorruption,
+          "table " + std::to_string(table) + ": a key of " + std::to_string(bytes) + " bytes"};
+}
+
+rocksdb::ReadOptions scan_options() {
+  rocksdb::ReadOptions options;
+  options.readahead_size = 4 << 20;
+  options.fill_cache = false;
+  return options;
 }
 
 }  // namespace
 
-/// Held for as long as the folder is open for writing.
-class Engine::Lock {
- public:
-  static Result<std::unique_ptr<Lock>> take(const std::string& path) {
-    const std::string file = path + "/LOCK";
-    std::unique_ptr<Lock> lock(new Lock(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)));
-    if (lock->descriptor_ < 0) {
-      return file_status({errno, std::generic_category()}, "'" + file + "' cannot be opened");
-    }
-    if (::flock(lock->descriptor_, LOCK_EX | LOCK_NB) != 0) {
-      std::ifstream owner(file);
-      std::string pid;
-      std::getline(owner, pid);
-      return Status(StatusCode::kLocked, "'" + path + "' is open for writing in process " + pid);
-    }
-    const std::string pid = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(lock->descriptor_, 0) != 0 ||
-        ::pwrite(lock->descriptor_, pid.data(), pid.size(), 0) < 0) {
-      return file_status({errno, std::generic_category()}, "'" + file + "' cannot be written");
-    }
-    return lock;
-  }
-  ~Lock() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  explicit Lock(int descriptor) : descriptor_(descriptor) {}
-  const int descriptor_;
-};
-
-struct Engine::Database {
-  std::unique_ptr<rocksdb::DB> db;
-  std::map<TableId, rocksdb::ColumnFamilyHandle*> families;
-
-  ~Database() {
-    for (const auto& [table, family] : families) (void)db->DestroyColumnFamilyHandle(family);
-  }
-
-  Status open(const std::string& path) {
-    std::vector<std::string> names;
-    // Fails where there is no database yet.
-    (void)rocksdb::DB::ListColumnFamilies(database_options(), path, &names);
-    if (names.empty()) names.push_back(rocksdb::kDefaultColumnFamilyName);
-    std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-    for (const std::string& name : names) descriptors.emplace_back(name, family_options());
-    std::vector<rocksdb::ColumnFamilyHandle*> handles;
-    rocksdb::DB* opened = nullptr;
-    const auto status = rocksdb::DB::Open(database_options(), path, descriptors, &handles, &opened);
-    HOTROW_RETURN_IF_ERROR(disk_status(status, "'" + path + "' cannot be opened"));
-    db.reset(opened);
-    for (size_t i = 0; i < names.size(); ++i) {
-      const bool manifest = names[i] == rocksdb::kDefaultColumnFamilyName;
-      families[manifest ? 0 : static_cast<TableId>(std::stoul(names[i].substr(1)))] = handles[i];
-    }
-    return {};
-  }
-
-  /// The table's family, made when there is none.
-  Result<rocksdb::ColumnFamilyHandle*> family(TableId table) {
-    const auto known = families.find(table);
-    if (known != families.end()) return known->second;
-    rocksdb::ColumnFamilyHandle* made = nullptr;
-    const auto status = db->CreateColumnFamily(family_options(), family_name(table), &made);
-    HOTROW_RETURN_IF_ERROR(disk_status(status, "table " + std::to_string(table)));
-    families[table] = made;
-    return made;
-  }
-};
-
-Engine::Engine() = default;
+Engine::Engine(const std::string& path) : path_(path), versions_(path) {}
 Engine::~Engine() = default;
 
+Status Engine::open_database(const std::string& folder, bool for_writing) {
+  database_ = std::make_unique<Database>();
+  HOTROW_RETURN_IF_ERROR(database_->open(folder, for_writing));
+  const auto status =
+      database_->db->Get({}, database_->family_of_manifest(), kManifestKey, &manifest_);
+  return status.IsNotFound() ? Status() : disk_status(status, "the manifest of '" + path_ + "'");
+}
+
 Result<std::unique_ptr<Engine>> Engine::open(const std::string& path) {
-  std::unique_ptr<Engine> engine(new Engine);
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return file_status(error, "'" + path + "' cannot be made");
-  engine->path_ = path;
-  auto lock = Lock::take(path);
+  std::unique_ptr<Engine> engine(new Engine(path));
+  HOTROW_RETURN_IF_ERROR(make_folders(path));
+  auto lock = lock_for_writing(path);
   if (!lock.ok()) return lock.status();
   engine->lock_ = std::move(lock).value();
-  engine->database_ = std::make_unique<Database>();
-  HOTROW_RETURN_IF_ERROR(engine->database_->open(path + "/rows"));
+  HOTROW_RETURN_IF_ERROR(engine->open_database(path + "/rows", true));
   // Left by a process that died.
-  fs::remove_all(path + "/incoming", error);
-  std::string manifest;
-  const auto status = engine->database_->db->Get({}, engine->database_->families.at(0),
-                                                 rocksdb::Slice(kManifestKey), &manifest);
-  if (!status.IsNotFound()) HOTROW_RETURN_IF_ERROR(disk_status(status, "manifest"));
-  engine->manifest_ = std::move(manifest);
+  std::error_code ignored;
+  fs::remove_all(path + "/incoming", ignored);
   return engine;
 }
 
-Status Engine::read(TableId table, const Visit& visit) const {
-  const auto family = database_->families.find(table);
-  if (family == database_->families.end()) return {};
-  rocksdb::ReadOptions options;
-  options.readahead_size = 4 << 20;
-  options.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> at(database_->db->NewIterator(options, family->second));
-  for (at->SeekToFirst(); at->Valid(); at->Next()) {
-    if (at->key().size() != sizeof(uint64_t)) {
-      return {StatusCode::kCorruption, "table " + std::to_string(table) + ": a key of " +
-                                           std::to_string(at->key().size()) + " bytes"};
+Result<std::unique_ptr<Engine>> Engine::open_version(const std::string& path, uint64_t version) {
+  std::unique_ptr<Engine> engine(new Engine(path));
+  // The newest may be gone by the time it is locked, and another the newest.
+  constexpr int kTries = 100;
+  for (int i = 0; i < kTries; ++i) {
+    const std::vector<uint64_t> kept = engine->versions_.list();
+    if (kept.empty()) return Status::not_found("'" + path + "' has no versions");
+    const uint64_t wanted = version == 0 ? kept.back() : version;
+    auto use = engine->versions_.use(wanted);
+    if (!use.ok()) return use.status();
+    if (use.value() == nullptr) {
+      if (version == 0) continue;
+      return Status::not_found("'" + path + "' does not keep version " + std::to_string(version));
     }
-    const auto* const bytes = reinterpret_cast<const std::byte*>(at->value().data());
-    HOTROW_RETURN_IF_ERROR(visit(hash_of(at->key().ToStringView()), {bytes, at->value().size()}));
+    engine->lock_ = std::move(use).value();
+    HOTROW_RETURN_IF_ERROR(engine->open_database(engine->versions_.rows(wanted), false));
+    return engine;
+  }
+  return Status::not_found("'" + path + "': its newest version is removed again and again");
+}
+
+Status Engine::read(TableId table, const Visit& visit) const {
+  auto* const family = database_->find(table);
+  if (family == nullptr) return {};
+  const std::unique_ptr<rocksdb::Iterator> at(database_->db->NewIterator(scan_options(), family));
+  for (at->SeekToFirst(); at->Valid(); at->Next()) {
+    if (at->key().size() != sizeof(DiskKey)) return bad_key(table, at->key().size());
+    HOTROW_RETURN_IF_ERROR(visit(hash_of(at->key().ToStringView()), row_of(at->value())));
   }
   return disk_status(at->status(), "reading table " + std::to_string(table));
 }
 
+Status Engine::read_rows(TableId table, std::span<const uint64_t> hashes,
+                         const VisitOne& visit) const {
+  auto* const family = database_->find(table);
+  std::vector<DiskKey> keys(kReadAtOnce);
+  std::vector<rocksdb::Slice> slices(kReadAtOnce);
+  std::vector<rocksdb::PinnableSlice> rows(kReadAtOnce);
+  std::vector<rocksdb::Status> statuses(kReadAtOnce);
+  for (size_t first = 0; first < hashes.size(); first += kReadAtOnce) {
+    const size_t count = std::min(kReadAtOnce, hashes.size() - first);
+    if (family == nullptr) {
+      for (size_t i = 0; i < count; ++i) HOTROW_RETURN_IF_ERROR(visit(first + i, nullptr));
+      continue;
+    }
+    for (size_t i = 0; i < count; ++i) {
+      keys[i] = disk_key(hashes[first + i]);
+      slices[i] = rocksdb::Slice(keys[i].data(), keys[i].size());
+      rows[i].Reset();
+    }
+    database_->db->MultiGet({}, family, count, slices.data(), rows.data(), statuses.data());
+    for (size_t i = 0; i < count; ++i) {
+      if (statuses[i].IsNotFound()) {
+        HOTROW_RETURN_IF_ERROR(visit(first + i, nullptr));
+        continue;
+      }
+      HOTROW_RETURN_IF_ERROR(
+          disk_status(statuses[i], "reading rows of table " + std::to_string(table)));
+      const Row row = row_of(rows[i]);
+      HOTROW_RETURN_IF_ERROR(visit(first + i, &row));
+    }
+  }
+  return {};
+}
+
+Status Engine::compare(const Engine& there, TableId table, const VisitBoth& visit) const {
+  const auto iterator = [&](const Engine& engine) {
+    auto* const family = engine.database_->find(table);
+    return std::unique_ptr<rocksdb::Iterator>(
+        family == nullptr ? rocksdb::NewEmptyIterator()
+                          : engine.database_->db->NewIterator(scan_options(), family));
+  };
+  const auto mine = iterator(*this);
+  const auto other = iterator(there);
+  mine->SeekToFirst();
+  other->SeekToFirst();
+  while (mine->Valid() || other->Valid()) {
+    int order = 0;
+    if (!mine->Valid()) {
+      order = 1;
+    } else if (!other->Valid()) {
+      order = -1;
+    } else {
+      order = mine->key().compare(other->key());
+    }
+    const rocksdb::Slice key = order <= 0 ? mine->key() : other->key();
+    if (key.size() != sizeof(DiskKey)) return bad_key(table, key.size());
+    const Row here = order <= 0 ? row_of(mine->value()) : Row();
+    const Row row_there = order >= 0 ? row_of(other->value()) : Row();
+    if (order != 0 || mine->value() != other->value()) {
+      HOTROW_RETURN_IF_ERROR(visit(hash_of(key.ToStringView()), order <= 0 ? &here : nullptr,
+                                   order >= 0 ? &row_there : nullptr));
+    }
+    if (order <= 0) mine->Next();
+    if (order >= 0) other->Next();
+  }
+  HOTROW_RETURN_IF_ERROR(disk_status(mine->status(), "reading table " + std::to_string(table)));
+  return disk_status(other->status(), "reading table " + std::to_string(table));
+}
+
+Status Engine::verify() const {
+  return disk_status(database_->db->VerifyChecksum(), "'" + path_ + "'");
+}
+
+Status Engine::compact() {
+  for (auto* const family : database_->all()) {
+    const auto status = database_->db->CompactRange({}, family, nullptr, nullptr);
+    HOTROW_RETURN_IF_ERROR(disk_status(status, "compacting '" + path_ + "'"));
+  }
+  return {};
+}
+
 Result<std::unique_ptr<Engine::Version>> Engine::begin() {
-  std::error_code error;
-  fs::create_directories(path_ + "/incoming", error);
-  if (error) return file_status(error, "'" + path_ + "/incoming' cannot be made");
+  HOTROW_RETURN_IF_ERROR(make_folders(path_ + "/incoming"));
   return std::make_unique<Version>(*this);
 }
 
-/// One file being written.
-struct Engine::Version::File {
-  File(TableId id, std::string where) : table(id), path(std::move(where)) {}
-
-  const TableId table;
-  const std::string path;
-  rocksdb::SstFileWriter writer{rocksdb::EnvOptions(), {database_options(), family_options()}};
-  bool empty = true;
-};
-
-Engine::Version::Version(Engine& engine) : engine_(engine), folder_(engine.path_ + "/incoming") {}
-
-Engine::Version::~Version() {
-  file_.reset();
-  std::error_code ignored;
-  fs::remove_all(folder_, ignored);
-}
-
-Status Engine::Version::begin_file(TableId table) {
-  file_ = std::make_unique<File>(table, folder_ + "/" + std::to_string(table) + "-" +
-                                            std::to_string(files_[table].size()) + ".sst");
-  return disk_status(file_->writer.Open(file_->path), "'" + file_->path + "'");
-}
-
-Status Engine::Version::put(uint64_t hash, std::span<const std::byte> row) {
-  const DiskKey key = disk_key(hash);
-  file_->empty = false;
-  return disk_status(file_->writer.Put(rocksdb::Slice(key.data(), key.size()), slice(row)),
-                     "'" + file_->path + "'");
-}
-
-Status Engine::Version::erase(uint64_t hash) {
-  const DiskKey key = disk_key(hash);
-  file_->empty = false;
-  return disk_status(file_->writer.Delete(rocksdb::Slice(key.data(), key.size())),
-                     "'" + file_->path + "'");
-}
-
-Status Engine::Version::end_file() {
-  const std::unique_ptr<File> file = std::move(file_);
-  // RocksDB makes no file without keys.
-  if (file->empty) return {};
-  rocksdb::ExternalSstFileInfo info;
-  HOTROW_RETURN_IF_ERROR(disk_status(file->writer.Finish(&info), "'" + file->path + "'"));
-  bytes_ += info.file_size;
-  files_[file->table].push_back(file->path);
-  return {};
-}
-
-Status Engine::Version::install(const std::string& manifest, std::span<const TableId> dropped) {
-  const std::string path = folder_ + "/manifest.sst";
-  {
-    File file(0, path);
-    HOTROW_RETURN_IF_ERROR(disk_status(file.writer.Open(path), "'" + path + "'"));
-    HOTROW_RETURN_IF_ERROR(
-        disk_status(file.writer.Put(rocksdb::Slice(kManifestKey), manifest), "'" + path + "'"));
-    HOTROW_RETURN_IF_ERROR(disk_status(file.writer.Finish(), "'" + path + "'"));
-  }
-  files_[0] = {path};
-  std::vector<rocksdb::IngestExternalFileArg> arguments;
-  for (const auto& [table, files] : files_) {
-    if (files.empty()) continue;
-    const auto family = engine_.database_->family(table);
-    if (!family.ok()) return family.status();
-    rocksdb::IngestExternalFileArg argument;
-    argument.column_family = family.value();
-    argument.external_files = files;
-    argument.options.move_files = true;
-    argument.options.write_global_seqno = false;
-    arguments.push_back(std::move(argument));
-  }
+Status Engine::keep(uint64_t version) {
+  std::error_code error;
+  if (version == 0 || fs::exists(versions_.rows(version), error)) return {};
+  HOTROW_RETURN_IF_ERROR(make_folders(versions_.fresh_delta(version)));
+  fs::remove_all(versions_.fresh_rows(version), error);
+  rocksdb::Checkpoint* made = nullptr;
   HOTROW_RETURN_IF_ERROR(
-      disk_status(engine_.database_->db->IngestExternalFiles(arguments), "the version"));
-  engine_.manifest_ = manifest;
-  auto& families = engine_.database_->families;
-  for (const TableId table : dropped) {
-    const auto family = families.find(table);
-    if (family == families.end()) continue;
-    // What cannot be dropped now lies there unused.
-    (void)engine_.database_->db->DropColumnFamily(family->second);
-    (void)engine_.database_->db->DestroyColumnFamilyHandle(family->second);
-    families.erase(family);
-  }
-  return {};
+      disk_status(rocksdb::Checkpoint::Create(database_->db.get(), &made), "a checkpoint"));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  HOTROW_RETURN_IF_ERROR(
+      disk_status(checkpoint->CreateCheckpoint(versions_.fresh_rows(version)), "a checkpoint"));
+  return versions_.finish(version);
 }
 
 }  // namespace hotrow

@@ -1,9 +1,10 @@
-// Engine: the rows of the newest version in a folder on disk, by RocksDB.
+// Engine: the rows of a store in a folder on disk, by RocksDB.
 //
 // A row's key on disk is its hash, big-endian: rows then lie in the order of a table's shards and
 // buckets, so that a version is written and read in one pass over them. Each table is a column
 // family under a number that no other table ever gets. A version's rows are written as sorted files
-// and become part of the database together with the version's manifest, in one atomic step.
+// and become part of the database together with the version's manifest, in one atomic step; then
+// the version gets a folder of its own (version_folders.h), which shares the files.
 //
 // Threads: one writer of versions at a time; reading from any thread.
 #ifndef HOTROW_STORAGE_ENGINE_H_
@@ -19,41 +20,59 @@
 #include <vector>
 
 #include "hotrow/status.h"
+#include "storage/delta.h"
+#include "storage/version_folders.h"
 
 namespace hotrow {
-
-/// A table's number on disk; 0 is that of the manifest.
-using TableId = uint32_t;
 
 class Engine {
  public:
   /// Opens the folder, creating it when there is none. ERR_LOCKED when another process or store has
   /// it open, naming its pid.
   static Result<std::unique_ptr<Engine>> open(const std::string& path);
+  /// Opens one version that the folder keeps, for reading; 0: the newest of them. ERR_NOT_FOUND
+  /// when there is none.
+  static Result<std::unique_ptr<Engine>> open_version(const std::string& path, uint64_t version);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// That of the newest version; empty when there is none.
+  /// That of the version; empty when there is none.
   const std::string& manifest() const { return manifest_; }
+  const VersionFolders& versions() const { return versions_; }
 
+  using Row = std::span<const std::byte>;
   /// Calls visit(hash, row) for every row of a table in rising order of hashes, until it fails.
-  using Visit = std::function<Status(uint64_t hash, std::span<const std::byte> row)>;
+  using Visit = std::function<Status(uint64_t hash, Row row)>;
   Status read(TableId table, const Visit& visit) const;
+  /// Calls visit(i, row) for the row of each of these hashes, or null; in any order.
+  using VisitOne = std::function<Status(size_t i, const Row* row)>;
+  Status read_rows(TableId table, std::span<const uint64_t> hashes, const VisitOne& visit) const;
+  /// Calls visit(hash, row here, row there) for every row that is not the same in both; null where
+  /// there is none.
+  using VisitBoth = std::function<Status(uint64_t hash, const Row* here, const Row* there)>;
+  Status compare(const Engine& there, TableId table, const VisitBoth& visit) const;
+  /// Reads everything and checks every checksum.
+  Status verify() const;
+  /// Merges files until each row lies once.
+  Status compact();
 
   /// The files of one version. Nothing of it is there until install(); files that are not installed
   /// are removed.
   class Version;
   Result<std::unique_ptr<Version>> begin();
+  /// Gives the newest version its folder, if it has none yet.
+  Status keep(uint64_t version);
 
  private:
   struct Database;
-  class Lock;
 
-  Engine();
+  explicit Engine(const std::string& path);
+  Status open_database(const std::string& folder, bool for_writing);
 
-  std::string path_;
-  std::unique_ptr<Lock> lock_;
+  const std::string path_;
+  const VersionFolders versions_;
+  std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Database> database_;
   std::string manifest_;
 };
@@ -65,27 +84,38 @@ class Engine::Version {
   Version(const Version&) = delete;
   Version& operator=(const Version&) = delete;
 
+  /// Keys that are gone: hashes in rising order.
+  Status erase(TableId table, std::span<const uint64_t> hashes);
   /// Begins a file of rows of one table. Of several files of one table, a later one's rows replace
-  /// an earlier one's.
+  /// an earlier one's, and what erase() said before.
   Status begin_file(TableId table);
-  /// A row, or that there is none any more; hashes rise within a file.
-  Status put(uint64_t hash, std::span<const std::byte> row);
-  Status erase(uint64_t hash);
+  /// A row; hashes rise within a file.
+  Status put(uint64_t hash, Row row);
   Status end_file();
+  /// All files of a delta that lies in a folder.
+  Status add(const Delta& delta, const std::string& folder);
 
-  /// Makes all of it the newest version, with `manifest`; the rows of `dropped` tables go.
-  Status install(const std::string& manifest, std::span<const TableId> dropped);
-  /// Bytes of the files.
-  uint64_t bytes() const { return bytes_; }
+  /// Makes all of it the newest version, by the number and manifest that `delta` names; rows of
+  /// tables that it names as dropped go. Completes `delta` with the files.
+  Status install(Delta& delta);
+  /// Why the installed version has no folder of its own, if it has none.
+  const Status& kept() const { return kept_; }
 
  private:
   struct File;
 
+  std::string next_name(TableId table, const char* ending) const;
+  Status put_tombstones(TableId table, std::span<const uint64_t> hashes, const std::string& path);
+  Status write_manifest(const std::string& manifest, const std::string& path);
+  Status ingest(const Delta& delta);
+  void drop(std::span<const TableId> tables);
+
   Engine& engine_;
-  std::string folder_;
+  const std::string folder_;
   std::unique_ptr<File> file_;  // being written
-  std::map<TableId, std::vector<std::string>> files_;
-  uint64_t bytes_ = 0;
+  std::vector<DeltaFile> files_;
+  std::map<TableId, std::vector<std::string>> sorted_;  // paths, to become part of the database
+  Status kept_;
 };
 
 }  // namespace hotrow

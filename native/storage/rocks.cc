@@ -26,6 +26,9 @@ rocksdb::DBOptions database_options() {
   options.create_missing_column_families = true;
   options.max_background_jobs = 2;
   options.keep_log_file_num = 2;
+  // All but -1 let a database of many files open without reading each of them.
+  options.max_open_files = 4096;
+  options.skip_stats_update_on_db_open = true;
   return options;
 }
 

@@ -6,26 +6,20 @@
 // themselves the frozen rows they are about to change. install: the files become the newest version
 // together with its manifest, or, if anything failed before, everything counts as changed again.
 #include <algorithm>
-#include <chrono>
+#include <array>
+#include <random>
 #include <utility>
 
 #include "memory/epoch.h"
-#include "store/local_store.h"
+#include "store/cut.h"
+#include "store/version_names.h"
 
 namespace hotrow {
 
 namespace {
 
-// Values of a dense parameter in one record on disk: 1 MiB.
-constexpr uint64_t kChunkValues = uint64_t{1} << 18;
 // Rows brought back at once.
 constexpr size_t kRestoredRows = 4096;
-
-uint64_t dense_key(uint32_t id, uint64_t chunk) { return uint64_t{id} << 32 | chunk; }
-
-VersionInfo info_of(const Manifest& manifest, uint64_t bytes) {
-  return {manifest.version, manifest.parent, manifest.time_ms, manifest.cursor, bytes};
-}
 
 Status put_images(Engine::Version& version, const RowImages& images, size_t row_bytes) {
   for (const uint32_t i : images.sorted()) {
@@ -35,96 +29,120 @@ Status put_images(Engine::Version& version, const RowImages& images, size_t row_
   return {};
 }
 
-}  // namespace
+/// 32 hexadecimal digits that no other store has.
+std::string fresh_run() {
+  std::random_device device;
+  std::string run;
+  for (int i = 0; i < 4; ++i) {
+    std::array<char, 9> digits;
+    (void)std::snprintf(digits.data(), digits.size(), "%08x", static_cast<uint32_t>(device()));
+    run += digits.data();
+  }
+  return run;
+}
 
-/// What a commit writes.
-struct LocalStore::Cut {
-  struct TablePart {
-    std::shared_ptr<SparseTable> table;
-    TableId id;
-  };
-  struct DensePart {
-    std::shared_ptr<DenseParameter> dense;
-    uint32_t id;
-    DenseParameter::Image image;
-  };
-  Manifest manifest;
-  std::vector<TablePart> tables;
-  std::vector<DensePart> dense;
-  std::vector<TableId> dropped;
-  uint64_t bytes = 0;
-};
+}  // namespace
 
 Result<std::shared_ptr<LocalStore>> LocalStore::open(std::string path,
                                                      const StoreOptions& options) {
   std::shared_ptr<LocalStore> store(new LocalStore(std::move(path), options));
-  if (store->path_.starts_with(":memory:")) return store;
-  auto engine = Engine::open(store->path_);
-  if (!engine.ok()) return engine.status();
-  store->engine_ = std::move(engine).value();
-  auto manifest = Manifest::parse(store->engine_->manifest());
-  if (!manifest.ok()) return manifest.status();
-  const MutexLock lock(store->mutex_);
-  store->manifest_ = std::move(manifest).value();
+  if (store->in_memory()) {
+    if (!options.read_only) return store;
+    return Status(StatusCode::kUnsupported,
+                  "a store in memory has no versions: '" + store->path_ + "'");
+  }
+  HOTROW_RETURN_IF_ERROR(store->open_folder());
   return store;
 }
 
-Result<VersionInfo> LocalStore::version() {
+Status LocalStore::open_folder() {
+  uint64_t wanted = 0;
+  if (!options_.version.empty()) {
+    const auto number = resolve(options_.version);
+    if (!number.ok()) return number.status();
+    wanted = number.value();
+  }
+  auto engine = options_.read_only ? Engine::open_version(path_, wanted) : Engine::open(path_);
+  if (!engine.ok()) return engine.status();
+  engine_ = std::move(engine).value();
+  auto manifest = Manifest::parse(engine_->manifest());
+  if (!manifest.ok()) return manifest.status();
   const MutexLock lock(mutex_);
-  HOTROW_RETURN_IF_ERROR(check_open());
-  return info_of(manifest_, newest_bytes_);
+  manifest_ = std::move(manifest).value();
+  if (options_.read_only) return {};
+  if (manifest_.run.empty()) manifest_.run = fresh_run();
+  HOTROW_RETURN_IF_ERROR(engine_->versions().clean(manifest_.version));
+  // A process that died between the two steps of a commit has left this to us.
+  return engine_->keep(manifest_.version);
 }
 
 Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
-  if (path_.starts_with(":memory:")) {
+  if (in_memory()) {
     return Status(StatusCode::kUnsupported, "a store in memory has no versions: '" + path_ + "'");
   }
+  HOTROW_RETURN_IF_ERROR(check_writable());
   if (options.cursor.size() > kMaxCursorBytes) {
     return Status::invalid_argument("cursor: expected at most 1048576 bytes, received " +
                                     std::to_string(options.cursor.size()));
   }
+  if (!options.name.empty()) HOTROW_RETURN_IF_ERROR(check_version_name(options.name));
   const MutexLock committing(commit_mutex_);
-  auto cut = this->cut(options);
-  if (!cut.ok()) return cut.status();
+  std::unique_ptr<Cut> cut;
+  {
+    const MutexLock lock(mutex_);
+    auto made = this->cut(options.cursor, 0);
+    if (!made.ok()) return made.status();
+    cut = std::move(made).value();
+  }
+  return finish(*cut, options.name);
+}
+
+// Writes a cut; what it was made of counts as changed again when that fails.
+Result<VersionInfo> LocalStore::finish(Cut& cut, std::string_view name) {
   Status written;
   try {
-    written = write(*cut.value());
+    written = write(cut);
   } catch (const std::bad_alloc&) {
     written = Status::capacity("no memory to write a version with");
   }
   {
     const ExclusiveLock gate(context_.capacity_gate);
     const EpochGuard guard;
-    for (const Cut::TablePart& part : cut.value()->tables) {
+    for (const Cut::TablePart& part : cut.tables) {
       RowMap& rows = part.table->rows_for_versions();
       if (!written.ok()) (void)rows.collected();
       rows.finish_cut(written.ok());
     }
     if (!written.ok()) {
-      for (const Cut::DensePart& part : cut.value()->dense) part.dense->image_lost();
+      for (const Cut::DensePart& part : cut.dense) part.dense->image_lost();
     }
   }
   if (!written.ok()) return written;
-  const MutexLock lock(mutex_);
-  const Manifest& made = cut.value()->manifest;
-  manifest_.version = made.version;
-  manifest_.parent = made.parent;
-  manifest_.time_ms = made.time_ms;
-  manifest_.cursor = made.cursor;
-  newest_bytes_ = cut.value()->bytes;
-  for (const TableId gone : cut.value()->dropped) std::erase(dropped_, gone);
-  return info_of(manifest_, newest_bytes_);
+  {
+    const MutexLock lock(mutex_);
+    manifest_.adopt(cut.manifest);
+    newest_bytes_ = cut.bytes;
+    for (const TableId gone : cut.dropped) std::erase(dropped_, gone);
+  }
+  if (!name.empty()) HOTROW_RETURN_IF_ERROR(set_name(name, cut.manifest.version));
+  remove_old_versions();
+  VersionInfo info = cut.manifest.info();
+  info.bytes = cut.bytes;
+  info.kept = cut.kept;
+  if (!name.empty()) info.names.emplace_back(name);
+  return info;
 }
 
-Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(const CommitOptions& options) {
+Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor,
+                                                         uint64_t rolled_back_to) {
   auto cut = std::make_unique<Cut>();
-  const MutexLock lock(mutex_);
   HOTROW_RETURN_IF_ERROR(check_open());
   cut->manifest = manifest_;
   cut->manifest.parent = manifest_.version;
   cut->manifest.version = manifest_.version + 1;
   cut->manifest.time_ms = context_.clock.now_ms();
-  cut->manifest.cursor = options.cursor;
+  cut->manifest.cursor = cursor;
+  cut->manifest.rolled_back_to = rolled_back_to;
   cut->dropped = dropped_;
   for (StoredTable& stored : cut->manifest.tables) {
     const auto open = parameters_.find(stored.name);
@@ -168,30 +186,30 @@ Status LocalStore::write(Cut& cut) {
   HOTROW_RETURN_IF_ERROR(files.begin_file(kDenseTable));
   for (const Cut::DensePart& part : cut.dense) {
     const std::span<const std::byte> bytes = std::as_bytes(std::span(part.image.values));
-    constexpr uint64_t kChunkBytes = kChunkValues * sizeof(float);
-    for (uint64_t first = 0; first < bytes.size(); first += kChunkBytes) {
+    for (uint64_t first = 0; first < bytes.size(); first += kDenseChunkBytes) {
       HOTROW_RETURN_IF_ERROR(
-          files.put(dense_key(part.id, first / kChunkBytes),
-                    bytes.subspan(first, std::min(kChunkBytes, bytes.size() - first))));
+          files.put(dense_key(part.id, first / kDenseChunkBytes),
+                    bytes.subspan(first, std::min(kDenseChunkBytes, bytes.size() - first))));
     }
   }
   HOTROW_RETURN_IF_ERROR(files.end_file());
-  HOTROW_RETURN_IF_ERROR(files.install(cut.manifest.to_text(), cut.dropped));
-  cut.bytes = files.bytes();
+  Delta delta = cut.manifest.delta();
+  delta.dropped = cut.dropped;
+  HOTROW_RETURN_IF_ERROR(files.install(delta));
+  cut.bytes = delta.bytes();
+  cut.kept = files.kept().ok();
   return {};
 }
 
-// Of three files, later ones replace: keys that went, some of which have come back; frozen rows as
-// they lie; those that others saved.
+// Later files replace: keys that went, some of which have come back; frozen rows as they lie; those
+// that others saved.
 Status LocalStore::write_table(Engine::Version& version, SparseTable& table, TableId id) const {
   RowMap& rows = table.rows_for_versions();
   const size_t row_bytes = table.rules().row_bytes();
-  HOTROW_RETURN_IF_ERROR(version.begin_file(id));
   std::vector<uint64_t> removed = rows.removed();
   std::ranges::sort(removed);
   removed.erase(std::ranges::unique(removed).begin(), removed.end());
-  for (const uint64_t hash : removed) HOTROW_RETURN_IF_ERROR(version.erase(hash));
-  HOTROW_RETURN_IF_ERROR(version.end_file());
+  HOTROW_RETURN_IF_ERROR(version.erase(id, removed));
   HOTROW_RETURN_IF_ERROR(version.begin_file(id));
   RowImages images;
   for (uint32_t shard = 0; shard < IndexShards::kCount; ++shard) {
@@ -204,12 +222,7 @@ Status LocalStore::write_table(Engine::Version& version, SparseTable& table, Tab
   }
   HOTROW_RETURN_IF_ERROR(version.end_file());
   images.clear();
-  for (const RowImages& saved : rows.collected()) {
-    images.hashes.insert(images.hashes.end(), saved.hashes.begin(), saved.hashes.end());
-    images.bytes.insert(
-        images.bytes.end(), saved.bytes.begin(),
-        saved.bytes.begin() + static_cast<ptrdiff_t>(saved.hashes.size() * row_bytes));
-  }
+  for (const RowImages& saved : rows.collected()) images.append(saved, row_bytes);
   HOTROW_RETURN_IF_ERROR(version.begin_file(id));
   HOTROW_RETURN_IF_ERROR(put_images(version, images, row_bytes));
   return version.end_file();
@@ -222,21 +235,15 @@ Status LocalStore::restore(SparseTable& table, const StoredTable& stored) const 
   const EpochGuard guard;
   RowImages images;
   const auto add = [&]() -> Status {
-    if (rows.restore(images)) {
+    RestorePlan plan;
+    if (rows.promise_restore(images, plan) && rows.restore(images, plan)) {
       images.clear();
       return {};
     }
-    return Status::capacity("table '" + stored.name + "': its " + std::to_string(stored.rows) +
-                            " rows would not fit: " + std::to_string(context_.budget.used()) +
-                            " of memoryBytes " + std::to_string(context_.budget.limit()) +
-                            " are in use");
+    return restore_refused(stored);
   };
   HOTROW_RETURN_IF_ERROR(engine_->read(stored.id, [&](uint64_t hash, auto row) -> Status {
-    if (row.size() != row_bytes) {
-      return {StatusCode::kCorruption, "table '" + stored.name + "': a row of " +
-                                           std::to_string(row.size()) + " bytes instead of " +
-                                           std::to_string(row_bytes)};
-    }
+    HOTROW_RETURN_IF_ERROR(check_row(stored, row.size(), row_bytes));
     images.add(hash, row.data(), row_bytes);
     return images.hashes.size() < kRestoredRows ? Status() : add();
   }));
@@ -245,29 +252,54 @@ Status LocalStore::restore(SparseTable& table, const StoredTable& stored) const 
   return {};
 }
 
+Status LocalStore::check_row(const StoredTable& stored, size_t bytes, size_t row_bytes) {
+  if (bytes == row_bytes) return {};
+  return {StatusCode::kCorruption, "table '" + stored.name + "': a row of " +
+                                       std::to_string(bytes) + " bytes instead of " +
+                                       std::to_string(row_bytes)};
+}
+
+Status LocalStore::restore_refused(const StoredTable& stored) const {
+  return Status::capacity("table '" + stored.name + "': its " + std::to_string(stored.rows) +
+                          " rows would not fit: " + std::to_string(context_.budget.used()) +
+                          " of memoryBytes " + std::to_string(context_.budget.limit()) +
+                          " are in use");
+}
+
 Status LocalStore::restore(DenseParameter& dense, const StoredDense& stored) const {
-  uint64_t seen = 0;
-  const uint64_t all = dense.image_values();
-  HOTROW_RETURN_IF_ERROR(engine_->read(kDenseTable, [&](uint64_t key, auto bytes) -> Status {
-    if (key >> 32 != stored.id) return {};
-    const uint64_t from = (key & UINT32_MAX) * kChunkValues;
-    const std::span values(reinterpret_cast<const float*>(bytes.data()),
-                           bytes.size() / sizeof(float));
-    if (from != seen || values.size() > all - seen) {
-      return {StatusCode::kCorruption, "dense '" + stored.name + "': chunks do not fit together"};
-    }
-    dense.restore(from, values);
-    seen += values.size();
-    return {};
-  }));
-  if (seen == all) {
-    dense.restore_steps(stored.steps);
-    return {};
-  }
+  auto values = read_dense(*engine_, stored, dense.image_values());
+  if (!values.ok()) return values.status();
   // Made since the newest version.
-  if (seen == 0) return {};
-  return {StatusCode::kCorruption, "dense '" + stored.name + "': " + std::to_string(seen) + " of " +
-                                       std::to_string(all) + " values are there"};
+  if (values.value().empty()) return {};
+  dense.restore(values.value(), stored.steps);
+  return {};
+}
+
+Result<std::vector<float>> LocalStore::read_dense(const Engine& engine, const StoredDense& stored,
+                                                  uint64_t count) {
+  std::vector<float> values;
+  const auto damaged = [&](const std::string& what) {
+    return Status(StatusCode::kCorruption, "dense '" + stored.name + "': " + what);
+  };
+  std::vector<uint64_t> keys;
+  for (uint64_t chunk = 0; chunk * kDenseChunkBytes < count * sizeof(float); ++chunk) {
+    keys.push_back(dense_key(stored.id, chunk));
+  }
+  uint64_t seen = 0;
+  values.resize(count);
+  HOTROW_RETURN_IF_ERROR(
+      engine.read_rows(kDenseTable, keys, [&](size_t i, const Engine::Row* row) -> Status {
+        if (row == nullptr) return {};
+        const uint64_t from = i * kDenseChunkBytes;
+        const uint64_t bytes = std::min(kDenseChunkBytes, count * sizeof(float) - from);
+        if (row->size() != bytes) return damaged("a chunk of another size");
+        std::memcpy(reinterpret_cast<std::byte*>(values.data()) + from, row->data(), bytes);
+        ++seen;
+        return {};
+      }));
+  if (seen == keys.size()) return values;
+  if (seen == 0) return std::vector<float>();
+  return damaged(std::to_string(seen) + " of " + std::to_string(keys.size()) + " chunks are there");
 }
 
 }  // namespace hotrow

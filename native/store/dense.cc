@@ -61,6 +61,11 @@ Result<std::shared_ptr<DenseParameter>> DenseParameter::create(std::string name,
   return dense;
 }
 
+Status DenseParameter::check_writable() const {
+  if (!context_.read_only) return {};
+  return {StatusCode::kReadOnly, "dense '" + name_ + "' is of a store opened for reading"};
+}
+
 Status DenseParameter::check(const char* argument, size_t values) const {
   if (values == size_) return {};
   return Status::invalid_argument(std::string(argument) + ": expected " + std::to_string(size_) +
@@ -87,6 +92,7 @@ Status DenseParameter::pull(std::span<float> values) {
 
 Status DenseParameter::push(std::span<const float> gradient, const PushOptions& options) {
   return guarded([&]() -> Status {
+    HOTROW_RETURN_IF_ERROR(check_writable());
     HOTROW_RETURN_IF_ERROR(check("gradient", gradient.size()));
     HOTROW_RETURN_IF_ERROR(optimizer_.check(options));
     const Result<bool> finite = check_finite("gradient", gradient);
@@ -108,6 +114,7 @@ Status DenseParameter::push(std::span<const float> gradient, const PushOptions& 
 
 Status DenseParameter::update(std::span<const float> values) {
   return guarded([&]() -> Status {
+    HOTROW_RETURN_IF_ERROR(check_writable());
     HOTROW_RETURN_IF_ERROR(check("values", values.size()));
     const Result<bool> finite = check_finite("values", values);
     if (!finite.ok()) return finite.status();
@@ -136,18 +143,15 @@ void DenseParameter::image_lost() {
   changed_ = true;
 }
 
-void DenseParameter::restore(uint64_t from, std::span<const float> values) {
+void DenseParameter::restore(std::span<const float> image, uint64_t steps, bool changed) {
   const ExclusiveLock lock(mutex_);
-  for (size_t i = 0; i < values.size(); ++i) {
-    const uint64_t at = from + i;
-    (at < values_.size() ? values_[at] : state_[at - values_.size()]) = values[i];
-  }
-}
-
-void DenseParameter::restore_steps(uint64_t steps) {
-  const ExclusiveLock lock(mutex_);
+  // Closed: there is nothing to restore.
+  if (image.size() != values_.size() + state_.size()) return;
+  const auto values = image.first(values_.size());
+  std::ranges::copy(values, values_.begin());
+  std::ranges::copy(image.subspan(values_.size()), state_.begin());
   steps_ = steps;
-  changed_ = false;
+  changed_ = changed;
 }
 
 void DenseParameter::close() {

@@ -52,9 +52,14 @@ class DenseParameter final : public Dense {
     const SharedLock lock(mutex_);
     return values_.size() + state_.size();
   }
-  /// Puts values [from, from + values) of an image back.
-  void restore(uint64_t from, std::span<const float> values) HOTROW_EXCLUDES(mutex_);
-  void restore_steps(uint64_t steps) HOTROW_EXCLUDES(mutex_);
+  /// Gives it the values and state [image_values()] of a version, and the pushes they had seen;
+  /// they count as saved in one unless `changed`.
+  void restore(std::span<const float> image, uint64_t steps, bool changed = false)
+      HOTROW_EXCLUDES(mutex_);
+  bool changed() HOTROW_EXCLUDES(mutex_) {
+    const SharedLock lock(mutex_);
+    return changed_;
+  }
 
   /// Frees the values after the calls under way; later calls answer ERR_CLOSED.
   void close() HOTROW_EXCLUDES(mutex_);
@@ -62,6 +67,7 @@ class DenseParameter final : public Dense {
  private:
   DenseParameter(std::string name, DenseOptions options, TableContext& context);
 
+  Status check_writable() const;
   Status check(const char* argument, size_t values) const;
   /// Ok and false: the values are not finite and the options say to skip them.
   Result<bool> check_finite(const char* argument, std::span<const float> values) const;

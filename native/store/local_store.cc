@@ -110,11 +110,20 @@ LocalStore::LocalStore(std::string path, const StoreOptions& options)
     : path_(std::move(path)),
       options_(options),
       context_(options.memory_bytes, options.threads),
-      keeper_(options.background_share) {}
+      keeper_(options.background_share) {
+  context_.read_only = options.read_only;
+}
 
 Status LocalStore::check_open() const {
   if (closed_) return Status::closed("the store '" + path_ + "' is closed");
   return {};
+}
+
+// What a store opened for reading does not have, it cannot make.
+Status LocalStore::check_there(std::string_view name, const char* word) const {
+  if (!options_.read_only) return {};
+  return Status::not_found("the version has no " + std::string(word) + " '" + std::string(name) +
+                           "'");
 }
 
 LocalStore::Parameter* LocalStore::find(std::string_view name) {
@@ -138,6 +147,7 @@ Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name,
   if (find_stored(manifest_.dense, name) != nullptr) return wrong_kind(name, "table");
   const StoredTable* stored = find_stored(manifest_.tables, name);
   if (stored != nullptr) HOTROW_RETURN_IF_ERROR(check_same(*stored, complete, "table"));
+  if (stored == nullptr) HOTROW_RETURN_IF_ERROR(check_there(name, "table"));
   auto table = SparseTable::create(std::string(name), complete, context_);
   if (!table.ok()) return table.status();
   if (engine_) {
@@ -175,6 +185,7 @@ Result<std::shared_ptr<Dense>> LocalStore::dense(std::string_view name,
   if (find_stored(manifest_.tables, name) != nullptr) return wrong_kind(name, "dense parameter");
   const StoredDense* stored = find_stored(manifest_.dense, name);
   if (stored != nullptr) HOTROW_RETURN_IF_ERROR(check_same(*stored, complete, "dense parameter"));
+  if (stored == nullptr) HOTROW_RETURN_IF_ERROR(check_there(name, "dense parameter"));
   auto dense = DenseParameter::create(std::string(name), complete, context_);
   if (!dense.ok()) return dense.status();
   if (engine_) {
@@ -212,6 +223,8 @@ Status LocalStore::lookup_all(std::span<const TableLookup> lookups) {
                                       std::to_string(j) + "]");
     }
   }
+  // Of one version, all of them.
+  const Call under_way(context_);
   for (const TableLookup& lookup : lookups) {
     HOTROW_RETURN_IF_ERROR(static_cast<SparseTable*>(lookup.table)->lookup_into(lookup));
   }
@@ -261,7 +274,12 @@ Result<std::vector<ParameterInfo>> LocalStore::list() {
 }
 
 Status LocalStore::drop(std::string_view name) {
+  HOTROW_RETURN_IF_ERROR(check_writable());
   const MutexLock committing(commit_mutex_);
+  return drop_now(name);
+}
+
+Status LocalStore::drop_now(std::string_view name) {
   Parameter dropped;
   {
     const MutexLock lock(mutex_);

@@ -6,6 +6,7 @@
 #define HOTROW_STORE_LOCAL_STORE_H_
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +23,8 @@
 #include "table/table.h"
 
 namespace hotrow {
+
+class VersionNames;
 
 class LocalStore final : public Store {
  public:
@@ -46,18 +49,37 @@ class LocalStore final : public Store {
   // commit.cc
   Result<VersionInfo> commit(const CommitOptions& options) override
       HOTROW_EXCLUDES(commit_mutex_, mutex_);
-  Result<VersionInfo> version() override HOTROW_EXCLUDES(commit_mutex_, mutex_);
+  // replace.cc
+  Result<VersionInfo> rollback(std::string_view version) override
+      HOTROW_EXCLUDES(commit_mutex_, mutex_);
+  Result<VersionInfo> apply(std::string_view delta_folder) override
+      HOTROW_EXCLUDES(commit_mutex_, mutex_);
+  Result<VersionInfo> refresh() override HOTROW_EXCLUDES(commit_mutex_, mutex_);
+  // versions.cc
+  Result<VersionInfo> version() override HOTROW_EXCLUDES(mutex_);
+  Result<std::vector<VersionInfo>> versions() override HOTROW_EXCLUDES(mutex_);
+  Status name_version(std::string_view name, uint64_t version) override
+      HOTROW_EXCLUDES(commit_mutex_);
+  Status pin_version(uint64_t version, bool pinned) override HOTROW_EXCLUDES(commit_mutex_);
+  Status verify() override HOTROW_EXCLUDES(commit_mutex_);
+  Status compact() override HOTROW_EXCLUDES(commit_mutex_);
   Result<StoreStats> stats() override HOTROW_EXCLUDES(mutex_);
   void close() override HOTROW_EXCLUDES(commit_mutex_, mutex_);
 
  private:
   using Parameter = std::variant<std::shared_ptr<SparseTable>, std::shared_ptr<DenseParameter>>;
   struct Cut;
+  struct Replacement;
 
   LocalStore(std::string path, const StoreOptions& options);
+  bool in_memory() const { return path_.starts_with(":memory:"); }
+  Status check_writable() const;
   // commit.cc
+  Status open_folder() HOTROW_EXCLUDES(mutex_);
   /// The instant: what has changed is frozen.
-  Result<std::unique_ptr<Cut>> cut(const CommitOptions& options) HOTROW_REQUIRES(commit_mutex_)
+  Result<std::unique_ptr<Cut>> cut(std::string_view cursor, uint64_t rolled_back_to)
+      HOTROW_REQUIRES(commit_mutex_, mutex_);
+  Result<VersionInfo> finish(Cut& cut, std::string_view name) HOTROW_REQUIRES(commit_mutex_)
       HOTROW_EXCLUDES(mutex_);
   Status write(Cut& cut) HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
   Status write_table(Engine::Version& version, SparseTable& table, TableId id) const;
@@ -65,8 +87,45 @@ class LocalStore final : public Store {
   /// version were read.
   Status restore(SparseTable& table, const StoredTable& stored) const;
   Status restore(DenseParameter& dense, const StoredDense& stored) const;
+  static Status check_row(const StoredTable& stored, size_t bytes, size_t row_bytes);
+  Status restore_refused(const StoredTable& stored) const;
+  /// `count` values and state; none when the version has none.
+  static Result<std::vector<float>> read_dense(const Engine& engine, const StoredDense& stored,
+                                               uint64_t count);
+  // replace.cc
+  Status promise(Replacement& all) const;
+  Status replace(Replacement& all);
+  Status changed_since(const Engine& then, uint64_t from, uint64_t to, TableId id,
+                       std::vector<uint64_t>& hashes) const;
+  Status drop_all_but(const Manifest& old) HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
+  Status roll_back_to(const Engine& then, const Manifest& old, std::unique_ptr<Cut>& cut)
+      HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
+  Status check_applicable(const Delta& delta) const HOTROW_REQUIRES(mutex_);
+  Status read_delta(const Delta& delta, const Manifest& manifest, const std::string& folder,
+                    Replacement& all) HOTROW_REQUIRES(mutex_);
+  Status read_all_dense(const Engine& engine, const Manifest& manifest, Replacement& all)
+      HOTROW_REQUIRES(mutex_);
+  Status read_difference(const Engine& there, const Manifest& manifest, Replacement& all)
+      HOTROW_REQUIRES(mutex_);
+  Status compare_all(const Engine& there, const Manifest& manifest, Replacement& all)
+      HOTROW_REQUIRES(mutex_);
+  void adopt_whole(const Manifest& manifest) HOTROW_REQUIRES(mutex_);
+  Status go_to_newest() HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
+  void close_parting() HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
+  // versions.cc
+  /// The number of a version, by number or name.
+  Result<uint64_t> resolve(std::string_view version) const;
+  Result<VersionInfo> kept_version(uint64_t version) const;
+  Result<VersionInfo> named(VersionInfo info) const;
+  Status check_kept(uint64_t version) const;
+  Status change_names(const std::function<Status(VersionNames&)>& change)
+      HOTROW_REQUIRES(commit_mutex_);
+  Status set_name(std::string_view name, uint64_t version) HOTROW_REQUIRES(commit_mutex_);
+  void remove_old_versions() HOTROW_REQUIRES(commit_mutex_);
 
+  Status drop_now(std::string_view name) HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
   Status check_open() const HOTROW_REQUIRES(mutex_);
+  Status check_there(std::string_view name, const char* word) const;
   /// The parameter of that name, or null.
   Parameter* find(std::string_view name) HOTROW_REQUIRES(mutex_);
   Result<SparseTable*> own_table(const char* argument, size_t index, Table* table) const;
@@ -75,9 +134,12 @@ class LocalStore final : public Store {
   const StoreOptions options_;
   TableContext context_;
   Keeper keeper_;  // of tables that want it; stopped before they are closed
-  // Held by a commit from its cut to its end, and by whoever ends a table. Before mutex_.
+  // Held by a commit from its cut to its end, and by whoever ends a table or goes to another
+  // version. Before mutex_.
   Mutex commit_mutex_;
-  std::unique_ptr<Engine> engine_;  // constant once open; null in memory
+  // Null in memory; of a store opened for reading, that of the version it is at. Changed with both
+  // mutexes held.
+  std::unique_ptr<Engine> engine_;
   Mutex mutex_;
   bool closed_ HOTROW_GUARDED_BY(mutex_) = false;
   std::map<std::string, Parameter, std::less<>> parameters_ HOTROW_GUARDED_BY(mutex_);
@@ -85,6 +147,8 @@ class LocalStore final : public Store {
   Manifest manifest_ HOTROW_GUARDED_BY(mutex_);
   uint64_t newest_bytes_ HOTROW_GUARDED_BY(mutex_) = 0;
   std::vector<TableId> dropped_ HOTROW_GUARDED_BY(mutex_);  // still on disk
+  // Gone with a version, to be closed once no mutex is held.
+  std::vector<Parameter> parting_ HOTROW_GUARDED_BY(mutex_);
 };
 
 }  // namespace hotrow

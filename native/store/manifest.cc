@@ -142,10 +142,12 @@ template <class Archive, class M>
 void fields(Archive& a, M& m)
   requires std::is_same_v<std::remove_const_t<M>, Manifest>
 {
+  a("run", m.run);
   a("version", m.version);
   a("parent", m.parent);
   a("timeMs", m.time_ms);
   a("cursor", m.cursor);
+  a("rolledBackTo", m.rolled_back_to);
   a("nextTable", m.next_table);
   a("nextDense", m.next_dense);
   a("tables", m.tables);
@@ -206,6 +208,42 @@ void Reader::operator()(const char* name, T& value) const {
 }
 
 }  // namespace
+
+uint64_t Manifest::rows() const {
+  uint64_t sum = 0;
+  for (const StoredTable& table : tables) sum += table.rows;
+  return sum;
+}
+
+VersionInfo Manifest::info() const {
+  return {.version = version,
+          .parent = parent,
+          .time_ms = time_ms,
+          .cursor = cursor,
+          .rows = rows(),
+          .rolled_back_to = rolled_back_to};
+}
+
+Delta Manifest::delta() const {
+  return {.run = run, .version = version, .parent = parent, .manifest = to_text()};
+}
+
+void Manifest::adopt(const Manifest& made) {
+  version = made.version;
+  parent = made.parent;
+  time_ms = made.time_ms;
+  cursor = made.cursor;
+  rolled_back_to = made.rolled_back_to;
+  const auto take = [](auto& ours, const auto& theirs) {
+    for (auto& each : ours) {
+      for (const auto& other : theirs) {
+        if (other.id == each.id) each = other;
+      }
+    }
+  };
+  take(tables, made.tables);
+  take(dense, made.dense);
+}
 
 std::string Manifest::to_text() const {
   Json json = to_json(*this);

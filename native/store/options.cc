@@ -148,6 +148,9 @@ Status StoreOptions::validate() const {
                                 "at least 16777216 (16 MiB)", static_cast<double>(memory_bytes)));
   HOTROW_RETURN_IF_ERROR(
       expect(threads <= kMaxThreads, "threads", "an integer from 1 to 256", threads));
+  if (!version.empty() && !read_only) {
+    return Status::invalid_argument("version: expected readOnly with it");
+  }
   return expect(background_share > 0 && background_share <= 1, "backgroundShare",
                 "a number above 0 and at most 1", background_share);
 }

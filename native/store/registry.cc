@@ -74,6 +74,30 @@ class StoreHandle final : public Store {
   Result<VersionInfo> version() override {
     return with_store([&](LocalStore& store) { return store.version(); });
   }
+  Result<std::vector<VersionInfo>> versions() override {
+    return with_store([&](LocalStore& store) { return store.versions(); });
+  }
+  Result<VersionInfo> rollback(std::string_view version) override {
+    return with_store([&](LocalStore& store) { return store.rollback(version); });
+  }
+  Status name_version(std::string_view name, uint64_t version) override {
+    return with_store([&](LocalStore& store) { return store.name_version(name, version); });
+  }
+  Status pin_version(uint64_t version, bool pinned) override {
+    return with_store([&](LocalStore& store) { return store.pin_version(version, pinned); });
+  }
+  Result<VersionInfo> apply(std::string_view delta_folder) override {
+    return with_store([&](LocalStore& store) { return store.apply(delta_folder); });
+  }
+  Result<VersionInfo> refresh() override {
+    return with_store([&](LocalStore& store) { return store.refresh(); });
+  }
+  Status verify() override {
+    return with_store([&](LocalStore& store) { return store.verify(); });
+  }
+  Status compact() override {
+    return with_store([&](LocalStore& store) { return store.compact(); });
+  }
   Result<StoreStats> stats() override {
     return with_store([&](LocalStore& store) { return store.stats(); });
   }
@@ -132,6 +156,13 @@ Status check_same(const LocalStore& store, const StoreOptions& options) {
   if (options.threads != 0 && options.threads != has.threads) {
     return conflict(store.path(), "threads", has.threads, options.threads);
   }
+  if (options.keep_versions != StoreOptions().keep_versions &&
+      options.keep_versions != has.keep_versions) {
+    return conflict(store.path(), "keepVersions", has.keep_versions, options.keep_versions);
+  }
+  if (options.keep_ms != 0 && options.keep_ms != has.keep_ms) {
+    return conflict(store.path(), "keepMs", has.keep_ms, options.keep_ms);
+  }
   if (options.background_share != StoreOptions().background_share &&
       options.background_share != has.background_share) {
     return Status::conflict("the store '" + store.path() +
@@ -160,7 +191,7 @@ Result<std::string> canonical(std::string_view path) {
   return text;
 }
 
-/// A handle that counts as an opener. The registry's mutex must be held.
+/// A handle that counts as an opener. The registry's mutex must be held, if the store is in it.
 std::shared_ptr<Store> handle_of(std::shared_ptr<LocalStore> store) {
   LocalStore& opened = *store;
   auto handle = std::make_shared<StoreHandle>(std::move(store));
@@ -172,6 +203,12 @@ Result<std::shared_ptr<Store>> open_store(std::string_view path, const StoreOpti
   HOTROW_RETURN_IF_ERROR(options.validate());
   const Result<std::string> name = canonical(path);
   if (!name.ok()) return name.status();
+  // Every opener for reading has a store of its own: they are at different versions.
+  if (options.read_only) {
+    auto opened = LocalStore::open(name.value(), complete(options));
+    if (!opened.ok()) return opened.status();
+    return handle_of(std::move(opened).value());
+  }
   Registry& all = registry();
   const MutexLock lock(all.mutex);
   const auto known = all.stores.find(name.value());

@@ -20,6 +20,13 @@ void RowImages::add(uint64_t hash, const std::byte* row, size_t row_bytes) {
   hashes.push_back(hash);
 }
 
+void RowImages::append(const RowImages& more, size_t row_bytes) {
+  const auto end = more.bytes.begin() + static_cast<ptrdiff_t>(more.hashes.size() * row_bytes);
+  bytes.resize(hashes.size() * row_bytes);
+  bytes.insert(bytes.end(), more.bytes.begin(), end);
+  hashes.insert(hashes.end(), more.hashes.begin(), more.hashes.end());
+}
+
 std::vector<uint32_t> RowImages::sorted() const {
   std::vector<uint32_t> order(hashes.size());
   std::iota(order.begin(), order.end(), 0U);
@@ -150,6 +157,24 @@ void Changes::freeze() {
 std::vector<uint64_t> Changes::removed() const {
   const MutexLock lock(mutex_);
   return removed_before_;
+}
+
+bool Changes::any() const {
+  const MutexLock lock(mutex_);
+  if (!removed_.empty()) return true;
+  const size_t words = pages_.backed() / sizeof(Bits);
+  return std::any_of(base_, base_ + words,
+                     [&](const Bits& bits) { return bits.changed[active()].load(kRelaxed) != 0; });
+}
+
+void Changes::forget_removed() {
+  const MutexLock lock(mutex_);
+  removed_.clear();
+}
+
+void Changes::add_removed(std::vector<uint64_t>& hashes) const {
+  const MutexLock lock(mutex_);
+  hashes.insert(hashes.end(), removed_.begin(), removed_.end());
 }
 
 std::vector<RowImages> Changes::collected() {

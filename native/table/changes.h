@@ -32,6 +32,7 @@ struct RowImages {
   std::vector<std::byte> bytes;
 
   void add(uint64_t hash, const std::byte* row, size_t row_bytes);
+  void append(const RowImages& more, size_t row_bytes);
   void clear() {
     hashes.clear();
     bytes.clear();
@@ -88,6 +89,11 @@ class Changes {
     const uint64_t bit = uint64_t{1} << (handle % 64);
     return (bits_of(handle).changed[1 - active()].load(kRelaxed) & bit) != 0;
   }
+  /// Has it changed since the last cut?
+  bool changed(uint32_t handle) const {
+    const uint64_t bit = uint64_t{1} << (handle % 64);
+    return (bits_of(handle).changed[active()].load(kRelaxed) & bit) != 0;
+  }
   /// The committer has saved the frozen row.
   void take(uint32_t handle);
   void prefetch(uint32_t handle) const { __builtin_prefetch(&bits_of(handle), 1, 3); }
@@ -98,6 +104,11 @@ class Changes {
   /// Hashes of the keys that were removed between the last cut and this one, in any order; some may
   /// have come back.
   std::vector<uint64_t> removed() const HOTROW_EXCLUDES(mutex_);
+  /// Has any row changed or gone since the last cut?
+  bool any() const HOTROW_EXCLUDES(mutex_);
+  void forget_removed() HOTROW_EXCLUDES(mutex_);
+  /// Appends the hashes of the keys that were removed since the last cut.
+  void add_removed(std::vector<uint64_t>& hashes) const HOTROW_EXCLUDES(mutex_);
   /// Once the committer has been to every shard: what others saved meanwhile.
   std::vector<RowImages> collected() HOTROW_EXCLUDES(mutex_);
   /// The cut is over. If it came to nothing its removals count for the next one, and the caller

@@ -12,6 +12,7 @@
 #include "base/sync.h"
 #include "base/thread_pool.h"
 #include "memory/budget.h"
+#include "memory/epoch.h"
 #include "table/batch_index.h"
 
 namespace hotrow {
@@ -46,6 +47,36 @@ struct Latencies {
   }
 };
 
+/// Keeps the calls on a store's tables out for the moment in which rows are replaced by those of
+/// another version.
+class CallGate {
+ public:
+  /// Returns once no call is under way. The caller must not be in one.
+  void close() {
+    closed_.store(true, std::memory_order_seq_cst);
+    EpochDomain::instance().synchronize();
+  }
+  void open() HOTROW_EXCLUDES(mutex_) {
+    {
+      const MutexLock lock(mutex_);
+      closed_.store(false, std::memory_order_seq_cst);
+    }
+    opened_.notify_all();
+  }
+  bool closed() const { return closed_.load(std::memory_order_seq_cst); }
+  void wait() HOTROW_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    while (closed()) opened_.wait(mutex_);
+  }
+
+ private:
+  // Sequentially consistent, as pins are: either a call sees that it is closed, or close() sees the
+  // call's pin.
+  std::atomic<bool> closed_{false};
+  Mutex mutex_;
+  CondVar opened_;
+};
+
 struct TableContext {
   TableContext(uint64_t memory_bytes, uint32_t threads) : budget(memory_bytes), pool(threads) {}
 
@@ -61,9 +92,27 @@ struct TableContext {
   // Held shared by every call that makes or removes rows; exclusively by a push that must know
   // exactly what it needs because the ceiling is near.
   SharedMutex capacity_gate;
+  CallGate call_gate;
+  // Nothing but another version changes rows. Constant once there are tables.
+  bool read_only = false;
   ThreadPool pool;
   Clock clock;
   Latencies latencies;
+};
+
+/// One call, from its start to its end: nothing is freed meanwhile, and rows stay those of one
+/// version.
+class Call {
+ public:
+  explicit Call(TableContext& context) {
+    while (EpochDomain::instance().pin() && context.call_gate.closed()) {
+      EpochDomain::instance().unpin();
+      context.call_gate.wait();
+    }
+  }
+  ~Call() { EpochDomain::instance().unpin(); }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
 };
 
 }  // namespace hotrow

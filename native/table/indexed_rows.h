@@ -65,7 +65,11 @@ class IndexedRows final : public RowMap {
   std::vector<uint64_t> removed() const override { return changes_->removed(); }
   std::vector<RowImages> collected() override { return changes_->collected(); }
   void finish_cut(bool written) override;
-  bool restore(const RowImages& images) override;
+  void changed(std::vector<uint64_t>& hashes) override;
+  bool any_changed() const override { return changes_->any(); }
+  void forget_removed() override { changes_->forget_removed(); }
+  bool promise_restore(const RowImages& images, RestorePlan& plan) override;
+  bool restore(const RowImages& images, RestorePlan& plan) override;
 
  private:
   static constexpr bool kHeat = IndexT::BucketType::kHeat;
@@ -91,6 +95,8 @@ class IndexedRows final : public RowMap {
   uint64_t headroom() const;
   /// Would this push of a key that has no row make one?
   bool admits(const PushPlan& plan, uint64_t hash, uint32_t seen, uint32_t times) const;
+  // versions.cc
+  class Restorer;
   // evict.cc
   struct Victim {
     uint64_t rank;

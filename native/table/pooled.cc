@@ -179,7 +179,7 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
 
 Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                                 const PushOptions& options) {
-  return call([&]() -> Status {
+  return change([&]() -> Status {
     const CallTimer timer(context_.latencies.push, bags.keys.size());
     HOTROW_RETURN_IF_ERROR(check_learns());
     HOTROW_RETURN_IF_ERROR(check_bags(bags, "gradients", bag_gradients.size()));

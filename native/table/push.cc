@@ -222,10 +222,11 @@ Status SparseTable::push_all(std::span<const PushRequest> requests) {
 }
 
 Status SparseTable::push_together(std::span<const PushRequest> requests) {
-  const EpochGuard guard;
+  const Call under_way(requests.front().table->context_);
   uint64_t keys = 0;
   for (const PushRequest& request : requests) {
     if (request.table->closed()) return request.table->closed_status();
+    if (request.table->context_.read_only) return request.table->read_only_status();
     HOTROW_RETURN_IF_ERROR(request.table->check_learns());
     HOTROW_RETURN_IF_ERROR(
         request.table->check_rows("gradients", request.keys, request.gradients.size()));
@@ -251,7 +252,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
 }
 
 Status SparseTable::update(KeyBatch keys, ConstRowBatch rows) {
-  return call([&]() -> Status {
+  return change([&]() -> Status {
     const CallTimer timer(context_.latencies.update, keys.size());
     HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
     std::unique_ptr<PushPlan> plan = take_plan();

@@ -19,6 +19,7 @@
 #include "table/moment.h"
 #include "table/push_plan.h"
 #include "table/row_rules.h"
+#include "table/shards.h"
 
 namespace hotrow {
 
@@ -41,6 +42,14 @@ struct Sweep {
   uint64_t unseen_ms = 0;  // unused for so long; 0: not asked
   double below_uses = 0;   // used less often; 0: not asked
   double below_norm = 0;   // values with a smaller L2 norm; 0: not asked
+};
+
+/// What is promised for rows that come from a version.
+struct RestorePlan {
+  bool changes = false;  // the rows count as changed since the last cut
+  uint64_t rows = 0;
+  IndexShards::Counts keys_in = {};
+  Reservation index_bytes;
 };
 
 enum class Certainty : uint8_t { kGenerous, kExact };
@@ -101,8 +110,17 @@ class RowMap {
   virtual std::vector<RowImages> collected() = 0;
   /// The cut is over. If it came to nothing, every row counts as changed.
   virtual void finish_cut(bool written) = 0;
-  /// Adds rows of a version, whose keys have none. False when they do not fit.
-  [[nodiscard]] virtual bool restore(const RowImages& images) = 0;
+  /// Appends the hashes of keys that have changed or gone since the last cut, in any order.
+  virtual void changed(std::vector<uint64_t>& hashes) = 0;
+  /// Has anything?
+  virtual bool any_changed() const = 0;
+  /// Removals since the last cut are in a version already.
+  virtual void forget_removed() = 0;
+  /// Promises memory for restore(); false when the rows would not fit.
+  [[nodiscard]] virtual bool promise_restore(const RowImages& images, RestorePlan& plan) = 0;
+  /// Gives keys the rows of a version, and gives back what was promised and is not needed. While
+  /// nothing else changes rows.
+  [[nodiscard]] virtual bool restore(const RowImages& images, RestorePlan& plan) = 0;
 };
 
 /// `rules` and `budget` must outlive it.

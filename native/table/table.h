@@ -3,8 +3,8 @@
 //
 // Lookups: lookup.cc, pooled.cc, batches.cc. Pushes and updates: push.cc, collect-inl.h. Eviction,
 // scans and figures: upkeep.cc.
-// Threads: everything may be called from any thread. Every call runs inside an EpochGuard from
-// its closed-check to its end, and close() waits for those guards before it frees.
+// Threads: everything may be called from any thread. Every call is a Call (context.h) from its
+// closed-check to its end, and close() waits for those before it frees.
 #ifndef HOTROW_TABLE_TABLE_H_
 #define HOTROW_TABLE_TABLE_H_
 
@@ -89,6 +89,7 @@ class SparseTable final : public Table {
 
   /// Does the table want to be kept by a Keeper?
   bool wants_upkeep() const {
+    if (context_.read_only) return false;
     return rules_.eviction().background || rules_.eviction().ttl_ms != 0;
   }
   /// Evicts what has expired in the next `shards` shards. For one thread.
@@ -110,13 +111,24 @@ class SparseTable final : public Table {
   template <class Work>
   auto call(const Work& work) -> decltype(work()) {
     return guarded([&]() -> decltype(work()) {
-      const EpochGuard guard;
+      const Call under_way(context_);
       if (closed()) return closed_status();
+      return work();
+    });
+  }
+  /// As call(), of what changes rows.
+  template <class Work>
+  auto change(const Work& work) -> decltype(work()) {
+    return call([&]() -> decltype(work()) {
+      if (context_.read_only) return read_only_status();
       return work();
     });
   }
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   Status closed_status() const { return Status::closed("table '" + name_ + "' is closed"); }
+  Status read_only_status() const {
+    return {StatusCode::kReadOnly, "table '" + name_ + "' is of a store opened for reading"};
+  }
   static Status check_keys(KeyBatch keys);
   /// Rows of 8 and 4 bits serve: a gradient's change would be lost in their rounding.
   Status check_learns() const;

@@ -19,7 +19,7 @@ auto with_gates(TableContext& context, SharedMutex& gate, const Work& work) {
 }  // namespace
 
 Result<uint64_t> SparseTable::erase(KeyBatch keys) {
-  return call([&]() -> Result<uint64_t> {
+  return change([&]() -> Result<uint64_t> {
     const CallTimer timer(context_.latencies.erase, keys.size());
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     const uint64_t erased = with_gates(context_, gate_, [&] { return rows_->erase(keys); });
@@ -29,7 +29,7 @@ Result<uint64_t> SparseTable::erase(KeyBatch keys) {
 }
 
 Status SparseTable::reserve(uint64_t rows) {
-  return call([&]() -> Status {
+  return change([&]() -> Status {
     const uint64_t size = rows_->size();
     if (rows <= size) return {};
     if (rows > rules_.limit_rows()) {
@@ -47,7 +47,7 @@ Status SparseTable::reserve(uint64_t rows) {
 }
 
 Result<uint64_t> SparseTable::evict(uint64_t rows) {
-  return call([&]() -> Result<uint64_t> {
+  return change([&]() -> Result<uint64_t> {
     if (options_.eviction.policy == EvictionPolicy::kNone) {
       return Status::invalid_argument(
           "eviction.policy: expected a policy that can choose victims, received none");
@@ -58,7 +58,7 @@ Result<uint64_t> SparseTable::evict(uint64_t rows) {
 }
 
 Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
-  return call([&]() -> Result<uint64_t> {
+  return change([&]() -> Result<uint64_t> {
     const EvictionPolicy policy = options_.eviction.policy;
     if (options.unseen_ms > 0 && options_.eviction.ttl_ms == 0) {
       return Status::invalid_argument(
@@ -87,7 +87,7 @@ Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
 }
 
 Status SparseTable::decay(double factor) {
-  return call([&]() -> Status {
+  return change([&]() -> Status {
     if (!(factor >= 0 && factor <= 1)) {
       return Status::invalid_argument("factor: expected a number from 0 to 1, received " +
                                       std::to_string(factor));
@@ -98,7 +98,7 @@ Status SparseTable::decay(double factor) {
 }
 
 Result<uint64_t> SparseTable::set_scores(KeyBatch keys, std::span<const float> scores) {
-  return call([&]() -> Result<uint64_t> {
+  return change([&]() -> Result<uint64_t> {
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     if (options_.eviction.policy != EvictionPolicy::kLowestScore) {
       return Status::invalid_argument(

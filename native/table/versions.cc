@@ -58,54 +58,111 @@ void IndexedRows<IndexT>::finish_cut(bool written) {
 }
 
 template <class IndexT>
-bool IndexedRows<IndexT>::restore(const RowImages& images) {
-  const size_t n = images.hashes.size();
-  const size_t row_bytes = rules_.row_bytes();
-  IndexShards::Counts counts = {};
-  for (const uint64_t hash : images.hashes) ++counts[IndexShards::of(hash)];
-  Reservation index_bytes;
-  if (!index_bytes.take(budget_, index_.growth_bytes(counts)) || !promise_rows(n)) return false;
-  RowAllocator allocator(rows_);
+void IndexedRows<IndexT>::changed(std::vector<uint64_t>& hashes) {
   Writer writer(index_);
-  size_t added = 0;
-  for (; added < n; ++added) {
-    const uint64_t hash = images.hashes[added];
-    const uint64_t key = unmix64(hash);
-    writer.enter(IndexShards::of(hash));
-    if (writer.wants_growth() &&
-        !writer.grow(counts[IndexShards::of(hash)], false, Growth::kAlways)) {
-      break;
-    }
-    const uint32_t handle = allocator.take(n - added);
-    std::byte* const row = rows_.row(handle);
-    std::memcpy(row, images.bytes.data() + added * row_bytes, row_bytes);
-    changes_->restored(handle);
-    Hold hold = writer.find(key, hash);
-    writer.begin(hold);
-    bool placed = writer.insert(hold, key, handle);
-    writer.end(hold);
-    while (!placed && writer.grow(1, true, Growth::kAlways)) {
-      hold = writer.find(key, hash);
-      writer.begin(hold);
-      placed = writer.insert(hold, key, handle);
-      writer.end(hold);
-    }
-    if (!placed) {
-      allocator.put_back(handle);
-      break;
-    }
-    if constexpr (kHeat) hold.holder->heats.store(hold.place, rules_.heat().fresh(0, 0));
+  for (uint32_t shard = 0; shard < IndexT::kShards; ++shard) {
+    writer.enter(shard);
+    writer.each([&](const Hold& hold, uint64_t key) {
+      if (hold.has_row() && changes_->changed(hold.handle())) hashes.push_back(mix64(key));
+    });
   }
-  size_.fetch_add(added, std::memory_order_relaxed);
-  rows_.unreserve(n - added);
-  return added == n;
+  changes_->add_removed(hashes);
 }
 
-#define HOTROW_INSTANTIATE(IndexT)                                  \
-  template Status IndexedRows<IndexT>::track_changes();             \
-  template void IndexedRows<IndexT>::collect(uint32_t, RowImages&); \
-  template void IndexedRows<IndexT>::finish_cut(bool);              \
-  template bool IndexedRows<IndexT>::restore(const RowImages&);
+template <class IndexT>
+bool IndexedRows<IndexT>::promise_restore(const RowImages& images, RestorePlan& plan) {
+  for (const uint64_t hash : images.hashes) ++plan.keys_in[IndexShards::of(hash)];
+  if (!plan.index_bytes.take(budget_, index_.growth_bytes(plan.keys_in))) return false;
+  if (!promise_rows(images.hashes.size())) {
+    plan.index_bytes.reset();
+    return false;
+  }
+  plan.rows = images.hashes.size();
+  return true;
+}
+
+/// Gives keys the rows of a version, one by one.
+template <class IndexT>
+class IndexedRows<IndexT>::Restorer {
+ public:
+  Restorer(IndexedRows& rows, RestorePlan& plan)
+      : rows_(rows), plan_(plan), writer_(rows.index_), allocator_(rows.rows_) {}
+  ~Restorer() {
+    rows_.size_.fetch_add(created_, std::memory_order_relaxed);
+    rows_.rows_.unreserve(plan_.rows - created_);
+    plan_.rows = 0;
+    plan_.index_bytes.reset();
+  }
+
+  /// False when the system refuses memory.
+  bool put(uint64_t hash, const std::byte* image) {
+    const uint64_t key = unmix64(hash);
+    writer_.enter(IndexShards::of(hash));
+    Hold hold = writer_.find(key, hash);
+    if (!hold.has_row()) return create(hold, key, hash, image);
+    std::byte* const row = rows_.rows_.row(hold.handle());
+    if (plan_.changes) rows_.changes_->change(hold.handle(), hash, row);
+    writer_.begin(hold);
+    std::memcpy(row, image, rows_.rules_.row_bytes());
+    writer_.end(hold);
+    return true;
+  }
+
+ private:
+  bool create(Hold& hold, uint64_t key, uint64_t hash, const std::byte* image) {
+    if (!hold.found() && writer_.wants_growth()) {
+      (void)writer_.grow(plan_.keys_in[IndexShards::of(hash)], false, Growth::kAlways);
+      hold = writer_.find(key, hash);
+    }
+    const uint32_t handle = allocator_.take(plan_.rows - created_);
+    std::memcpy(rows_.rows_.row(handle), image, rows_.rules_.row_bytes());
+    if (plan_.changes) {
+      rows_.changes_->create(handle);
+    } else {
+      rows_.changes_->restored(handle);
+    }
+    for (;;) {
+      writer_.begin(hold);
+      const bool there = hold.found();
+      const bool placed = there || writer_.insert(hold, key, handle);
+      if (there) writer_.set_handle(hold, handle);
+      writer_.end(hold);
+      if (placed) break;
+      if (!writer_.grow(1, true, Growth::kAlways)) {
+        allocator_.put_back(handle);
+        return false;
+      }
+      hold = writer_.find(key, hash);
+    }
+    if constexpr (kHeat) hold.holder->heats.store(hold.place, rows_.rules_.heat().fresh(0, 0));
+    ++created_;
+    return true;
+  }
+
+  IndexedRows& rows_;
+  RestorePlan& plan_;
+  Writer writer_;
+  RowAllocator allocator_;
+  uint64_t created_ = 0;
+};
+
+template <class IndexT>
+bool IndexedRows<IndexT>::restore(const RowImages& images, RestorePlan& plan) {
+  Restorer restorer(*this, plan);
+  const size_t row_bytes = rules_.row_bytes();
+  for (size_t i = 0; i < images.hashes.size(); ++i) {
+    if (!restorer.put(images.hashes[i], images.bytes.data() + i * row_bytes)) return false;
+  }
+  return true;
+}
+
+#define HOTROW_INSTANTIATE(IndexT)                                                    \
+  template Status IndexedRows<IndexT>::track_changes();                               \
+  template void IndexedRows<IndexT>::collect(uint32_t, RowImages&);                   \
+  template void IndexedRows<IndexT>::finish_cut(bool);                                \
+  template void IndexedRows<IndexT>::changed(std::vector<uint64_t>&);                 \
+  template bool IndexedRows<IndexT>::promise_restore(const RowImages&, RestorePlan&); \
+  template bool IndexedRows<IndexT>::restore(const RowImages&, RestorePlan&);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
 #undef HOTROW_INSTANTIATE
 

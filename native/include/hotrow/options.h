@@ -6,6 +6,7 @@
 #define HOTROW_OPTIONS_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "hotrow/status.h"
@@ -330,6 +331,15 @@ struct StoreOptions {
   uint32_t threads = 0;
   /// Of a core, above 0 and at most 1: what eviction by age and ahead of need may take.
   float background_share = 0.1F;
+  /// The store is opened as it was at a version, for reading, by any number of processes.
+  bool read_only = false;
+  /// With read_only, the version: its number or name. Empty: the newest.
+  std::string version;
+  /// Versions kept on disk beside the newest, from 0 on: the newest of them. Those that are pinned,
+  /// named or in use are kept besides.
+  uint32_t keep_versions = 4;
+  /// Kept no longer than so many milliseconds; 0: for ever.
+  uint64_t keep_ms = 0;
 
   Status validate() const;
   bool operator==(const StoreOptions&) const = default;

@@ -171,6 +171,8 @@ struct CommitOptions {
   /// Where the trainer stands, in its own words: given back by whoever opens the version. At most
   /// kMaxCursorBytes of UTF-8.
   std::string_view cursor;
+  /// As Store::name_version(); empty: no name.
+  std::string_view name;
 };
 
 /// One instant of the whole store, on disk.
@@ -180,6 +182,14 @@ struct VersionInfo {
   uint64_t time_ms = 0;  ///< of the commit, since 1970
   std::string cursor;
   uint64_t bytes = 0;  ///< written for it; 0 where it is not known any more
+  uint64_t rows = 0;   ///< of all tables
+  /// The version whose rows it has, when rollback() made it; else 0.
+  uint64_t rolled_back_to = 0;
+  /// It can be opened, rolled back to and followed. Not so when its folder could not be made; the
+  /// newest version is there all the same.
+  bool kept = false;
+  bool pinned = false;
+  std::vector<std::string> names;
 };
 
 enum class ParameterKind : uint8_t { kTable, kDense };
@@ -236,8 +246,32 @@ class Store {
   /// ERR_UNSUPPORTED for a store in memory; ERR_DISK_FULL, ERR_IO_ERROR: there is no new version,
   /// and the next commit has all that this one had.
   virtual Result<VersionInfo> commit(const CommitOptions& options = {}) = 0;
-  /// The newest version.
+  /// The newest version; of a store opened for reading, the one it is at.
   virtual Result<VersionInfo> version() = 0;
+  /// All that are kept, rising.
+  virtual Result<std::vector<VersionInfo>> versions() = 0;
+  /// Gives every row the values and state it had at a version, by number or name, removes those
+  /// that had none, and commits that as a new version with the old one's cursor; what was not
+  /// committed is lost. At one instant for all calls, which wait meanwhile. Cost: reads the rows
+  /// that have changed since. ERR_NOT_FOUND when the version is not kept.
+  virtual Result<VersionInfo> rollback(std::string_view version) = 0;
+  /// Names a version, which is kept for as long as it has a name; takes the name from the version
+  /// that has it. 0: the name is free again. Names are not digits alone.
+  virtual Status name_version(std::string_view name, uint64_t version) = 0;
+  /// A pinned version is kept.
+  virtual Status pin_version(uint64_t version, bool pinned) = 0;
+  /// Applies a delta that lies in a folder, so that the store is at the delta's version: on disk
+  /// and in memory, at one instant for all calls. Done already: nothing happens. ERR_CONFLICT when
+  /// the store is not at the delta's parent, is another store's, or has changes of its own;
+  /// ERR_CORRUPTION when a checksum does not fit. Nothing is changed then.
+  virtual Result<VersionInfo> apply(std::string_view delta_folder) = 0;
+  /// Of a store opened for reading: goes to the newest version there is, at one instant for all
+  /// calls. Cost: reads what changed.
+  virtual Result<VersionInfo> refresh() = 0;
+  /// Reads everything on disk and checks every checksum: ERR_CORRUPTION names what is damaged.
+  virtual Status verify() = 0;
+  /// Merges files on disk until each row lies once.
+  virtual Status compact() = 0;
 
   virtual Result<StoreStats> stats() = 0;
 

@@ -123,11 +123,6 @@ TEST_F(Folder, WrongPaths) {
   EXPECT_TRUE(fails(Store::open("loop/model", kSmall), kInvalid, "path"));
 }
 
-TEST_F(Folder, NothingIsWrittenToThePathYet) {
-  write(*open("model"), 1.0F);
-  EXPECT_FALSE(fs::exists("model"));
-}
-
 TEST(Registry, OptionsMustBeEqualOrDefaults) {
   const auto store = open(":memory:options", {.memory_bytes = 64 * kMiB, .threads = 2});
   EXPECT_TRUE(ok(Store::open(":memory:options", {})));

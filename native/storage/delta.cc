@@ -1,0 +1,167 @@
+#include "storage/delta.h"
+
+#include <rocksdb/sst_file_reader.h>
+
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "storage/files.h"
+#include "storage/rocks.h"
+
+namespace hotrow {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr uint32_t kFormat = 1;
+constexpr std::string_view kDescription = "/delta.json";
+
+Status damaged(const std::string& file, const std::string& what) {
+  return {StatusCode::kCorruption, "'" + file + "': " + what};
+}
+
+Json to_json(const DeltaFile& file) {
+  return {{"table", file.table},           {"name", file.name},
+          {"bytes", file.bytes},           {"rows", file.rows},
+          {"tombstones", file.tombstones}, {"checksum", file.checksum}};
+}
+
+DeltaFile file_of(const Json& json) {
+  return {.table = json.at("table").get<TableId>(),
+          .name = json.at("name").get<std::string>(),
+          .bytes = json.at("bytes").get<uint64_t>(),
+          .rows = json.at("rows").get<uint64_t>(),
+          .tombstones = json.at("tombstones").get<uint64_t>(),
+          .checksum = json.at("checksum").get<std::string>()};
+}
+
+/// A name that leads out of the folder is none of ours.
+bool plain(const std::string& name) {
+  return !name.empty() && name.find('/') == std::string::npos && name.front() != '.';
+}
+
+}  // namespace
+
+uint64_t Delta::bytes() const {
+  uint64_t sum = 0;
+  for (const DeltaFile& file : files) sum += file.bytes;
+  return sum;
+}
+
+Status Delta::write(const std::string& folder) const {
+  Json json{{"format", kFormat},     {"run", run},         {"version", version},
+            {"parent", parent},      {"dropped", dropped}, {"manifest", manifest},
+            {"files", Json::array()}};
+  for (const DeltaFile& file : files) json["files"].push_back(to_json(file));
+  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return write_text(folder + std::string(kDescription), text + "\n" + checksum_of(text) + "\n");
+}
+
+Result<Delta> Delta::read(const std::string& folder) {
+  const std::string path = folder + std::string(kDescription);
+  const auto lines = read_text(path);
+  if (!lines.ok()) return lines.status();
+  const size_t end = lines.value().find('\n');
+  const std::string text = lines.value().substr(0, end);
+  if (end == std::string::npos || lines.value().substr(end + 1) != checksum_of(text) + "\n") {
+    return damaged(path, "its checksum does not fit");
+  }
+  Delta delta;
+  try {
+    const Json json = Json::parse(text);
+    if (const auto format = json.at("format").get<uint32_t>(); format != kFormat) {
+      return Status(StatusCode::kUnsupported,
+                    "'" + path + "' is of format " + std::to_string(format) +
+                        ", this program knows format " + std::to_string(kFormat));
+    }
+    json.at("run").get_to(delta.run);
+    json.at("version").get_to(delta.version);
+    json.at("parent").get_to(delta.parent);
+    json.at("dropped").get_to(delta.dropped);
+    json.at("manifest").get_to(delta.manifest);
+    for (const Json& each : json.at("files").get_ref<const Json::array_t&>()) {
+      delta.files.push_back(file_of(each));
+      if (!plain(delta.files.back().name)) return damaged(path, "a file outside of its folder");
+    }
+  } catch (const std::exception& error) {
+    return damaged(path, error.what());
+  }
+  return delta;
+}
+
+Status Delta::verify(const std::string& folder) const {
+  for (const DeltaFile& file : files) {
+    const std::string path = folder + "/" + file.name;
+    std::error_code error;
+    const uintmax_t bytes = std::filesystem::file_size(path, error);
+    if (error) return damaged(path, error.message());
+    if (bytes != file.bytes) {
+      return damaged(path,
+                     std::to_string(bytes) + " bytes instead of " + std::to_string(file.bytes));
+    }
+    const auto checksum = checksum_of_file(path);
+    if (!checksum.ok()) return checksum.status();
+    if (checksum.value() != file.checksum) return damaged(path, "its checksum does not fit");
+  }
+  return {};
+}
+
+namespace {
+
+using VisitHash = std::function<Status(uint64_t hash, const std::span<const std::byte>* row)>;
+
+Status each_gone(const std::string& path, const VisitHash& visit) {
+  const auto hashes = read_gone(path);
+  if (!hashes.ok()) return hashes.status();
+  for (const uint64_t hash : hashes.value()) HOTROW_RETURN_IF_ERROR(visit(hash, nullptr));
+  return {};
+}
+
+Status each_row(const std::string& path, const VisitHash& visit) {
+  rocksdb::SstFileReader reader({database_options(), family_options()});
+  HOTROW_RETURN_IF_ERROR(disk_status(reader.Open(path), "'" + path + "'"));
+  rocksdb::ReadOptions options;
+  options.readahead_size = 4 << 20;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> at(reader.NewIterator(options));
+  for (at->SeekToFirst(); at->Valid(); at->Next()) {
+    if (at->key().size() != sizeof(DiskKey)) return damaged(path, "a key that is none of ours");
+    const std::span row(reinterpret_cast<const std::byte*>(at->value().data()), at->value().size());
+    HOTROW_RETURN_IF_ERROR(visit(hash_of(at->key().ToStringView()), &row));
+  }
+  return disk_status(at->status(), "'" + path + "'");
+}
+
+}  // namespace
+
+Status write_gone(const std::string& path, std::span<const uint64_t> hashes) {
+  return write_text(path, {reinterpret_cast<const char*>(hashes.data()), hashes.size_bytes()});
+}
+
+Result<std::vector<uint64_t>> read_gone(const std::string& path) {
+  std::error_code error;
+  const uintmax_t bytes = std::filesystem::file_size(path, error);
+  if (error || bytes % sizeof(uint64_t) != 0) return damaged(path, "it is no list of hashes");
+  std::vector<uint64_t> hashes(bytes / sizeof(uint64_t));
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(hashes.data()), static_cast<std::streamsize>(bytes));
+  if (!file) return damaged(path, "it cannot be read to its end");
+  return hashes;
+}
+
+Status Delta::each(const std::string& folder, const Visit& visit) const {
+  for (const DeltaFile& file : files) {
+    const std::string path = folder + "/" + file.name;
+    const auto of_table = [&](uint64_t hash, const std::span<const std::byte>* row) {
+      return visit(file.table, hash, row);
+    };
+    HOTROW_RETURN_IF_ERROR(file.rows > 0 ? each_row(path, of_table) : each_gone(path, of_table));
+  }
+  return {};
+}
+
+}  // namespace hotrow

@@ -1,0 +1,57 @@
+// Files and folders: what the standard library lacks, with our errors.
+#ifndef HOTROW_STORAGE_FILES_H_
+#define HOTROW_STORAGE_FILES_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "hotrow/status.h"
+
+namespace hotrow {
+
+Status file_status(const std::error_code& error, const std::string& what);
+/// Of errno.
+Status last_file_status(const std::string& what);
+
+Status make_folders(const std::string& path);
+/// What was written into the folder survives the death of the machine.
+Status sync_folder(const std::string& path);
+
+/// The text of a file of at most 64 MiB. ERR_NOT_FOUND when there is none.
+Result<std::string> read_text(const std::string& path);
+/// Replaces a file's text in one step that survives the death of the machine.
+Status write_text(const std::string& path, std::string_view text);
+
+/// The same file under a second name, or a copy where the system cannot.
+Status link_or_copy(const std::string& from, const std::string& to);
+
+/// crc32c of a file in eight hexadecimal digits.
+Result<std::string> checksum_of_file(const std::string& path);
+/// Of bytes.
+std::string checksum_of(std::string_view bytes);
+/// RocksDB's form of it, four bytes, in digits.
+std::string checksum_text(std::string_view bytes);
+
+/// A file locked for as long as this lives, against other processes and other locks in this one.
+class FileLock {
+ public:
+  enum class Kind { kShared, kExclusive };
+  /// Makes the file if there is none. Does not wait: null when somebody else has it.
+  static Result<std::unique_ptr<FileLock>> take(const std::string& path, Kind kind);
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+  /// Replaces the text of the file.
+  Status write(std::string_view text) const;
+
+ private:
+  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
+  const int descriptor_;
+};
+
+}  // namespace hotrow
+
+#endif  // HOTROW_STORAGE_FILES_H_

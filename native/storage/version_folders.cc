@@ -1,0 +1,107 @@
+#include "storage/version_folders.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+namespace hotrow {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kDigits = 20;
+
+/// The number that a folder's name is, or 0.
+uint64_t number_of(const std::string& name) {
+  uint64_t number = 0;
+  const char* const end = name.data() + name.size();
+  const auto read = std::from_chars(name.data(), end, number);
+  return name.size() == kDigits && read.ec == std::errc() && read.ptr == end ? number : 0;
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    names.push_back(at->path().filename().string());
+  }
+  return names;
+}
+
+Status remove_all(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  return error ? file_status(error, "'" + path + "' cannot be removed") : Status();
+}
+
+}  // namespace
+
+std::string VersionFolders::folder(uint64_t version) const {
+  const std::string digits = std::to_string(version);
+  return root_ + "/" + std::string(kDigits - digits.size(), '0') + digits;
+}
+
+std::vector<uint64_t> VersionFolders::list() const {
+  std::vector<uint64_t> versions;
+  for (const std::string& name : names_in(root_)) {
+    if (const uint64_t number = number_of(name); number != 0) versions.push_back(number);
+  }
+  std::ranges::sort(versions);
+  return versions;
+}
+
+Result<std::unique_ptr<FileLock>> VersionFolders::use(uint64_t version) const {
+  std::error_code error;
+  if (!fs::exists(rows(version), error)) return std::unique_ptr<FileLock>();
+  auto lock = FileLock::take(folder(version) + "/USE", FileLock::Kind::kShared);
+  // Removed between the two: the lock was of a file without a name, or cannot be made.
+  if (!fs::exists(rows(version), error)) return std::unique_ptr<FileLock>();
+  return lock;
+}
+
+Status VersionFolders::begin(uint64_t version) const {
+  HOTROW_RETURN_IF_ERROR(remove_all(fresh(version)));
+  return make_folders(fresh_delta(version));
+}
+
+Status VersionFolders::finish(uint64_t version) const {
+  // Made now, so that a reader who may not write can lock it.
+  const auto use = FileLock::take(fresh(version) + "/USE", FileLock::Kind::kShared);
+  if (!use.ok()) return use.status();
+  HOTROW_RETURN_IF_ERROR(sync_folder(fresh_delta(version)));
+  HOTROW_RETURN_IF_ERROR(sync_folder(fresh(version)));
+  std::error_code error;
+  fs::rename(fresh(version), folder(version), error);
+  if (error) return file_status(error, "'" + folder(version) + "' cannot be made");
+  return sync_folder(root_);
+}
+
+void VersionFolders::abandon(uint64_t version) const { (void)remove_all(fresh(version)); }
+
+Status VersionFolders::clean(uint64_t newest) const {
+  HOTROW_RETURN_IF_ERROR(make_folders(root_));
+  for (const std::string& name : names_in(root_)) {
+    const uint64_t number = number_of(name);
+    const std::string path = root_ + "/" + name;
+    const bool stays = number == 0 ? path == fresh(newest) : number <= newest;
+    if (!stays) HOTROW_RETURN_IF_ERROR(remove_all(path));
+  }
+  return {};
+}
+
+Result<bool> VersionFolders::remove(uint64_t version) const {
+  const std::string path = folder(version);
+  std::error_code error;
+  if (!fs::exists(path, error)) return true;
+  const auto lock = FileLock::take(path + "/USE", FileLock::Kind::kExclusive);
+  if (!lock.ok()) return lock.status();
+  if (lock.value() == nullptr) return false;
+  const std::string gone = path + ".gone";
+  fs::rename(path, gone, error);
+  if (error) return file_status(error, "'" + path + "' cannot be removed");
+  HOTROW_RETURN_IF_ERROR(remove_all(gone));
+  return true;
+}
+
+}  // namespace hotrow

@@ -1,0 +1,180 @@
+// Engine::Version: writing the files of a version, and making them the newest.
+#include <rocksdb/db.h>
+#include <rocksdb/file_checksum.h>
+#include <rocksdb/sst_file_writer.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "storage/database.h"
+#include "storage/rocks.h"
+
+namespace hotrow {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+rocksdb::Options writer_options(bool checksums) {
+  rocksdb::Options options(database_options(), family_options());
+  if (checksums) options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  return options;
+}
+
+rocksdb::Slice slice_of(const DiskKey& key) { return {key.data(), key.size()}; }
+
+}  // namespace
+
+/// One sorted file being written.
+struct Engine::Version::File {
+  explicit File(std::string where, bool checksums = true)
+      : path(std::move(where)), writer(rocksdb::EnvOptions(), writer_options(checksums)) {}
+
+  const std::string path;
+  rocksdb::SstFileWriter writer;
+  DeltaFile of;
+
+  Status open() { return status(writer.Open(path)); }
+  Status status(const rocksdb::Status& result) const {
+    return disk_status(result, "'" + path + "'");
+  }
+};
+
+Engine::Version::Version(Engine& engine) : engine_(engine), folder_(engine.path_ + "/incoming") {}
+
+Engine::Version::~Version() {
+  file_.reset();
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+}
+
+std::string Engine::Version::next_name(TableId table, const char* ending) const {
+  return std::to_string(table) + "-" + std::to_string(files_.size()) + ending;
+}
+
+Status Engine::Version::begin_file(TableId table) {
+  const std::string name = next_name(table, ".sst");
+  file_ = std::make_unique<File>(folder_ + "/" + name);
+  file_->of = {.table = table, .name = name};
+  return file_->open();
+}
+
+Status Engine::Version::put(uint64_t hash, Row row) {
+  const DiskKey key = disk_key(hash);
+  ++file_->of.rows;
+  return file_->status(
+      file_->writer.Put(slice_of(key), {reinterpret_cast<const char*>(row.data()), row.size()}));
+}
+
+Status Engine::Version::end_file() {
+  const std::unique_ptr<File> file = std::move(file_);
+  // RocksDB makes no file without keys.
+  if (file->of.rows == 0) return {};
+  rocksdb::ExternalSstFileInfo info;
+  HOTROW_RETURN_IF_ERROR(file->status(file->writer.Finish(&info)));
+  file->of.bytes = info.file_size;
+  file->of.checksum = checksum_text(info.file_checksum);
+  sorted_[file->of.table].push_back(file->path);
+  files_.push_back(file->of);
+  return {};
+}
+
+Status Engine::Version::put_tombstones(TableId table, std::span<const uint64_t> hashes,
+                                       const std::string& path) {
+  File file(path, false);
+  HOTROW_RETURN_IF_ERROR(file.open());
+  for (const uint64_t hash : hashes) {
+    const DiskKey key = disk_key(hash);
+    HOTROW_RETURN_IF_ERROR(file.status(file.writer.Delete(slice_of(key))));
+  }
+  HOTROW_RETURN_IF_ERROR(file.status(file.writer.Finish()));
+  sorted_[table].push_back(path);
+  return {};
+}
+
+Status Engine::Version::erase(TableId table, std::span<const uint64_t> hashes) {
+  if (hashes.empty()) return {};
+  const std::string name = next_name(table, ".gone");
+  const std::string path = folder_ + "/" + name;
+  HOTROW_RETURN_IF_ERROR(put_tombstones(table, hashes, path + ".sst"));
+  HOTROW_RETURN_IF_ERROR(write_gone(path, hashes));
+  const auto checksum = checksum_of_file(path);
+  if (!checksum.ok()) return checksum.status();
+  files_.push_back({.table = table,
+                    .name = name,
+                    .bytes = hashes.size_bytes(),
+                    .tombstones = hashes.size(),
+                    .checksum = checksum.value()});
+  return {};
+}
+
+Status Engine::Version::add(const Delta& delta, const std::string& folder) {
+  for (const DeltaFile& file : delta.files) {
+    const std::string path = folder_ + "/" + file.name;
+    HOTROW_RETURN_IF_ERROR(link_or_copy(folder + "/" + file.name, path));
+    if (file.rows > 0) {
+      sorted_[file.table].push_back(path);
+    } else {
+      const auto hashes = read_gone(path);
+      if (!hashes.ok()) return hashes.status();
+      HOTROW_RETURN_IF_ERROR(put_tombstones(file.table, hashes.value(), path + ".sst"));
+    }
+    files_.push_back(file);
+  }
+  return {};
+}
+
+Status Engine::Version::write_manifest(const std::string& manifest, const std::string& path) {
+  File file(path, false);
+  HOTROW_RETURN_IF_ERROR(file.open());
+  HOTROW_RETURN_IF_ERROR(file.status(file.writer.Put(kManifestKey, manifest)));
+  HOTROW_RETURN_IF_ERROR(file.status(file.writer.Finish()));
+  sorted_[0] = {path};
+  return {};
+}
+
+Status Engine::Version::ingest(const Delta& delta) {
+  HOTROW_RETURN_IF_ERROR(write_manifest(delta.manifest, folder_ + "/manifest.sst"));
+  std::vector<rocksdb::IngestExternalFileArg> arguments;
+  for (const auto& [table, paths] : sorted_) {
+    const auto family = engine_.database_->family(table);
+    if (!family.ok()) return family.status();
+    rocksdb::IngestExternalFileArg argument;
+    argument.column_family = family.value();
+    argument.external_files = paths;
+    argument.options.move_files = true;
+    argument.options.write_global_seqno = false;
+    arguments.push_back(std::move(argument));
+  }
+  return disk_status(engine_.database_->db->IngestExternalFiles(arguments), "the version");
+}
+
+void Engine::Version::drop(std::span<const TableId> tables) {
+  for (const TableId table : tables) engine_.database_->drop(table);
+}
+
+Status Engine::Version::install(Delta& delta) {
+  delta.files = files_;
+  const VersionFolders& versions = engine_.versions_;
+  HOTROW_RETURN_IF_ERROR(versions.begin(delta.version));
+  const auto prepare = [&]() -> Status {
+    const std::string folder = versions.fresh_delta(delta.version);
+    for (const DeltaFile& file : files_) {
+      HOTROW_RETURN_IF_ERROR(link_or_copy(folder_ + "/" + file.name, folder + "/" + file.name));
+    }
+    return delta.write(folder);
+  };
+  Status status = prepare();
+  if (status.ok()) status = ingest(delta);
+  if (!status.ok()) {
+    versions.abandon(delta.version);
+    return status;
+  }
+  engine_.manifest_ = delta.manifest;
+  drop(delta.dropped);
+  // The version is there, whatever becomes of its folder.
+  kept_ = engine_.keep(delta.version);
+  return {};
+}
+
+}  // namespace hotrow

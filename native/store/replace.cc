@@ -1,0 +1,452 @@
+// Going to another version in place: rollback(), apply(), refresh().
+//
+// All three find out which rows differ, read them while calls go on, promise the memory, and then
+// keep all calls out for the moment in which the rows are replaced.
+#include <algorithm>
+#include <utility>
+
+#include "memory/epoch.h"
+#include "store/cut.h"
+
+namespace hotrow {
+
+/// What changes, step by step: of one table's steps a later one replaces what an earlier one did.
+struct LocalStore::Replacement {
+  struct TableStep {
+    std::shared_ptr<SparseTable> table;
+    StoredTable stored;
+    RowImages rows;
+    std::vector<uint64_t> gone;  // hashes; removed before the rows are put
+    RestorePlan plan = {};
+
+    /// Adds the rows of these hashes as `engine` has them.
+    Status read(const Engine& engine, std::span<const uint64_t> hashes);
+  };
+  struct DenseStep {
+    std::shared_ptr<DenseParameter> dense;
+    uint64_t steps = 0;
+    std::vector<float> image;
+  };
+  bool changes = false;  // rows count as changed since the last version
+  std::vector<TableStep> tables;
+  std::vector<DenseStep> dense;
+
+  TableStep& step_of(TableId id, size_t from) {
+    const auto of_table = [&](const TableStep& step) { return step.stored.id == id; };
+    return *std::find_if(tables.begin() + static_cast<ptrdiff_t>(from), tables.end(), of_table);
+  }
+};
+
+Status LocalStore::Replacement::TableStep::read(const Engine& engine,
+                                                std::span<const uint64_t> hashes) {
+  const size_t row_bytes = table->rules().row_bytes();
+  return engine.read_rows(stored.id, hashes, [&](size_t i, const Engine::Row* row) -> Status {
+    if (row == nullptr) {
+      gone.push_back(hashes[i]);
+      return {};
+    }
+    HOTROW_RETURN_IF_ERROR(LocalStore::check_row(stored, row->size(), row_bytes));
+    rows.add(hashes[i], row->data(), row_bytes);
+    return {};
+  });
+}
+
+namespace {
+
+void sort_unique(std::vector<uint64_t>& values) {
+  std::ranges::sort(values);
+  values.erase(std::ranges::unique(values).begin(), values.end());
+}
+
+/// Opens again when this ends.
+class Closed {
+ public:
+  explicit Closed(CallGate& gate) : gate_(gate) { gate.close(); }
+  ~Closed() { gate_.open(); }
+  Closed(const Closed&) = delete;
+  Closed& operator=(const Closed&) = delete;
+
+ private:
+  CallGate& gate_;
+};
+
+template <class Stored>
+const Stored* with_id(const std::vector<Stored>& all, decltype(Stored::id) id) {
+  const auto found = std::ranges::find(all, id, &Stored::id);
+  return found == all.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Status LocalStore::promise(Replacement& all) const {
+  const EpochGuard guard;
+  for (Replacement::TableStep& step : all.tables) {
+    RowMap& rows = step.table->rows_for_versions();
+    step.plan.changes = all.changes;
+    if (!rows.promise_restore(step.rows, step.plan)) return restore_refused(step.stored);
+  }
+  return {};
+}
+
+// While the calls are kept out.
+Status LocalStore::replace(Replacement& all) {
+  const EpochGuard guard;
+  for (Replacement::TableStep& step : all.tables) {
+    RowMap& rows = step.table->rows_for_versions();
+    std::vector<uint64_t> keys;
+    keys.reserve(step.gone.size());
+    for (const uint64_t hash : step.gone) keys.push_back(unmix64(hash));
+    (void)rows.erase(keys);
+    if (!rows.restore(step.rows, step.plan)) return restore_refused(step.stored);
+    if (!all.changes) rows.forget_removed();
+    step.table->restore_steps(step.stored.steps);
+  }
+  for (Replacement::DenseStep& step : all.dense) {
+    step.dense->restore(step.image, step.steps, all.changes);
+  }
+  return {};
+}
+
+// The hashes of a table's keys that versions after `from` up to the newest have changed.
+Status LocalStore::changed_since(const Engine& then, uint64_t from, uint64_t to, TableId id,
+                                 std::vector<uint64_t>& hashes) const {
+  const VersionFolders& versions = engine_->versions();
+  const size_t before = hashes.size();
+  for (uint64_t version = from + 1; version <= to; ++version) {
+    const auto delta = Delta::read(versions.delta(version));
+    const bool fits = delta.ok() && delta.value().parent == version - 1;
+    if (fits) {
+      HOTROW_RETURN_IF_ERROR(delta.value().each(
+          versions.delta(version), [&](TableId table, uint64_t hash, const auto*) -> Status {
+            if (table == id) hashes.push_back(hash);
+            return {};
+          }));
+      continue;
+    }
+    // What lies between is not known any more: every row is compared.
+    hashes.resize(before);
+    return engine_->compare(then, id, [&](uint64_t hash, const auto*, const auto*) -> Status {
+      hashes.push_back(hash);
+      return {};
+    });
+  }
+  return {};
+}
+
+Result<VersionInfo> LocalStore::rollback(std::string_view version) {
+  if (in_memory()) {
+    return Status(StatusCode::kUnsupported, "a store in memory has no versions: '" + path_ + "'");
+  }
+  HOTROW_RETURN_IF_ERROR(check_writable());
+  const auto number = resolve(version);
+  if (!number.ok()) return number.status();
+  const MutexLock committing(commit_mutex_);
+  const auto then = Engine::open_version(path_, number.value());
+  if (!then.ok()) return then.status();
+  const auto old = Manifest::parse(then.value()->manifest());
+  if (!old.ok()) return old.status();
+  // Tables and parameters are those of the version again.
+  HOTROW_RETURN_IF_ERROR(drop_all_but(old.value()));
+  for (const StoredTable& stored : old.value().tables) {
+    HOTROW_RETURN_IF_ERROR(table(stored.name, stored.options).status());
+  }
+  for (const StoredDense& stored : old.value().dense) {
+    HOTROW_RETURN_IF_ERROR(dense(stored.name, stored.options).status());
+  }
+  std::unique_ptr<Cut> cut;
+  HOTROW_RETURN_IF_ERROR(roll_back_to(*then.value(), old.value(), cut));
+  return finish(*cut, {});
+}
+
+Status LocalStore::drop_all_but(const Manifest& old) {
+  std::vector<std::string> names;
+  {
+    const MutexLock lock(mutex_);
+    HOTROW_RETURN_IF_ERROR(check_open());
+    for (const StoredTable& now : manifest_.tables) {
+      if (with_id(old.tables, now.id) == nullptr) names.push_back(now.name);
+    }
+    for (const StoredDense& now : manifest_.dense) {
+      if (with_id(old.dense, now.id) == nullptr) names.push_back(now.name);
+    }
+  }
+  for (const std::string& name : names) HOTROW_RETURN_IF_ERROR(drop_now(name));
+  return {};
+}
+
+// Reads what differs, twice: while calls go on, and what they have changed meanwhile once they are
+// kept out.
+Status LocalStore::roll_back_to(const Engine& then, const Manifest& old,
+                                std::unique_ptr<Cut>& cut) {
+  const MutexLock lock(mutex_);
+  HOTROW_RETURN_IF_ERROR(check_open());
+  Replacement all{.changes = true};
+  std::vector<std::vector<uint64_t>> read(old.tables.size());
+  const auto changed_now = [&](size_t i, std::vector<uint64_t>& hashes) {
+    const EpochGuard guard;
+    std::get<std::shared_ptr<SparseTable>>(*find(old.tables[i].name))
+        ->rows_for_versions()
+        .changed(hashes);
+  };
+  const auto read_some = [&](size_t i, std::span<const uint64_t> hashes) -> Status {
+    const StoredTable& stored = old.tables[i];
+    const auto& table = std::get<std::shared_ptr<SparseTable>>(*find(stored.name));
+    Replacement::TableStep& step =
+        all.tables.emplace_back(Replacement::TableStep{.table = table, .stored = stored});
+    return step.read(then, hashes);
+  };
+  for (size_t i = 0; i < old.tables.size(); ++i) {
+    changed_now(i, read[i]);
+    if (with_id(manifest_.tables, old.tables[i].id) != nullptr) {
+      HOTROW_RETURN_IF_ERROR(
+          changed_since(then, old.version, manifest_.version, old.tables[i].id, read[i]));
+    } else {
+      // Dropped since: all of its rows come back, under a new number.
+      HOTROW_RETURN_IF_ERROR(then.read(old.tables[i].id, [&](uint64_t hash, auto) -> Status {
+        read[i].push_back(hash);
+        return {};
+      }));
+    }
+    sort_unique(read[i]);
+    HOTROW_RETURN_IF_ERROR(read_some(i, read[i]));
+  }
+  for (const StoredDense& stored : old.dense) {
+    auto& dense = std::get<std::shared_ptr<DenseParameter>>(*find(stored.name));
+    auto image = read_dense(then, stored, dense->image_values());
+    if (!image.ok()) return image.status();
+    if (image.value().empty()) continue;
+    all.dense.push_back({dense, stored.steps, std::move(image).value()});
+  }
+  const Closed closed(context_.call_gate);
+  for (size_t i = 0; i < old.tables.size(); ++i) {
+    std::vector<uint64_t> now;
+    changed_now(i, now);
+    sort_unique(now);
+    std::vector<uint64_t> more;
+    std::ranges::set_difference(now, read[i], std::back_inserter(more));
+    HOTROW_RETURN_IF_ERROR(read_some(i, more));
+  }
+  HOTROW_RETURN_IF_ERROR(promise(all));
+  HOTROW_RETURN_IF_ERROR(replace(all));
+  auto made = this->cut(old.cursor, old.version);
+  if (!made.ok()) return made.status();
+  cut = std::move(made).value();
+  return {};
+}
+
+Status LocalStore::check_applicable(const Delta& delta) const {
+  const auto refused = [&](const std::string& why) {
+    return Status::conflict("the delta of version " + std::to_string(delta.version) + ": " + why);
+  };
+  if (delta.run != manifest_.run && manifest_.version != 0) {
+    return refused("it is of another store (run " + delta.run + ", not " + manifest_.run + ")");
+  }
+  if (delta.parent != manifest_.version) {
+    return refused("it goes on from version " + std::to_string(delta.parent) +
+                   ", the store is at " + std::to_string(manifest_.version));
+  }
+  for (const auto& [name, parameter] : parameters_) {
+    const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(&parameter);
+    const bool changed = table != nullptr
+                             ? (*table)->rows_for_versions().any_changed()
+                             : std::get<std::shared_ptr<DenseParameter>>(parameter)->changed();
+    if (changed) return refused("'" + name + "' has changes of its own");
+  }
+  return {};
+}
+
+// Adds the steps of one delta for what is open.
+Status LocalStore::read_delta(const Delta& delta, const Manifest& manifest,
+                              const std::string& folder, Replacement& all) {
+  const size_t from = all.tables.size();
+  for (const StoredTable& stored : manifest.tables) {
+    const Parameter* const open = find(stored.name);
+    if (open == nullptr) continue;
+    const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(open);
+    if (table == nullptr) return Status::conflict("'" + stored.name + "' is no table here");
+    all.tables.push_back({.table = *table, .stored = stored});
+  }
+  std::vector<uint32_t> changed_dense;
+  HOTROW_RETURN_IF_ERROR(
+      delta.each(folder, [&](TableId id, uint64_t hash, const Engine::Row* row) -> Status {
+        if (id == kDenseTable) return {};
+        const StoredTable* const stored = with_id(manifest.tables, id);
+        if (stored == nullptr || find(stored->name) == nullptr) return {};
+        Replacement::TableStep& step = all.step_of(id, from);
+        if (row == nullptr) {
+          step.gone.push_back(hash);
+          return {};
+        }
+        const size_t row_bytes = step.table->rules().row_bytes();
+        HOTROW_RETURN_IF_ERROR(check_row(*stored, row->size(), row_bytes));
+        step.rows.add(hash, row->data(), row_bytes);
+        return {};
+      }));
+  return {};
+}
+
+// Adds the values of every open dense parameter, as `engine` has them.
+Status LocalStore::read_all_dense(const Engine& engine, const Manifest& manifest,
+                                  Replacement& all) {
+  for (const StoredDense& stored : manifest.dense) {
+    const Parameter* const open = find(stored.name);
+    if (open == nullptr) continue;
+    const auto& dense = std::get<std::shared_ptr<DenseParameter>>(*open);
+    auto image = read_dense(engine, stored, dense->image_values());
+    if (!image.ok()) return image.status();
+    if (!image.value().empty()) {
+      all.dense.push_back({dense, stored.steps, std::move(image).value()});
+    }
+  }
+  return {};
+}
+
+Result<VersionInfo> LocalStore::apply(std::string_view delta_folder) {
+  if (in_memory()) {
+    return Status(StatusCode::kUnsupported, "a store in memory has no versions: '" + path_ + "'");
+  }
+  HOTROW_RETURN_IF_ERROR(check_writable());
+  const std::string folder(delta_folder);
+  const auto read = Delta::read(folder);
+  if (!read.ok()) return read.status();
+  Delta delta = read.value();
+  HOTROW_RETURN_IF_ERROR(delta.verify(folder));
+  const auto parsed = Manifest::parse(delta.manifest);
+  if (!parsed.ok()) return parsed.status();
+  const Manifest& manifest = parsed.value();
+  const MutexLock committing(commit_mutex_);
+  {
+    const MutexLock lock(mutex_);
+    HOTROW_RETURN_IF_ERROR(check_open());
+    if (delta.run == manifest_.run && delta.version <= manifest_.version) {
+      return manifest_.info();
+    }
+    Replacement all;
+    HOTROW_RETURN_IF_ERROR(check_applicable(delta));
+    HOTROW_RETURN_IF_ERROR(read_delta(delta, manifest, folder, all));
+    auto version = engine_->begin();
+    if (!version.ok()) return version.status();
+    HOTROW_RETURN_IF_ERROR(version.value()->add(delta, folder));
+    const Closed closed(context_.call_gate);
+    // Calls that were under way have ended: once more.
+    HOTROW_RETURN_IF_ERROR(check_applicable(delta));
+    HOTROW_RETURN_IF_ERROR(promise(all));
+    HOTROW_RETURN_IF_ERROR(version.value()->install(delta));
+    HOTROW_RETURN_IF_ERROR(read_all_dense(*engine_, manifest, all));
+    HOTROW_RETURN_IF_ERROR(replace(all));
+    adopt_whole(manifest);
+    newest_bytes_ = delta.bytes();
+  }
+  close_parting();
+  remove_old_versions();
+  return version();
+}
+
+Result<VersionInfo> LocalStore::refresh() {
+  if (!options_.read_only) {
+    return Status(StatusCode::kUnsupported, "a store opened for writing makes its own versions");
+  }
+  const MutexLock committing(commit_mutex_);
+  HOTROW_RETURN_IF_ERROR(go_to_newest());
+  close_parting();
+  return version();
+}
+
+Status LocalStore::go_to_newest() {
+  const MutexLock lock(mutex_);
+  HOTROW_RETURN_IF_ERROR(check_open());
+  const std::vector<uint64_t> kept = engine_->versions().list();
+  if (kept.empty() || kept.back() <= manifest_.version) return {};
+  auto next = Engine::open_version(path_, 0);
+  if (!next.ok()) return next.status();
+  const auto parsed = Manifest::parse(next.value()->manifest());
+  if (!parsed.ok()) return parsed.status();
+  Replacement all;
+  HOTROW_RETURN_IF_ERROR(read_difference(*next.value(), parsed.value(), all));
+  HOTROW_RETURN_IF_ERROR(read_all_dense(*next.value(), parsed.value(), all));
+  HOTROW_RETURN_IF_ERROR(promise(all));
+  const Closed closed(context_.call_gate);
+  HOTROW_RETURN_IF_ERROR(replace(all));
+  engine_ = std::move(next).value();
+  adopt_whole(parsed.value());
+  return {};
+}
+
+// By the deltas from here to there, or by comparing every row where one is missing.
+Status LocalStore::read_difference(const Engine& there, const Manifest& manifest,
+                                   Replacement& all) {
+  const VersionFolders& versions = engine_->versions();
+  std::vector<Delta> deltas;
+  for (uint64_t at = manifest_.version + 1; at <= manifest.version; ++at) {
+    auto delta = Delta::read(versions.delta(at));
+    if (!delta.ok() || delta.value().parent != at - 1 || delta.value().run != manifest_.run ||
+        !delta.value().verify(versions.delta(at)).ok()) {
+      break;
+    }
+    deltas.push_back(std::move(delta).value());
+  }
+  if (deltas.size() == manifest.version - manifest_.version) {
+    for (const Delta& delta : deltas) {
+      const Status status = read_delta(delta, manifest, versions.delta(delta.version), all);
+      // Removed while it was read: compared instead.
+      if (status.ok()) continue;
+      all.tables.clear();
+      return compare_all(there, manifest, all);
+    }
+    return {};
+  }
+  return compare_all(there, manifest, all);
+}
+
+Status LocalStore::compare_all(const Engine& there, const Manifest& manifest, Replacement& all) {
+  for (const StoredTable& stored : manifest.tables) {
+    const Parameter* const open = find(stored.name);
+    if (open == nullptr) continue;
+    const auto& table = std::get<std::shared_ptr<SparseTable>>(*open);
+    Replacement::TableStep& step =
+        all.tables.emplace_back(Replacement::TableStep{.table = table, .stored = stored});
+    const size_t row_bytes = table->rules().row_bytes();
+    HOTROW_RETURN_IF_ERROR(engine_->compare(
+        there, stored.id, [&](uint64_t hash, const auto*, const Engine::Row* row) -> Status {
+          if (row == nullptr) {
+            step.gone.push_back(hash);
+            return {};
+          }
+          HOTROW_RETURN_IF_ERROR(check_row(stored, row->size(), row_bytes));
+          step.rows.add(hash, row->data(), row_bytes);
+          return {};
+        }));
+  }
+  return {};
+}
+
+// Tables and parameters that the version does not have any more are closed.
+void LocalStore::adopt_whole(const Manifest& manifest) {
+  std::vector<std::string> gone;
+  for (const auto& [name, parameter] : parameters_) {
+    const auto named = [&](const auto& stored) { return stored.name == name; };
+    if (!std::ranges::any_of(manifest.tables, named) &&
+        !std::ranges::any_of(manifest.dense, named)) {
+      gone.push_back(name);
+    }
+  }
+  for (const std::string& name : gone) {
+    parting_.push_back(std::move(parameters_.at(name)));
+    parameters_.erase(name);
+  }
+  manifest_ = manifest;
+  dropped_.clear();
+}
+
+void LocalStore::close_parting() {
+  std::vector<Parameter> parting;
+  {
+    const MutexLock lock(mutex_);
+    parting.swap(parting_);
+  }
+  for (const Parameter& each : parting) {
+    std::visit([](const auto& parameter) { parameter->close(); }, each);
+  }
+}
+
+}  // namespace hotrow

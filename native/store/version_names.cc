@@ -1,0 +1,77 @@
+#include "store/version_names.h"
+
+#include <algorithm>
+#include <charconv>
+#include <exception>
+#include <nlohmann/json.hpp>
+
+#include "hotrow/options.h"
+#include "storage/files.h"
+
+namespace hotrow {
+
+namespace {
+
+using Json = nlohmann::json;
+
+std::string path_in(const std::string& store) { return store + "/names.json"; }
+
+}  // namespace
+
+Result<VersionNames> VersionNames::read(const std::string& store) {
+  VersionNames read;
+  const auto text = read_text(path_in(store));
+  if (text.status().code() == StatusCode::kNotFound) return read;
+  if (!text.ok()) return text.status();
+  try {
+    const Json json = Json::parse(text.value());
+    for (const auto& [name, version] : json.at("names").get<std::map<std::string, uint64_t>>()) {
+      read.names[name] = version;
+    }
+    json.at("pins").get_to(read.pins);
+  } catch (const std::exception& error) {
+    return Status(StatusCode::kCorruption, "'" + path_in(store) + "': " + error.what());
+  }
+  return read;
+}
+
+Status VersionNames::write(const std::string& store) const {
+  const Json json{{"names", std::map<std::string, uint64_t>(names.begin(), names.end())},
+                  {"pins", pins}};
+  return write_text(path_in(store),
+                    json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+bool VersionNames::holds(uint64_t version) const {
+  const auto same = [&](const auto& named) { return named.second == version; };
+  return pins.contains(version) || std::ranges::any_of(names, same);
+}
+
+std::vector<std::string> VersionNames::of(uint64_t version) const {
+  std::vector<std::string> all;
+  for (const auto& [name, number] : names) {
+    if (number == version) all.push_back(name);
+  }
+  return all;
+}
+
+uint64_t version_number(std::string_view text) {
+  uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, number);
+  return read.ec == std::errc() && read.ptr == end ? number : 0;
+}
+
+Status check_version_name(std::string_view name) {
+  if (name.empty() || name.size() > kMaxNameBytes) {
+    return Status::invalid_argument("name: expected 1 to 255 bytes of UTF-8, received " +
+                                    std::to_string(name.size()));
+  }
+  if (name.find_first_not_of("0123456789") == std::string_view::npos) {
+    return Status::invalid_argument("name: expected more than digits, received '" +
+                                    std::string(name) + "'");
+  }
+  return {};
+}
+
+}  // namespace hotrow

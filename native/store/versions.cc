@@ -1,0 +1,189 @@
+// Which versions a store keeps, and what they are called.
+#include <algorithm>
+#include <utility>
+
+#include "store/local_store.h"
+#include "store/version_names.h"
+
+namespace hotrow {
+
+namespace {
+
+Status no_versions(const std::string& path) {
+  return {StatusCode::kUnsupported, "a store in memory has no versions: '" + path + "'"};
+}
+
+}  // namespace
+
+Status LocalStore::check_writable() const {
+  if (!options_.read_only) return {};
+  return {StatusCode::kReadOnly, "the store '" + path_ + "' is opened for reading"};
+}
+
+Result<VersionInfo> LocalStore::version() {
+  VersionInfo info;
+  {
+    const MutexLock lock(mutex_);
+    HOTROW_RETURN_IF_ERROR(check_open());
+    info = manifest_.info();
+    info.bytes = newest_bytes_;
+    if (!engine_) return info;
+    info.kept = std::ranges::count(engine_->versions().list(), info.version) > 0;
+  }
+  return named(std::move(info));
+}
+
+Result<VersionInfo> LocalStore::named(VersionInfo info) const {
+  const auto names = VersionNames::read(path_);
+  if (!names.ok()) return names.status();
+  info.names = names.value().of(info.version);
+  info.pinned = names.value().pins.contains(info.version);
+  return info;
+}
+
+Result<uint64_t> LocalStore::resolve(std::string_view version) const {
+  if (const uint64_t number = version_number(version); number != 0) return number;
+  const auto names = VersionNames::read(path_);
+  if (!names.ok()) return names.status();
+  const auto found = names.value().names.find(version);
+  if (found != names.value().names.end()) return found->second;
+  return Status::not_found("no version of '" + path_ + "' is called '" + std::string(version) +
+                           "'");
+}
+
+// What a kept version's folder says of it.
+Result<VersionInfo> LocalStore::kept_version(uint64_t version) const {
+  const std::string folder = engine_->versions().delta(version);
+  std::string text;
+  uint64_t bytes = 0;
+  if (const auto delta = Delta::read(folder); delta.ok()) {
+    text = delta.value().manifest;
+    bytes = delta.value().bytes();
+  } else {
+    const auto engine = Engine::open_version(path_, version);
+    if (!engine.ok()) return engine.status();
+    text = engine.value()->manifest();
+  }
+  const auto manifest = Manifest::parse(text);
+  if (!manifest.ok()) return manifest.status();
+  VersionInfo info = manifest.value().info();
+  info.bytes = bytes;
+  info.kept = true;
+  return info;
+}
+
+Result<std::vector<VersionInfo>> LocalStore::versions() {
+  if (in_memory()) return no_versions(path_);
+  const MutexLock lock(mutex_);
+  HOTROW_RETURN_IF_ERROR(check_open());
+  std::vector<VersionInfo> infos;
+  for (const uint64_t version : engine_->versions().list()) {
+    auto info = kept_version(version);
+    // Removed meanwhile by the process that writes.
+    if (info.status().code() == StatusCode::kNotFound) continue;
+    if (!info.ok()) return info.status();
+    auto full = named(std::move(info).value());
+    if (!full.ok()) return full.status();
+    infos.push_back(std::move(full).value());
+  }
+  return infos;
+}
+
+Status LocalStore::change_names(const std::function<Status(VersionNames&)>& change) {
+  if (in_memory()) return no_versions(path_);
+  HOTROW_RETURN_IF_ERROR(check_writable());
+  auto names = VersionNames::read(path_);
+  if (!names.ok()) return names.status();
+  HOTROW_RETURN_IF_ERROR(change(names.value()));
+  return names.value().write(path_);
+}
+
+Status LocalStore::check_kept(uint64_t version) const {
+  if (std::ranges::count(engine_->versions().list(), version) > 0) return {};
+  return Status::not_found("'" + path_ + "' does not keep version " + std::to_string(version));
+}
+
+Status LocalStore::set_name(std::string_view name, uint64_t version) {
+  return change_names([&](VersionNames& names) -> Status {
+    if (version == 0) {
+      names.names.erase(std::string(name));
+      return {};
+    }
+    HOTROW_RETURN_IF_ERROR(check_kept(version));
+    names.names[std::string(name)] = version;
+    return {};
+  });
+}
+
+Status LocalStore::name_version(std::string_view name, uint64_t version) {
+  HOTROW_RETURN_IF_ERROR(check_version_name(name));
+  const MutexLock committing(commit_mutex_);
+  return set_name(name, version);
+}
+
+Status LocalStore::pin_version(uint64_t version, bool pinned) {
+  const MutexLock committing(commit_mutex_);
+  return change_names([&](VersionNames& names) -> Status {
+    if (!pinned) {
+      names.pins.erase(version);
+      return {};
+    }
+    HOTROW_RETURN_IF_ERROR(check_kept(version));
+    names.pins.insert(version);
+    return {};
+  });
+}
+
+// What cannot be removed now is removed after a later commit.
+void LocalStore::remove_old_versions() {
+  const auto names = VersionNames::read(path_);
+  if (!names.ok()) return;
+  const VersionFolders& folders = engine_->versions();
+  std::vector<uint64_t> kept = folders.list();
+  const uint64_t now = context_.clock.now_ms();
+  if (kept.empty()) return;
+  kept.pop_back();
+  uint64_t place = kept.size();
+  for (const uint64_t version : kept) {
+    bool stays = place-- <= options_.keep_versions;
+    if (stays && options_.keep_ms > 0) {
+      const auto info = kept_version(version);
+      stays = !info.ok() || info.value().time_ms + options_.keep_ms >= now;
+    }
+    if (!stays && !names.value().holds(version)) (void)folders.remove(version);
+  }
+}
+
+Status LocalStore::verify() {
+  if (in_memory()) return no_versions(path_);
+  const MutexLock committing(commit_mutex_);
+  HOTROW_RETURN_IF_ERROR(engine_->verify());
+  const VersionFolders& folders = engine_->versions();
+  for (const uint64_t version : folders.list()) {
+    const auto named_in = [&](const Status& status) {
+      return Status(status.code(), "version " + std::to_string(version) + ": " + status.message());
+    };
+    const auto delta = Delta::read(folders.delta(version));
+    const bool none = delta.status().code() == StatusCode::kNotFound;
+    if (!delta.ok() && !none) return named_in(delta.status());
+    if (delta.ok()) {
+      const Status whole = delta.value().verify(folders.delta(version));
+      if (!whole.ok()) return named_in(whole);
+    }
+    const auto engine = Engine::open_version(path_, version);
+    if (engine.status().code() == StatusCode::kNotFound) continue;
+    if (!engine.ok()) return named_in(engine.status());
+    const Status whole = engine.value()->verify();
+    if (!whole.ok()) return named_in(whole);
+  }
+  return {};
+}
+
+Status LocalStore::compact() {
+  if (in_memory()) return no_versions(path_);
+  HOTROW_RETURN_IF_ERROR(check_writable());
+  const MutexLock committing(commit_mutex_);
+  return engine_->compact();
+}
+
+}  // namespace hotrow
