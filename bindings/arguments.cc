@@ -111,6 +111,7 @@ LookupOptions read_lookup_options(const LookupArguments& arguments, size_t keys,
     options.missing = arguments.missing.As<Napi::Number>().FloatValue();
   }
   options.relaxed = arguments.relaxed.ToBoolean();
+  if (!arguments.max_age.IsUndefined()) options.max_age_ms = to_count(arguments.max_age);
   return options;
 }
 

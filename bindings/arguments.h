@@ -53,6 +53,7 @@ struct LookupArguments {
   Napi::Value found;    ///< checked here
   Napi::Value missing;  ///< a number
   Napi::Value relaxed;  ///< a boolean
+  Napi::Value max_age;  ///< an integer from 0 on
 };
 /// The options of a lookup of `keys` keys; `found` points into JavaScript's memory.
 LookupOptions read_lookup_options(const LookupArguments& arguments, size_t keys,

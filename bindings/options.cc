@@ -98,7 +98,11 @@ EvictionOptions read_eviction(Napi::Object object) {
 StoreOptions read_store_options(Napi::Object object) {
   return {.memory_bytes = read_count(object, "memoryBytes"),
           .threads = static_cast<uint32_t>(read_count(object, "threads")),
-          .background_share = read_float(object, "backgroundShare")};
+          .background_share = read_float(object, "backgroundShare"),
+          .read_only = read_flag(object, "readOnly"),
+          .version = read_string(object.Get("version"), "version"),
+          .keep_versions = static_cast<uint32_t>(read_count(object, "keepVersions")),
+          .keep_ms = read_count(object, "keepMs")};
 }
 
 TableOptions read_table_options(Napi::Object object) {

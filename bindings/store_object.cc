@@ -26,16 +26,6 @@ Napi::Object to_object(Napi::Env env, const ParameterInfo& info) {
   return object;
 }
 
-Napi::Object to_object(Napi::Env env, const VersionInfo& info) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("version", to_number(env, info.version));
-  object.Set("parent", to_number(env, info.parent));
-  object.Set("timeMs", to_number(env, info.time_ms));
-  object.Set("cursor", Napi::String::New(env, info.cursor));
-  object.Set("bytes", to_number(env, info.bytes));
-  return object;
-}
-
 Napi::Object to_object(Napi::Env env, const LatencySummary& summary) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("count", to_number(env, summary.count));
@@ -69,6 +59,14 @@ Napi::Function StoreObject::define(Napi::Env env) {
        InstanceMethod<&StoreObject::settled>("settled"),
        InstanceMethod<&StoreObject::commit>("commit"),
        InstanceMethod<&StoreObject::version>("version"),
+       InstanceMethod<&StoreObject::versions>("versions"),
+       InstanceMethod<&StoreObject::rollback>("rollback"),
+       InstanceMethod<&StoreObject::name_version>("nameVersion"),
+       InstanceMethod<&StoreObject::pin_version>("pinVersion"),
+       InstanceMethod<&StoreObject::apply>("apply"),
+       InstanceMethod<&StoreObject::refresh>("refresh"),
+       InstanceMethod<&StoreObject::verify>("verify"),
+       InstanceMethod<&StoreObject::compact>("compact"),
        InstanceMethod<&StoreObject::lookup_all>("lookupAll"),
        InstanceMethod<&StoreObject::push_all>("pushAll"),
        InstanceMethod<&StoreObject::lookup_concat>("lookupConcat"),
@@ -162,25 +160,6 @@ Napi::Value StoreObject::stats(const Napi::CallbackInfo& info) {
         object.Set("latency", to_object(env, stats.latency));
         return object;
       });
-}
-
-Napi::Value StoreObject::settled(const Napi::CallbackInfo& info) {
-  return lane_->submit(info.This().As<Napi::Object>(), [] { return Status(); }, undefined);
-}
-
-Napi::Value StoreObject::commit(const Napi::CallbackInfo& info) {
-  return commits_->answer(
-      info.This().As<Napi::Object>(),
-      [opened = opened_, cursor = read_string(info[0], "cursor")] {
-        return opened->store->commit({.cursor = cursor});
-      },
-      [](Napi::Env env, const VersionInfo& made) { return to_object(env, made); });
-}
-
-Napi::Value StoreObject::version(const Napi::CallbackInfo& info) {
-  return lane_->answer(
-      info.This().As<Napi::Object>(), [opened = opened_] { return opened->store->version(); },
-      [](Napi::Env env, const VersionInfo& newest) { return to_object(env, newest); });
 }
 
 Napi::Value StoreObject::close(const Napi::CallbackInfo& info) {

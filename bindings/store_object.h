@@ -33,9 +33,19 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value push_all(const Napi::CallbackInfo& info);
   Napi::Value lookup_concat(const Napi::CallbackInfo& info);
   Napi::Value lookup_concat_sync(const Napi::CallbackInfo& info);
+  // store_versions.cc
   Napi::Value settled(const Napi::CallbackInfo& info);
   Napi::Value commit(const Napi::CallbackInfo& info);
   Napi::Value version(const Napi::CallbackInfo& info);
+  Napi::Value versions(const Napi::CallbackInfo& info);
+  Napi::Value rollback(const Napi::CallbackInfo& info);
+  Napi::Value name_version(const Napi::CallbackInfo& info);
+  Napi::Value pin_version(const Napi::CallbackInfo& info);
+  Napi::Value apply(const Napi::CallbackInfo& info);
+  Napi::Value refresh(const Napi::CallbackInfo& info);
+  Napi::Value verify(const Napi::CallbackInfo& info);
+  Napi::Value compact(const Napi::CallbackInfo& info);
+
   Napi::Value close(const Napi::CallbackInfo& info);
 
   // Shared with jobs, which may outlive a garbage-collected object by a moment.
@@ -46,7 +56,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   };
   std::shared_ptr<Opened> opened_;
   std::shared_ptr<Lane> lane_;
-  // Of commits, beside which other calls go on.
+  // Of what writes or reads files, beside which other calls go on.
   std::shared_ptr<Lane> commits_;
 };
 

@@ -56,7 +56,7 @@ struct Concat {
   std::vector<Napi::Value> founds;             // of the lookups; undefined where not asked
 };
 
-// ([[table, keys, offset, repeat, found, missing, relaxed], …], out, size, stride)
+// ([[table, keys, offset, repeat, found, missing, relaxed, maxAge], …], out, size, stride)
 Concat read_concat(const Napi::CallbackInfo& info) {
   const auto array = info[0].As<Napi::Array>();
   const uint64_t size = to_count(info[2]);
@@ -69,7 +69,7 @@ Concat read_concat(const Napi::CallbackInfo& info) {
     const auto at = [&](uint32_t place) -> Napi::Value { return request.Get(place); };
     const TableObject* const table = TableObject::of(at(0), name.c_str());
     const auto keys = read_keys(at(1), (name + " keys").c_str());
-    const LookupArguments options{at(4), at(5), at(6)};
+    const LookupArguments options{at(4), at(5), at(6), at(7)};
     // Without rows there is no memory behind any column.
     const size_t offset = std::min<size_t>(to_count(at(2)), out.size());
     const std::string found_name = name + " options.found";

@@ -76,9 +76,9 @@ TableObject* TableObject::of(Napi::Value value, const char* argument) {
   return Unwrap(value.As<Napi::Object>());
 }
 
-// (found, missing, relaxed) of a call, from argument `first` on.
+// (found, missing, relaxed, maxAge) of a call, from argument `first` on.
 LookupArguments TableObject::wishes(const Napi::CallbackInfo& info, size_t first) {
-  return {info[first], info[first + 1], info[first + 2]};
+  return {info[first], info[first + 1], info[first + 2], info[first + 3]};
 }
 
 Napi::Value TableObject::look_up(const Napi::CallbackInfo& info, KeyBatch keys,
@@ -102,7 +102,7 @@ Napi::Value TableObject::look_up(const Napi::CallbackInfo& info, KeyBatch keys,
       [result](Napi::Env env) { return resolve_lookup(env, result->rows, {&result->found, 1}); });
 }
 
-// lookup(keys, out, fresh, found, missing, relaxed)
+// lookup(keys, out, fresh, found, missing, relaxed, maxAge)
 Napi::Value TableObject::lookup(const Napi::CallbackInfo& info) {
   const auto keys = read_keys(info[0], "keys");
   const auto out = read_floats(info[1], "out");
@@ -132,7 +132,7 @@ Napi::Value TableObject::lookup_sync(const Napi::CallbackInfo& info) {
   return info[1];
 }
 
-// lookupSyncWith(keys, out, found, missing, relaxed)
+// lookupSyncWith(keys, out, found, missing, relaxed, maxAge)
 Napi::Value TableObject::lookup_sync_with(const Napi::CallbackInfo& info) {
   const auto keys = read_keys(info[0], "keys");
   const auto out = read_floats(info[1], "out");

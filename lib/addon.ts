@@ -8,6 +8,12 @@ export interface NativeStoreOptions {
   memoryBytes: number
   threads: number
   backgroundShare: number
+  readOnly: boolean
+  /** A number or name; empty: the newest. */
+  version: string
+  keepVersions: number
+  /** 0: for ever. */
+  keepMs: number
 }
 
 export interface NativeGroup {
@@ -88,18 +94,18 @@ export interface LatencySummary {
   maxNs: number
 }
 
-/** One instant of a whole store, on disk. */
-export interface VersionInfo {
-  /** Counts from 1; 0: nothing was committed yet. */
+/** A version as the addon knows it: the cursor is JSON, or what a program in C++ wrote. */
+export interface NativeVersion {
   readonly version: number
-  /** The version it was made from. */
   readonly parent: number
-  /** Of the commit, since 1970. */
   readonly timeMs: number
-  /** What the trainer said of where it stands. */
   readonly cursor: string
-  /** Bytes written for it; 0 where that is not known any more. */
   readonly bytes: number
+  readonly rows: number
+  readonly rolledBackTo: number
+  readonly kept: boolean
+  readonly pinned: boolean
+  readonly names: readonly string[]
 }
 
 /** Figures of a store. */
@@ -195,6 +201,7 @@ type Floats = Float32Array
 type Found = Uint8Array | undefined
 type Missing = number | undefined
 type Relaxed = boolean | undefined
+type MaxAge = number | undefined
 
 /** All must be numbers from 0 on, `unseenMs` an integer; 0: not asked. */
 export interface NativeShrink {
@@ -219,7 +226,7 @@ export interface NativeScanPage {
 export interface NativeTable {
   /**
    * `fresh`: nobody else has `out`, so it may be filled before the promise resolves. `missing` must
-   * be a finite number, `relaxed` a boolean, or either undefined.
+   * be a finite number, `relaxed` a boolean, `maxAge` an integer from 0 on, or any undefined.
    */
   lookup(
     keys: BigUint64Array,
@@ -228,6 +235,7 @@ export interface NativeTable {
     found: Found,
     missing: Missing,
     relaxed: Relaxed,
+    maxAge: MaxAge,
   ): Promise<Float32Array>
   lookupSync(keys: BigUint64Array, out: Floats): Float32Array
   /** Options as for `lookup`. */
@@ -237,6 +245,7 @@ export interface NativeTable {
     found: Found,
     missing: Missing,
     relaxed: Relaxed,
+    maxAge: MaxAge,
   ): Float32Array
   /** `fresh` as for `lookup`. */
   lookupState(
@@ -308,6 +317,7 @@ export type NativeConcat = readonly [
   Found,
   Missing,
   Relaxed,
+  MaxAge,
 ]
 /** Table, keys, gradients, and the learning rate as for NativeTable.push. */
 export type NativePush = readonly [NativeTable, BigUint64Array, Floats, number]
@@ -323,9 +333,20 @@ export interface NativeStore {
   drop(name: string): Promise<void>
   /** Resolves when the calls made before have ended. */
   settled(): Promise<void>
-  /** Does not wait for other calls, nor they for it. */
-  commit(cursor: string): Promise<VersionInfo>
-  version(): Promise<VersionInfo>
+  /** Does not wait for other calls, nor they for it. `name` may be empty. */
+  commit(cursor: string, name: string): Promise<NativeVersion>
+  version(): Promise<NativeVersion>
+  versions(): Promise<NativeVersion[]>
+  /** By number or name. */
+  rollback(version: string): Promise<NativeVersion>
+  /** 0: nobody has the name any more. */
+  nameVersion(name: string, version: number): Promise<void>
+  pinVersion(version: number, pinned: boolean): Promise<void>
+  apply(folder: string): Promise<NativeVersion>
+  /** As `commit`, it waits for nobody. */
+  refresh(): Promise<NativeVersion>
+  verify(): Promise<void>
+  compact(): Promise<void>
   stats(): Promise<StoreStats>
   lookupAll(requests: NativeLookup[]): Promise<Float32Array[]>
   pushAll(requests: NativePush[]): Promise<void>

@@ -114,17 +114,6 @@ export function checkName(value: unknown): string {
   return value
 }
 
-/** Where a trainer stands. */
-export function checkCursor(value: unknown): string {
-  if (typeof value !== 'string') throw typeError('cursor', 'a string', value)
-  const utf8 = Buffer.from(value)
-  if (utf8.length > 1 << 20) {
-    throw rangeError('cursor', 'at most 1048576 bytes in UTF-8', `${utf8.length} bytes`)
-  }
-  if (utf8.toString() !== value) throw rangeError('cursor', 'well-formed Unicode', value)
-  return value
-}
-
 /** The learning rate of a push, as f32 holds it; 0 when there is none. */
 export function checkLearningRate(options: PushOptions | undefined, argument = ''): number {
   const value = options?.learningRate
@@ -139,10 +128,16 @@ export interface LookupWishes {
   found: Uint8Array | undefined
   missing: number | undefined
   relaxed: boolean | undefined
+  maxAge: number | undefined
 }
 
-const lookupFields = ['found', 'missing', 'relaxed']
-const noWishes: LookupWishes = { found: undefined, missing: undefined, relaxed: undefined }
+const lookupFields = ['found', 'missing', 'relaxed', 'maxAgeMs']
+const noWishes: LookupWishes = {
+  found: undefined,
+  missing: undefined,
+  relaxed: undefined,
+  maxAge: undefined,
+}
 
 /** The options of a lookup, which may have the fields `also` beside them. */
 export function checkLookupOptions(
@@ -153,11 +148,15 @@ export function checkLookupOptions(
   if (options === undefined) return noWishes
   checkCallOptions(options, [...also, ...lookupFields], `${argument}options`)
   const name = argument === '' ? '' : `${argument}options.`
-  const { found, missing, relaxed } = options
+  const { found, missing, relaxed, maxAgeMs } = options
   return {
     found,
     missing: missing === undefined ? undefined : checkFinite(`${name}missing`, missing),
     relaxed: relaxed === undefined ? undefined : checkBoolean(`${name}relaxed`, relaxed),
+    maxAge:
+      maxAgeMs === undefined
+        ? undefined
+        : checkInteger(`${name}maxAgeMs`, maxAgeMs, 1, Number.MAX_SAFE_INTEGER),
   }
 }
 

@@ -3,7 +3,7 @@
  * Wrong types and unknown fields are found here; wrong values by `validate()` in the core.
  */
 import type { NativeDenseOptions, NativeStoreOptions, NativeTableOptions } from './addon.ts'
-import { checkChoice, checkInteger, checkNumber, checkObject } from './checks.ts'
+import { checkBoolean, checkChoice, checkInteger, checkNumber, checkObject } from './checks.ts'
 import { completeAdmission, completeEviction } from './complete-eviction.ts'
 import { completeGroups, completeInitializer, completeOptimizer } from './complete-optimizer.ts'
 import { rangeError, typeError } from './errors.ts'
@@ -14,10 +14,19 @@ import type {
   StoreOptions,
   TableOptions,
 } from './options.ts'
+import { checkVersion } from './versions.ts'
 
 const valueTypes = ['f32', 'f16', 'bf16', 'i8', 'i4']
 
-const storeFields = ['memoryBytes', 'threads', 'backgroundShare']
+const storeFields = [
+  'memoryBytes',
+  'threads',
+  'backgroundShare',
+  'readOnly',
+  'version',
+  'keepVersions',
+  'keepMs',
+]
 const tableFields = [
   'dim',
   'valueType',
@@ -70,7 +79,8 @@ function completeCommon(fields: {
 /** Checks and completes the options of `open`; 0 asks for the core's default. */
 export function completeStoreOptions(options: StoreOptions): NativeStoreOptions {
   checkObject('options', options, storeFields)
-  const { memoryBytes, threads, backgroundShare = 0.1 } = options
+  const { memoryBytes, threads, backgroundShare = 0.1, readOnly = false, version } = options
+  const { keepVersions = 4, keepMs = 0 } = options
   return {
     memoryBytes:
       memoryBytes === undefined
@@ -78,6 +88,10 @@ export function completeStoreOptions(options: StoreOptions): NativeStoreOptions 
         : checkInteger('memoryBytes', memoryBytes, 2 ** 24, Number.MAX_SAFE_INTEGER),
     threads: threads === undefined ? 0 : checkInteger('threads', threads, 1, 256),
     backgroundShare: checkNumber('backgroundShare', backgroundShare),
+    readOnly: checkBoolean('readOnly', readOnly),
+    version: version === undefined ? '' : checkVersion(version),
+    keepVersions: checkInteger('keepVersions', keepVersions, 0, 2 ** 32 - 1),
+    keepMs: checkInteger('keepMs', keepMs, 0, Number.MAX_SAFE_INTEGER),
   }
 }
 

@@ -9,7 +9,6 @@ export type {
   ParameterInfo,
   StoreStats,
   TableStats,
-  VersionInfo,
 } from './addon.ts'
 export { Dense } from './dense.ts'
 export {
@@ -18,6 +17,7 @@ export {
   type StoreErrorOutcome,
   type StoreErrorScope,
 } from './errors.ts'
+export { Follower, type FollowOptions, follow } from './follow.ts'
 export { constant, normal, truncatedNormal, uniform, zeros } from './initializers.ts'
 export { hashKey, type KeyLike, keysOf, setSlotKey, slotKey, slotKeys } from './keys.ts'
 export {
@@ -71,3 +71,11 @@ export type {
 } from './requests.ts'
 export { open, Store } from './store.ts'
 export { type PoolingOptions, Table } from './table.ts'
+export type {
+  CommitOptions,
+  Cursor,
+  Delta,
+  DeltaFile,
+  VersionInfo,
+  VersionLike,
+} from './versions.ts'

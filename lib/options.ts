@@ -21,6 +21,20 @@ export interface StoreOptions {
    * (`background`) may take. By default 0.1.
    */
   backgroundShare?: number
+  /**
+   * The store as it was at a version, for reading; any number of processes may, beside the one that
+   * writes. By default false.
+   */
+  readOnly?: boolean
+  /** With `readOnly`, the version by number or name. By default the newest. */
+  version?: number | string
+  /**
+   * Versions kept on disk beside the newest: the newest so many of them; those that are pinned,
+   * named or in use are kept besides. By default 4.
+   */
+  keepVersions?: number
+  /** Kept no longer than so many milliseconds. By default for ever. */
+  keepMs?: number
 }
 
 /**
@@ -189,6 +203,11 @@ export interface LookupOptions {
    * trainers that live with it. A row erased meanwhile may give another key's. By default false.
    */
   relaxed?: boolean
+  /**
+   * Of a store opened for reading: rejects with ERR_STALE when the version it is at was committed
+   * longer ago. A store opened for writing is never stale.
+   */
+  maxAgeMs?: number
 }
 
 /** Which rows `shrink` evicts: those of which anything given holds. */

@@ -127,7 +127,8 @@ export function nativeConcat(
     const columns = { begin, end: begin + table.dim }
     checkApart(`${name}.offset`, columns, filled)
     filled.push(columns)
-    return [native, keys, begin, copies, wishes.found, wishes.missing, wishes.relaxed]
+    const { found, missing, relaxed, maxAge } = wishes
+    return [native, keys, begin, copies, found, missing, relaxed, maxAge]
   })
   const width = filled.reduce((widest, { end }) => Math.max(widest, end), 0)
   const stride = checkInteger('stride', wished === undefined ? width : wished, width, most)

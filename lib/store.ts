@@ -1,6 +1,6 @@
 /** A store: tables and dense parameters under names. */
-import type { NativeStore, ParameterInfo, StoreStats, VersionInfo } from './addon.ts'
-import { checkCursor, checkName } from './checks.ts'
+import type { NativeStore, NativeVersion, ParameterInfo, StoreStats } from './addon.ts'
+import { checkInteger, checkName } from './checks.ts'
 import { completeDenseOptions, completeStoreOptions, completeTableOptions } from './complete.ts'
 import { Dense } from './dense.ts'
 import { closedError, rangeError, rejecting, typeError } from './errors.ts'
@@ -16,6 +16,17 @@ import {
   type PushRequest,
 } from './requests.ts'
 import { Table } from './table.ts'
+import {
+  type CommitOptions,
+  checkCommit,
+  checkVersion,
+  checkVersionName,
+  type Delta,
+  deltasBetween,
+  type VersionInfo,
+  type VersionLike,
+  versionOf,
+} from './versions.ts'
 
 /**
  * Opens the store at `path`.
@@ -24,7 +35,8 @@ import { Table } from './table.ts'
  * process shares. Any other path names one store for the process: opening it again, from a
  * worker thread too, gives the same native store until its last opener closes it. Its last version
  * is there at once; a table's rows are read when `table` first asks for it. What was not committed
- * is gone with the store. Rejects with ERR_LOCKED when another process has the path open.
+ * is gone with the store. Rejects with ERR_LOCKED when another process has the path open for
+ * writing. With `readOnly` each opener has a store of its own, at the version it asked for.
  *
  * Options must equal those of the first opener or be left out, else ERR_CONFLICT.
  */
@@ -154,19 +166,110 @@ export class Store {
    *
    * Rejects with ERR_UNSUPPORTED for a store in memory. After ERR_DISK_FULL or ERR_IO_ERROR there
    * is no new version, and the next commit has all that this one had.
-   *
-   * @param cursor - where the trainer stands, in its own words, at most 1 MiB of UTF-8: `version`
-   * gives it back to whoever opens the store
    */
-  commit(cursor = ''): Promise<VersionInfo> {
-    checkCursor(cursor)
+  commit(options?: CommitOptions): Promise<VersionInfo> {
+    const { cursor, name } = checkCommit(options)
     // After the calls made before; those made from now on need not wait.
-    return this.#call((native) => native.settled().then(() => native.commit(cursor)))
+    return this.#version((native) => native.settled().then(() => native.commit(cursor, name)))
   }
 
-  /** The newest version; its number is 0 when nothing was committed yet. */
+  #version(work: (native: NativeStore) => Promise<NativeVersion>): Promise<VersionInfo> {
+    return this.#call((native) => work(native).then(versionOf))
+  }
+
+  /**
+   * The newest version; its number is 0 when nothing was committed yet. Of a store opened for
+   * reading, the one it is at.
+   */
   version(): Promise<VersionInfo> {
-    return this.#call((native) => native.version())
+    return this.#version((native) => native.version())
+  }
+
+  /** All versions that are kept, rising. */
+  versions(): Promise<VersionInfo[]> {
+    return this.#call((native) => native.versions().then((all) => all.map(versionOf)))
+  }
+
+  /** The store as it was at a version, for reading, while this one goes on. To be closed. */
+  at(version: VersionLike, options?: Omit<StoreOptions, 'readOnly' | 'version'>): Promise<Store> {
+    return open(this.path, { ...options, readOnly: true, version: checkVersion(version) })
+  }
+
+  /**
+   * Gives every row the values and state it had at a version, removes those that had none, and
+   * commits that as a new version with the old one's cursor; what was not committed is lost. At one
+   * instant for all calls, which wait meanwhile. Rejects with ERR_NOT_FOUND when the version is not
+   * kept.
+   */
+  rollback(version: VersionLike): Promise<VersionInfo> {
+    const checked = checkVersion(version)
+    return this.#version((native) => native.rollback(checked))
+  }
+
+  /**
+   * Names a version, which is kept for as long as it has a name; takes the name from the version
+   * that has it. Without a version the name is free again.
+   */
+  nameVersion(name: string, version?: number | Pick<VersionInfo, 'version'>): Promise<void> {
+    const checked = checkVersionName(name)
+    const number = version === undefined ? 0 : Number(checkVersion(version))
+    return this.#call((native) => native.nameVersion(checked, number))
+  }
+
+  /** Keeps a version until `unpin`. */
+  pin(version: number | Pick<VersionInfo, 'version'>): Promise<void> {
+    const number = Number(checkVersion(version))
+    return this.#call((native) => native.pinVersion(number, true))
+  }
+
+  /** Ends what `pin` began. */
+  unpin(version: number | Pick<VersionInfo, 'version'>): Promise<void> {
+    const number = Number(checkVersion(version))
+    return this.#call((native) => native.pinVersion(number, false))
+  }
+
+  /**
+   * What versions `from + 1` to `to` changed, one after the other. Rejects with ERR_NOT_FOUND at
+   * one that is not kept any more.
+   */
+  delta(from: number, to: number): AsyncGenerator<Delta, void, undefined> {
+    const last = checkInteger('to', to, 0, Number.MAX_SAFE_INTEGER)
+    return deltasBetween(this.path, checkInteger('from', from, 0, last), last)
+  }
+
+  /**
+   * Applies a delta, or a folder that is one, so that the store is at its version: on disk and in
+   * memory, at one instant for all calls. When it has been applied already, nothing happens.
+   *
+   * Rejects with ERR_CONFLICT when the store is not at the delta's parent, is another store's, or
+   * has changes of its own, and with ERR_CORRUPTION when a checksum does not fit. Nothing is
+   * changed then.
+   */
+  apply(delta: Pick<Delta, 'folder'> | string): Promise<VersionInfo> {
+    const folder = typeof delta === 'object' && delta !== null ? delta.folder : delta
+    if (typeof folder !== 'string') throw typeError('delta', 'a delta or its folder', delta)
+    return this.#version((native) => native.apply(folder))
+  }
+
+  /**
+   * Of a store opened for reading: goes to the newest version there is, at one instant for all
+   * calls. `follow` does it again and again.
+   */
+  refresh(): Promise<VersionInfo> {
+    return this.#version((native) => native.refresh())
+  }
+
+  /**
+   * Reads everything on disk and checks every checksum. Rejects with ERR_CORRUPTION, naming what is
+   * damaged.
+   */
+  verify(): Promise<void> {
+    return this.#call((native) => native.verify())
+  }
+
+  /** Merges files on disk until each row lies once: opening and reading are faster then. */
+  compact(): Promise<void> {
+    return this.#call((native) => native.compact())
   }
 
   /** Memory and counts. */

@@ -105,12 +105,12 @@ export class Table {
     keys: BigUint64Array,
     options?: LookupOptions & { out?: Float32Array },
   ): Promise<Float32Array> {
-    const { found, missing, relaxed } = checkLookupOptions(options, ['out'])
+    const { found, missing, relaxed, maxAge } = checkLookupOptions(options, ['out'])
     return this.#call((native) => {
       const given = options?.out
       const count = countOf('keys', keys, 'BigUint64Array')
       const out = given === undefined ? newFloats(count, this.dim) : given
-      return native.lookup(keys, out, given === undefined, found, missing, relaxed)
+      return native.lookup(keys, out, given === undefined, found, missing, relaxed, maxAge)
     })
   }
 
@@ -125,8 +125,8 @@ export class Table {
     const rows =
       out === undefined ? newFloats(countOf('keys', keys, 'BigUint64Array'), this.dim) : out
     if (options === undefined) return this.#native.lookupSync(keys, rows)
-    const { found, missing, relaxed } = checkLookupOptions(options)
-    return this.#native.lookupSyncWith(keys, rows, found, missing, relaxed)
+    const { found, missing, relaxed, maxAge } = checkLookupOptions(options)
+    return this.#native.lookupSyncWith(keys, rows, found, missing, relaxed, maxAge)
   }
 
   /** Values of optimizer state a row, as `lookupState` gives them: 0 for `sgd` and `sum`. */

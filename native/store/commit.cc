@@ -69,6 +69,7 @@ Status LocalStore::open_folder() {
   if (!manifest.ok()) return manifest.status();
   const MutexLock lock(mutex_);
   manifest_ = std::move(manifest).value();
+  context_.version_time_ms.store(manifest_.time_ms, std::memory_order_relaxed);
   if (options_.read_only) return {};
   if (manifest_.run.empty()) manifest_.run = fresh_run();
   HOTROW_RETURN_IF_ERROR(engine_->versions().clean(manifest_.version));

@@ -435,6 +435,7 @@ void LocalStore::adopt_whole(const Manifest& manifest) {
     parameters_.erase(name);
   }
   manifest_ = manifest;
+  context_.version_time_ms.store(manifest.time_ms, std::memory_order_relaxed);
   dropped_.clear();
 }
 

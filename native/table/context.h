@@ -95,6 +95,8 @@ struct TableContext {
   CallGate call_gate;
   // Nothing but another version changes rows. Constant once there are tables.
   bool read_only = false;
+  // Of the version a store opened for reading is at. Publishes nothing.
+  std::atomic<uint64_t> version_time_ms{0};
   ThreadPool pool;
   Clock clock;
   Latencies latencies;

@@ -60,6 +60,7 @@ Status SparseTable::check_lookup(const TableLookup& lookup) const {
   if (closed()) return closed_status();
   HOTROW_RETURN_IF_ERROR(check_keys(lookup.keys));
   HOTROW_RETURN_IF_ERROR(check_found(lookup.options, lookup.keys.size()));
+  HOTROW_RETURN_IF_ERROR(check_age(lookup.options));
   const size_t dim = options_.dim;
   const size_t stride = lookup.stride == 0 ? dim : lookup.stride;
   if (stride < dim) {
@@ -86,6 +87,16 @@ Status SparseTable::check_lookup(const TableLookup& lookup) const {
                  "), received " + std::to_string(lookup.rows.size()));
   }
   return {};
+}
+
+Status SparseTable::check_age(const LookupOptions& options) const {
+  if (options.max_age_ms == 0 || !context_.read_only) return {};
+  const uint64_t made = context_.version_time_ms.load(std::memory_order_relaxed);
+  const uint64_t now = context_.clock.now_ms();
+  if (now <= made || now - made <= options.max_age_ms) return {};
+  return {StatusCode::kStale, "table '" + name_ + "': its version was committed " +
+                                  std::to_string(now - made) + " ms ago, asked for at most " +
+                                  std::to_string(options.max_age_ms)};
 }
 
 Status SparseTable::look_up(const TableLookup& lookup) {
@@ -125,6 +136,7 @@ Status SparseTable::lookup_state(KeyBatch keys, std::span<float> state,
   return call([&]() -> Status {
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     HOTROW_RETURN_IF_ERROR(check_found(options, keys.size()));
+    HOTROW_RETURN_IF_ERROR(check_age(options));
     const uint64_t expected = keys.size() * rules_.state_values();
     if (state.size() != expected) {
       return Status::invalid_argument(

@@ -132,6 +132,7 @@ class SparseTable final : public Table {
   static Status check_keys(KeyBatch keys);
   /// Rows of 8 and 4 bits serve: a gradient's change would be lost in their rounding.
   Status check_learns() const;
+  Status check_age(const LookupOptions& options) const;
   static Status check_found(const LookupOptions& options, size_t keys);
   Status check_bags(const BagBatch& bags, const char* name, size_t values) const;
   Moment moment() const;

@@ -51,11 +51,11 @@ test('a reopened store goes on where the last version was', async ({ folder }) =
     await at(join(folder, 's'), async (store) => {
       const before = await store.version()
       assert.is(before.version, i - 1)
-      assert.is(before.cursor, i === 1 ? '' : `step ${i - 1}`)
+      assert.equal(before.cursor, i === 1 ? null : { step: i - 1 })
       const table = await store.table('t', options)
       // Not awaited: a commit has what was called before it.
       const pushed = table.push(keys, gradients)
-      const made = await store.commit(`step ${i}`)
+      const made = await store.commit({ cursor: { step: i } })
       await pushed
       assert.is(made.version, i)
       assert.is(made.parent, i - 1)
@@ -94,12 +94,21 @@ test('a store in memory refuses', async () => {
   })
 })
 
-test('wrong cursors are named', async ({ folder }) => {
+test('wrong options of a commit are named', async ({ folder }) => {
   await at(join(folder, 's'), async (store) => {
-    // @ts-expect-error: what JavaScript might pass
-    assert.throws(() => store.commit(7), /cursor: expected a string, received 7/)
-    assert.throws(() => store.commit('x'.repeat((1 << 20) + 1)), /cursor: expected at most 1048576/)
-    assert.throws(() => store.commit('\ud800'), /cursor: expected well-formed Unicode/)
+    const wrong: [unknown, RegExp][] = [
+      ['x', /options: expected an object/],
+      [{ cursor: () => 1 }, /cursor: expected what JSON can say/],
+      [{ cursor: Number.NaN }, /cursor: expected what JSON can say/],
+      [{ cursor: 1n }, /cursor: expected what JSON can say/],
+      [{ cursor: 'x'.repeat(2 ** 20) }, /cursor: expected at most 1048576 bytes of JSON/],
+      [{ name: '' }, /name: expected a string of 1 to 255/],
+      [{ name: '17' }, /name: expected more than digits/],
+      [{ name: '\ud800' }, /name: expected well-formed Unicode/],
+      [{ cursors: 1 }, /cursors/],
+    ]
+    // @ts-expect-error: that is the point
+    for (const [options, message] of wrong) assert.throws(() => store.commit(options), message)
     assert.is((await store.version()).version, 0)
   })
 })

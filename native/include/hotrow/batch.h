@@ -27,6 +27,9 @@ struct LookupOptions {
   /// trainers that live with it ("hogwild"); a row is still some row of its key, or, where one is
   /// erased meanwhile, of another.
   bool relaxed = false;
+  /// Of a store opened for reading: ERR_STALE when the version it is at was committed longer ago.
+  /// 0: not asked. A store opened for writing is never stale.
+  uint64_t max_age_ms = 0;
 };
 
 /// How the rows of a bag become one. With weights u_i (1 when none are given):

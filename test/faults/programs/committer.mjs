@@ -15,13 +15,13 @@ const ones = new Float32Array(keys.length * 2).fill(1)
 const other = BigUint64Array.from(keys, (key) => key + (1n << 60n))
 const minus = ones.map((x) => -x)
 const request = (table, gradients) => [table, other, gradients]
-for (let step = Number((await store.version()).cursor) + 1; ; step++) {
+for (let step = ((await store.version()).cursor ?? 0) + 1; ; step++) {
   await store.pushAll([
     [a, keys, ones],
     [b, keys, ones],
   ])
   await w.push(new Float32Array(15).fill(1))
-  const committing = store.commit(String(step))
+  const committing = store.commit({ cursor: step })
   for (let i = 0; i < Number(beside); i++) {
     await store.pushAll([request(a, ones), request(b, minus)])
   }
