@@ -31,9 +31,12 @@ struct LocalStore::Replacement {
   std::vector<TableStep> tables;
   std::vector<DenseStep> dense;
 
-  TableStep& step_of(TableId id, size_t from) {
+  /// The table's step, of those from `from` on, or null.
+  TableStep* step_of(TableId id, size_t from) {
     const auto of_table = [&](const TableStep& step) { return step.stored.id == id; };
-    return *std::find_if(tables.begin() + static_cast<ptrdiff_t>(from), tables.end(), of_table);
+    const auto found =
+        std::find_if(tables.begin() + static_cast<ptrdiff_t>(from), tables.end(), of_table);
+    return found == tables.end() ? nullptr : &*found;
   }
 };
 
@@ -182,17 +185,17 @@ Status LocalStore::roll_back_to(const Engine& then, const Manifest& old,
   HOTROW_RETURN_IF_ERROR(check_open());
   Replacement all{.changes = true};
   std::vector<std::vector<uint64_t>> read(old.tables.size());
+  std::vector<std::shared_ptr<SparseTable>> tables;
+  for (const StoredTable& stored : old.tables) {
+    tables.push_back(std::get<std::shared_ptr<SparseTable>>(*find(stored.name)));
+  }
   const auto changed_now = [&](size_t i, std::vector<uint64_t>& hashes) {
     const EpochGuard guard;
-    std::get<std::shared_ptr<SparseTable>>(*find(old.tables[i].name))
-        ->rows_for_versions()
-        .changed(hashes);
+    tables[i]->rows_for_versions().changed(hashes);
   };
   const auto read_some = [&](size_t i, std::span<const uint64_t> hashes) -> Status {
-    const StoredTable& stored = old.tables[i];
-    const auto& table = std::get<std::shared_ptr<SparseTable>>(*find(stored.name));
-    Replacement::TableStep& step =
-        all.tables.emplace_back(Replacement::TableStep{.table = table, .stored = stored});
+    Replacement::TableStep& step = all.tables.emplace_back(
+        Replacement::TableStep{.table = tables[i], .stored = old.tables[i]});
     return step.read(then, hashes);
   };
   for (size_t i = 0; i < old.tables.size(); ++i) {
@@ -266,20 +269,18 @@ Status LocalStore::read_delta(const Delta& delta, const Manifest& manifest,
     if (table == nullptr) return Status::conflict("'" + stored.name + "' is no table here");
     all.tables.push_back({.table = *table, .stored = stored});
   }
-  std::vector<uint32_t> changed_dense;
   HOTROW_RETURN_IF_ERROR(
       delta.each(folder, [&](TableId id, uint64_t hash, const Engine::Row* row) -> Status {
         if (id == kDenseTable) return {};
-        const StoredTable* const stored = with_id(manifest.tables, id);
-        if (stored == nullptr || find(stored->name) == nullptr) return {};
-        Replacement::TableStep& step = all.step_of(id, from);
+        Replacement::TableStep* const step = all.step_of(id, from);
+        if (step == nullptr) return {};  // nobody has it open
         if (row == nullptr) {
-          step.gone.push_back(hash);
+          step->gone.push_back(hash);
           return {};
         }
-        const size_t row_bytes = step.table->rules().row_bytes();
-        HOTROW_RETURN_IF_ERROR(check_row(*stored, row->size(), row_bytes));
-        step.rows.add(hash, row->data(), row_bytes);
+        const size_t row_bytes = step->table->rules().row_bytes();
+        HOTROW_RETURN_IF_ERROR(check_row(step->stored, row->size(), row_bytes));
+        step->rows.add(hash, row->data(), row_bytes);
         return {};
       }));
   return {};

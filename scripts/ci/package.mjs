@@ -1,5 +1,7 @@
 // Checks of what users get: the packed files, the API reference, and the main example end to end.
 
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root, run } from '../common/process.mjs'
 
@@ -33,6 +35,34 @@ async function pack() {
   return { code: complaints.length > 0 ? 1 : 0, output: complaints.join('\n'), note }
 }
 
+/** The addon runs from a folder that holds all it needs, and with RocksDB from there. */
+async function bundle() {
+  const folder = mkdtempSync(join(tmpdir(), 'hotrow-bundle-'))
+  try {
+    const made = await run(process.execPath, ['scripts/bundle.mjs', folder, 'hotrow.node'], {
+      quiet: true,
+    })
+    if (made.code !== 0) return made
+    const addon = join(folder, 'hotrow.node')
+    const program = `
+      const { readFileSync } = await import('node:fs')
+      const { open, sum } = await import('hotrow')
+      const store = await open(${JSON.stringify(join(folder, 'store'))})
+      const table = await store.table('t', { dim: 2, optimizer: sum() })
+      await table.push(BigUint64Array.of(1n), Float32Array.of(1, 2))
+      console.log('version', (await store.commit()).version)
+      console.log(readFileSync('/proc/self/maps', 'utf8').match(/\\S*librocksdb\\S*/)[0])`
+    const ran = await run(process.execPath, ['--input-type=module', '-e', program], {
+      quiet: true,
+      env: { ...process.env, HOTROW_NATIVE_PATH: addon },
+    })
+    const right = ran.output.includes('version 1') && ran.output.includes(folder)
+    return right ? ran : { ...ran, code: 1 }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 async function example() {
   const args = ['start', '--', '--rows', String(kSmokeRows)]
   const result = await run('npm', args, { quiet: true, timeoutMs: 180_000 })
@@ -41,6 +71,7 @@ async function example() {
 
 export const packageSteps = [
   { name: 'npm pack', work: pack },
+  { name: 'platform package: libraries beside the addon', work: bundle },
   {
     name: 'API reference: typedoc',
     work: () => run(join(root, 'node_modules/.bin/typedoc'), [], { quiet: true }),
