@@ -51,27 +51,29 @@ Napi::Object to_object(Napi::Env env, const StoreLatency& latency) {
 }  // namespace
 
 Napi::Function StoreObject::define(Napi::Env env) {
-  return DefineClass(
-      env, "NativeStore",
-      {InstanceMethod<&StoreObject::open>("open"), InstanceMethod<&StoreObject::table>("table"),
-       InstanceMethod<&StoreObject::dense>("dense"), InstanceMethod<&StoreObject::list>("list"),
-       InstanceMethod<&StoreObject::drop>("drop"), InstanceMethod<&StoreObject::stats>("stats"),
-       InstanceMethod<&StoreObject::settled>("settled"),
-       InstanceMethod<&StoreObject::commit>("commit"),
-       InstanceMethod<&StoreObject::version>("version"),
-       InstanceMethod<&StoreObject::versions>("versions"),
-       InstanceMethod<&StoreObject::rollback>("rollback"),
-       InstanceMethod<&StoreObject::name_version>("nameVersion"),
-       InstanceMethod<&StoreObject::pin_version>("pinVersion"),
-       InstanceMethod<&StoreObject::apply>("apply"),
-       InstanceMethod<&StoreObject::refresh>("refresh"),
-       InstanceMethod<&StoreObject::verify>("verify"),
-       InstanceMethod<&StoreObject::compact>("compact"),
-       InstanceMethod<&StoreObject::lookup_all>("lookupAll"),
-       InstanceMethod<&StoreObject::push_all>("pushAll"),
-       InstanceMethod<&StoreObject::lookup_concat>("lookupConcat"),
-       InstanceMethod<&StoreObject::lookup_concat_sync>("lookupConcatSync"),
-       InstanceMethod<&StoreObject::close>("close")});
+  return DefineClass(env, "NativeStore",
+                     {InstanceMethod<&StoreObject::open>("open"),
+                      InstanceMethod<&StoreObject::table>("table"),
+                      InstanceMethod<&StoreObject::dense>("dense"),
+                      InstanceMethod<&StoreObject::list>("list"),
+                      InstanceMethod<&StoreObject::drop>("drop"),
+                      InstanceMethod<&StoreObject::stats>("stats"),
+                      InstanceMethod<&StoreObject::settled>("settled"),
+                      InstanceMethod<&StoreObject::commit>("commit"),
+                      InstanceMethod<&StoreObject::version>("version"),
+                      InstanceMethod<&StoreObject::versions>("versions"),
+                      InstanceMethod<&StoreObject::rollback>("rollback"),
+                      InstanceMethod<&StoreObject::name_version>("nameVersion"),
+                      InstanceMethod<&StoreObject::pin_version>("pinVersion"),
+                      InstanceMethod<&StoreObject::apply>("apply"),
+                      InstanceMethod<&StoreObject::refresh>("refresh"),
+                      InstanceMethod<&StoreObject::verify>("verify"),
+                      InstanceMethod<&StoreObject::compact>("compact"),
+                      InstanceMethod<&StoreObject::lookup_all>("lookupAll"),
+                      InstanceMethod<&StoreObject::push_all>("pushAll"),
+                      InstanceMethod<&StoreObject::lookup_concat>("lookupConcat"),
+                      InstanceMethod<&StoreObject::lookup_concat_sync>("lookupConcatSync"),
+                      InstanceMethod<&StoreObject::close>("close")});
 }
 
 StoreObject::StoreObject(const Napi::CallbackInfo& info)

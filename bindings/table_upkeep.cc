@@ -18,6 +18,7 @@ Napi::Object to_object(Napi::Env env, const TableStats& stats) {
     object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
   };
   set("rows", stats.rows);
+  set("coldRows", stats.cold_rows);
   set("candidates", stats.candidates);
   set("rowBytes", stats.row_bytes);
   set("rowMemoryBytes", stats.row_memory_bytes);

@@ -149,6 +149,8 @@ export interface HotKey {
 /** Figures of a table; what is counted, is counted since it was made. */
 export interface TableStats {
   rows: number
+  /** Of these, rows that are still on disk only: they come when asked for, and all in time. */
+  coldRows: number
   /** Keys that were pushed and have no row yet (`admission.kind: 'count'`). */
   candidates: number
   /** Bytes of one row with its optimizer state and padding. */

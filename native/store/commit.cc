@@ -18,9 +18,6 @@ namespace hotrow {
 
 namespace {
 
-// Rows brought back at once.
-constexpr size_t kRestoredRows = 4096;
-
 Status put_images(Engine::Version& version, const RowImages& images, size_t row_bytes) {
   for (const uint32_t i : images.sorted()) {
     HOTROW_RETURN_IF_ERROR(
@@ -229,35 +226,42 @@ Status LocalStore::write_table(Engine::Version& version, SparseTable& table, Tab
   return version.end_file();
 }
 
-Status LocalStore::restore(SparseTable& table, const StoredTable& stored) const {
-  HOTROW_RETURN_IF_ERROR(table.track_changes());
-  const size_t row_bytes = table.rules().row_bytes();
-  RowMap& rows = table.rows_for_versions();
-  const EpochGuard guard;
-  RowImages images;
-  const auto add = [&]() -> Status {
-    RestorePlan plan;
-    if (rows.promise_restore(images, plan) && rows.restore(images, plan)) {
-      images.clear();
-      return {};
-    }
-    return restore_refused(stored);
-  };
-  HOTROW_RETURN_IF_ERROR(engine_->read(stored.id, [&](uint64_t hash, auto row) -> Status {
-    HOTROW_RETURN_IF_ERROR(check_row(stored, row.size(), row_bytes));
-    images.add(hash, row.data(), row_bytes);
-    return images.hashes.size() < kRestoredRows ? Status() : add();
-  }));
-  HOTROW_RETURN_IF_ERROR(add());
-  table.restore_steps(stored.steps);
-  return {};
-}
+namespace {
 
-Status LocalStore::check_row(const StoredTable& stored, size_t bytes, size_t row_bytes) {
-  if (bytes == row_bytes) return {};
-  return {StatusCode::kCorruption, "table '" + stored.name + "': a row of " +
-                                       std::to_string(bytes) + " bytes instead of " +
-                                       std::to_string(row_bytes)};
+/// The rows of a table that a store's engine has.
+class DiskRows final : public ColdRows {
+ public:
+  DiskRows(const Engine& engine, StoredTable stored, size_t row_bytes)
+      : engine_(engine), stored_(std::move(stored)), row_bytes_(row_bytes) {}
+
+  Status read(std::span<const uint64_t> hashes, RowImages& images) override {
+    return engine_.read_rows(stored_.id, hashes, [&](size_t i, const Engine::Row* row) -> Status {
+      if (row == nullptr) return {};
+      HOTROW_RETURN_IF_ERROR(check_row(stored_, row->size(), row_bytes_));
+      images.add(hashes[i], row->data(), row_bytes_);
+      return {};
+    });
+  }
+
+ private:
+  const Engine& engine_;
+  const StoredTable stored_;
+  const size_t row_bytes_;
+};
+
+}  // namespace
+
+// Rows are read when they are asked for, and all of them behind that. A table that evicts has to
+// know all of its rows from the start.
+Status LocalStore::restore(const std::shared_ptr<SparseTable>& table, const StoredTable& stored) {
+  HOTROW_RETURN_IF_ERROR(table->track_changes());
+  table->restore_steps(stored.steps);
+  if (stored.rows == 0) return {};
+  const size_t row_bytes = table->rules().row_bytes();
+  table->rows_for_versions().remember_gone();
+  table->begin_cold(std::make_shared<DiskRows>(*engine_, stored, row_bytes), stored.rows);
+  warmer_.warm(table, *engine_, stored);
+  return table->rules().evicts() ? table->wait_until_warm() : Status();
 }
 
 Status LocalStore::restore_refused(const StoredTable& stored) const {

@@ -153,7 +153,11 @@ Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name,
   if (engine_) {
     const StoredTable fresh{
         .id = manifest_.next_table, .name = std::string(name), .options = complete};
-    HOTROW_RETURN_IF_ERROR(restore(*table.value(), stored != nullptr ? *stored : fresh));
+    const Status restored = restore(table.value(), stored != nullptr ? *stored : fresh);
+    if (!restored.ok()) {
+      warmer_.forget(table.value().get());
+      return restored;
+    }
     if (stored == nullptr) {
       manifest_.tables.push_back(fresh);
       ++manifest_.next_table;
@@ -164,6 +168,7 @@ Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name,
     keeper_.keep(table.value());
   } catch (const std::exception& error) {
     parameters_.erase(added);
+    warmer_.forget(table.value().get());
     return Status::capacity(std::string("no thread to keep the table: ") + error.what());
   }
   return std::shared_ptr<Table>(std::move(table).value());
@@ -299,6 +304,7 @@ Status LocalStore::drop_now(std::string_view name) {
   }
   if (const auto* table = std::get_if<std::shared_ptr<SparseTable>>(&dropped)) {
     keeper_.forget(table->get());
+    warmer_.forget(table->get());
   }
   std::visit([](const auto& parameter) { parameter->close(); }, dropped);
   return {};
@@ -341,6 +347,7 @@ void LocalStore::close() {
     parameters.swap(parameters_);
   }
   keeper_.stop();
+  warmer_.stop();
   for (const auto& [name, parameter] : parameters) {
     std::visit([](const auto& value) { value->close(); }, parameter);
   }

@@ -19,6 +19,7 @@
 #include "store/dense.h"
 #include "store/keeper.h"
 #include "store/manifest.h"
+#include "store/warmer.h"
 #include "table/context.h"
 #include "table/table.h"
 
@@ -83,11 +84,10 @@ class LocalStore final : public Store {
       HOTROW_EXCLUDES(mutex_);
   Status write(Cut& cut) HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
   Status write_table(Engine::Version& version, SparseTable& table, TableId id) const;
-  /// Of a store on disk: notes the table's changes from now on, after its rows of the newest
-  /// version were read.
-  Status restore(SparseTable& table, const StoredTable& stored) const;
+  /// Of a store on disk: the table gets the rows of the newest version, and notes its changes.
+  Status restore(const std::shared_ptr<SparseTable>& table, const StoredTable& stored)
+      HOTROW_REQUIRES(mutex_);
   Status restore(DenseParameter& dense, const StoredDense& stored) const;
-  static Status check_row(const StoredTable& stored, size_t bytes, size_t row_bytes);
   Status restore_refused(const StoredTable& stored) const;
   /// `count` values and state; none when the version has none.
   static Result<std::vector<float>> read_dense(const Engine& engine, const StoredDense& stored,
@@ -111,6 +111,9 @@ class LocalStore final : public Store {
       HOTROW_REQUIRES(mutex_);
   void adopt_whole(const Manifest& manifest) HOTROW_REQUIRES(mutex_);
   Status go_to_newest() HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
+  /// Until every open table has all of its rows, which stays so while mutex_ is held.
+  Status wait_until_warm() HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
+  Status check_warm() const HOTROW_REQUIRES(mutex_);
   void close_parting() HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
   // versions.cc
   /// The number of a version, by number or name.
@@ -134,6 +137,7 @@ class LocalStore final : public Store {
   const StoreOptions options_;
   TableContext context_;
   Keeper keeper_;  // of tables that want it; stopped before they are closed
+  Warmer warmer_;  // as keeper_
   // Held by a commit from its cut to its end, and by whoever ends a table or goes to another
   // version. Before mutex_.
   Mutex commit_mutex_;

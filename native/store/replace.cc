@@ -48,7 +48,7 @@ Status LocalStore::Replacement::TableStep::read(const Engine& engine,
       gone.push_back(hashes[i]);
       return {};
     }
-    HOTROW_RETURN_IF_ERROR(LocalStore::check_row(stored, row->size(), row_bytes));
+    HOTROW_RETURN_IF_ERROR(check_row(stored, row->size(), row_bytes));
     rows.add(hashes[i], row->data(), row_bytes);
     return {};
   });
@@ -156,6 +156,7 @@ Result<VersionInfo> LocalStore::rollback(std::string_view version) {
   for (const StoredDense& stored : old.value().dense) {
     HOTROW_RETURN_IF_ERROR(dense(stored.name, stored.options).status());
   }
+  HOTROW_RETURN_IF_ERROR(wait_until_warm());
   std::unique_ptr<Cut> cut;
   HOTROW_RETURN_IF_ERROR(roll_back_to(*then.value(), old.value(), cut));
   return finish(*cut, {});
@@ -177,12 +178,37 @@ Status LocalStore::drop_all_but(const Manifest& old) {
   return {};
 }
 
+// A table is warm once and for all, and none is opened while mutex_ is held: whoever finds all of
+// them warm with it held may go on.
+Status LocalStore::wait_until_warm() {
+  std::vector<std::shared_ptr<SparseTable>> tables;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, parameter] : parameters_) {
+      const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(&parameter);
+      if (table != nullptr) tables.push_back(*table);
+    }
+  }
+  for (const auto& table : tables) HOTROW_RETURN_IF_ERROR(table->wait_until_warm());
+  return {};
+}
+
+Status LocalStore::check_warm() const {
+  for (const auto& [name, parameter] : parameters_) {
+    const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(&parameter);
+    if (table == nullptr || !(*table)->cold()) continue;
+    return Status::conflict("table '" + name + "' was opened at the same time; once more");
+  }
+  return {};
+}
+
 // Reads what differs, twice: while calls go on, and what they have changed meanwhile once they are
 // kept out.
 Status LocalStore::roll_back_to(const Engine& then, const Manifest& old,
                                 std::unique_ptr<Cut>& cut) {
   const MutexLock lock(mutex_);
   HOTROW_RETURN_IF_ERROR(check_open());
+  HOTROW_RETURN_IF_ERROR(check_warm());
   Replacement all{.changes = true};
   std::vector<std::vector<uint64_t>> read(old.tables.size());
   std::vector<std::shared_ptr<SparseTable>> tables;
@@ -316,9 +342,11 @@ Result<VersionInfo> LocalStore::apply(std::string_view delta_folder) {
   if (!parsed.ok()) return parsed.status();
   const Manifest& manifest = parsed.value();
   const MutexLock committing(commit_mutex_);
+  HOTROW_RETURN_IF_ERROR(wait_until_warm());
   {
     const MutexLock lock(mutex_);
     HOTROW_RETURN_IF_ERROR(check_open());
+    HOTROW_RETURN_IF_ERROR(check_warm());
     if (delta.run == manifest_.run && delta.version <= manifest_.version) {
       return manifest_.info();
     }
@@ -348,6 +376,7 @@ Result<VersionInfo> LocalStore::refresh() {
     return Status(StatusCode::kUnsupported, "a store opened for writing makes its own versions");
   }
   const MutexLock committing(commit_mutex_);
+  HOTROW_RETURN_IF_ERROR(wait_until_warm());
   HOTROW_RETURN_IF_ERROR(go_to_newest());
   close_parting();
   return version();
@@ -356,6 +385,7 @@ Result<VersionInfo> LocalStore::refresh() {
 Status LocalStore::go_to_newest() {
   const MutexLock lock(mutex_);
   HOTROW_RETURN_IF_ERROR(check_open());
+  HOTROW_RETURN_IF_ERROR(check_warm());
   const std::vector<uint64_t> kept = engine_->versions().list();
   if (kept.empty() || kept.back() <= manifest_.version) return {};
   auto next = Engine::open_version(path_, 0);

@@ -84,6 +84,7 @@ bool Changes::make_room(uint64_t rows) {
     budget_.charge(bytes);
     charged_ += bytes;
   }
+  if (remembers_) gone_.reserve(gone_.size() + wanted);
   if (!collecting_) return true;
   const uint64_t size = chunk_rows();
   uint64_t free = 0;
@@ -145,6 +146,21 @@ void Changes::remove(uint32_t handle, uint64_t hash, const std::byte* row) {
   if ((bits.kept.fetch_and(~bit, kRelaxed) & bit) == 0) return;
   const MutexLock lock(mutex_);
   removed_.push_back(hash);
+  if (!remembers_) return;
+  gone_.insert(hash);
+  gone_count_.store(gone_.size(), std::memory_order_release);
+}
+
+void Changes::remember_gone() {
+  const MutexLock lock(mutex_);
+  remembers_ = true;
+}
+
+void Changes::forget_gone() {
+  const MutexLock lock(mutex_);
+  remembers_ = false;
+  gone_ = {};
+  gone_count_.store(0, std::memory_order_release);
 }
 
 void Changes::freeze() {

@@ -23,6 +23,7 @@
 #include "hotrow/status.h"
 #include "memory/budget.h"
 #include "memory/pages.h"
+#include "table/hash_set.h"
 
 namespace hotrow {
 
@@ -104,6 +105,16 @@ class Changes {
   /// Hashes of the keys that were removed between the last cut and this one, in any order; some may
   /// have come back.
   std::vector<uint64_t> removed() const HOTROW_EXCLUDES(mutex_);
+  // --- Of a table that is cold.
+  void remember_gone() HOTROW_EXCLUDES(mutex_);
+  void forget_gone() HOTROW_EXCLUDES(mutex_);
+  /// Was the key removed while that is remembered?
+  bool gone(uint64_t hash) const HOTROW_EXCLUDES(mutex_) {
+    if (gone_count_.load(std::memory_order_acquire) == 0) return false;
+    const MutexLock lock(mutex_);
+    return gone_.contains(hash);
+  }
+
   /// Has any row changed or gone since the last cut?
   bool any() const HOTROW_EXCLUDES(mutex_);
   void forget_removed() HOTROW_EXCLUDES(mutex_);
@@ -148,6 +159,9 @@ class Changes {
   std::vector<RowImages> saved_ HOTROW_GUARDED_BY(mutex_);
   size_t filling_ HOTROW_GUARDED_BY(mutex_) = 0;             // the chunk that takes the next one
   std::vector<uint64_t> removed_ HOTROW_GUARDED_BY(mutex_);  // hashes, since the last cut
+  bool remembers_ HOTROW_GUARDED_BY(mutex_) = false;
+  HashSet gone_ HOTROW_GUARDED_BY(mutex_);
+  std::atomic<uint64_t> gone_count_{0};  // of gone_, so that most need not ask it
   std::vector<uint64_t> removed_before_ HOTROW_GUARDED_BY(mutex_);  // that the cut under way has
 };
 

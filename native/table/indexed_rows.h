@@ -66,6 +66,9 @@ class IndexedRows final : public RowMap {
   std::vector<RowImages> collected() override { return changes_->collected(); }
   void finish_cut(bool written) override;
   void changed(std::vector<uint64_t>& hashes) override;
+  void remember_gone() override { changes_->remember_gone(); }
+  void forget_gone() override { changes_->forget_gone(); }
+  void absent(KeyBatch keys, std::vector<uint64_t>& hashes) const override;
   bool any_changed() const override { return changes_->any(); }
   void forget_removed() override { changes_->forget_removed(); }
   bool promise_restore(const RowImages& images, RestorePlan& plan) override;

@@ -102,7 +102,8 @@ Status SparseTable::check_age(const LookupOptions& options) const {
 Status SparseTable::look_up(const TableLookup& lookup) {
   const size_t n = lookup.keys.size();
   const size_t stride = lookup.stride == 0 ? options_.dim : lookup.stride;
-  std::vector<uint8_t> found(lookup.options.found.empty() ? 0 : n);
+  const bool is_cold = cold();
+  std::vector<uint8_t> found(lookup.options.found.empty() && !is_cold ? 0 : n);
   std::vector<float> missing;
   if (lookup.options.missing) missing.assign(options_.dim, *lookup.options.missing);
   const GatherRequest request{.keys = lookup.keys,
@@ -112,10 +113,15 @@ Status SparseTable::look_up(const TableLookup& lookup) {
                               .missing = missing.empty() ? nullptr : missing.data(),
                               .relaxed = lookup.options.relaxed,
                               .moment = moment()};
-  count_lookups(lookup.keys,
-                expects_repetition(n) ? gather_repeated(request) : gather_parallel(request));
+  uint64_t hits = expects_repetition(n) ? gather_repeated(request) : gather_parallel(request);
+  if (is_cold) {
+    const Result<uint64_t> read = gather_cold(request);
+    if (!read.ok()) return read.status();
+    hits += read.value();
+  }
+  count_lookups(lookup.keys, hits);
   if (lookup.repeat > 1) spread(lookup.rows.data(), n, options_.dim, stride, lookup.repeat);
-  if (!found.empty()) pack_bits(found, lookup.options.found);
+  if (!lookup.options.found.empty()) pack_bits(found, lookup.options.found);
   return {};
 }
 
@@ -137,6 +143,7 @@ Status SparseTable::lookup_state(KeyBatch keys, std::span<float> state,
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     HOTROW_RETURN_IF_ERROR(check_found(options, keys.size()));
     HOTROW_RETURN_IF_ERROR(check_age(options));
+    HOTROW_RETURN_IF_ERROR(bring(keys));
     const uint64_t expected = keys.size() * rules_.state_values();
     if (state.size() != expected) {
       return Status::invalid_argument(

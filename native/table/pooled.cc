@@ -158,6 +158,7 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
   return call([&]() -> Status {
     const CallTimer timer(context_.latencies.lookup_pooled, bags.keys.size());
     HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size()));
+    HOTROW_RETURN_IF_ERROR(bring(bags.keys));
     const size_t count = bags.offsets.size() - 1;
     const auto parts = static_cast<uint32_t>(
         std::min<size_t>(context_.parts_for(bags.keys.size()), std::max<size_t>(count, 1)));
@@ -187,6 +188,7 @@ Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradient
       return Status::invalid_argument("weights: expected finite values, received NaN or infinity");
     }
     HOTROW_RETURN_IF_ERROR(rules_.optimizer().check(options));
+    HOTROW_RETURN_IF_ERROR(bring(bags.keys));
     std::unique_ptr<PushPlan> plan = take_plan();
     plan->options = options;
     const Status status = collect(*plan, bags.keys, PushKind::kGradient, [&] {

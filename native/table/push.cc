@@ -231,6 +231,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
     HOTROW_RETURN_IF_ERROR(
         request.table->check_rows("gradients", request.keys, request.gradients.size()));
     HOTROW_RETURN_IF_ERROR(request.table->rules_.optimizer().check(request.options));
+    HOTROW_RETURN_IF_ERROR(request.table->bring(request.keys));
     keys += request.keys.size();
   }
   TableContext& context = requests.front().table->context_;
@@ -255,6 +256,7 @@ Status SparseTable::update(KeyBatch keys, ConstRowBatch rows) {
   return change([&]() -> Status {
     const CallTimer timer(context_.latencies.update, keys.size());
     HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
+    HOTROW_RETURN_IF_ERROR(bring(keys));
     std::unique_ptr<PushPlan> plan = take_plan();
     const Status status = collect(*plan, keys, PushKind::kAssign, rows_of(rows, options_.dim));
     return run(std::move(plan), status);

@@ -47,6 +47,8 @@ struct Sweep {
 /// What is promised for rows that come from a version.
 struct RestorePlan {
   bool changes = false;  // the rows count as changed since the last cut
+  bool fill = false;     // only of keys that have no row and were not removed
+  uint64_t created = 0;  // rows that were not there
   uint64_t rows = 0;
   IndexShards::Counts keys_in = {};
   Reservation index_bytes;
@@ -112,14 +114,21 @@ class RowMap {
   virtual void finish_cut(bool written) = 0;
   /// Appends the hashes of keys that have changed or gone since the last cut, in any order.
   virtual void changed(std::vector<uint64_t>& hashes) = 0;
+  // --- Of a table that is cold.
+  /// Remembers from now on which keys are removed, until forget_gone().
+  virtual void remember_gone() = 0;
+  virtual void forget_gone() = 0;
+  /// Appends the hashes of those keys that have no row and were not removed.
+  virtual void absent(KeyBatch keys, std::vector<uint64_t>& hashes) const = 0;
+
   /// Has anything?
   virtual bool any_changed() const = 0;
   /// Removals since the last cut are in a version already.
   virtual void forget_removed() = 0;
   /// Promises memory for restore(); false when the rows would not fit.
   [[nodiscard]] virtual bool promise_restore(const RowImages& images, RestorePlan& plan) = 0;
-  /// Gives keys the rows of a version, and gives back what was promised and is not needed. While
-  /// nothing else changes rows.
+  /// Gives keys the rows of a version, and gives back what was promised and is not needed. Unless
+  /// to fill, while nothing else changes rows.
   [[nodiscard]] virtual bool restore(const RowImages& images, RestorePlan& plan) = 0;
 };
 

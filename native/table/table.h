@@ -1,10 +1,10 @@
 // SparseTable: the embedded table. Checks arguments, merges duplicates, splits batches over
 // threads, and keeps pushes whole; the rows themselves are a RowMap's.
 //
-// Lookups: lookup.cc, pooled.cc, batches.cc. Pushes and updates: push.cc, collect-inl.h. Eviction,
-// scans and figures: upkeep.cc.
-// Threads: everything may be called from any thread. Every call is a Call (context.h) from its
-// closed-check to its end, and close() waits for those before it frees.
+// Lookups: lookup.cc, pooled.cc, batches.cc; of rows not in memory: cold.cc. Pushes and updates:
+// push.cc, collect-inl.h. Eviction, scans and figures: upkeep.cc. Threads: everything may be called
+// from any thread. Every call is a Call (context.h) from its closed-check to its end, and close()
+// waits for those before it frees.
 #ifndef HOTROW_TABLE_TABLE_H_
 #define HOTROW_TABLE_TABLE_H_
 
@@ -18,6 +18,7 @@
 #include "hotrow/store.h"
 #include "memory/epoch.h"
 #include "table/batch_index.h"
+#include "table/cold_rows.h"
 #include "table/context.h"
 #include "table/hot_keys.h"
 #include "table/push_plan.h"
@@ -77,6 +78,18 @@ class SparseTable final : public Table {
   /// As stats(), of rows and memory alone, which costs nothing.
   Result<TableStats> memory_stats();
   const TableContext& context() const { return context_; }
+
+  // --- While its rows come from elsewhere (cold.cc); see ColdRows.
+  /// Before anybody has the table: `count` rows are not in memory.
+  void begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count);
+  /// Takes rows that are not in memory and were not removed; false when they do not fit.
+  Result<bool> fill(const RowImages& images);
+  /// All rows are in memory, or never will be. The caller is in no call.
+  void end_cold(Status status);
+  /// For those who need every row: why there are some missing.
+  Status wait_until_warm() HOTROW_EXCLUDES(warm_mutex_);
+  bool cold() const { return cold_.load(std::memory_order_acquire); }
+  uint64_t cold_rows() const { return cold_left_.load(std::memory_order_relaxed); }
 
   /// Of a table whose store has versions; see RowMap. The store waits for its commits before it
   /// closes a table, so that no call of these meets a closed one.
@@ -167,6 +180,10 @@ class SparseTable final : public Table {
   uint64_t gather_distinct(BatchIndex& batch, const GatherRequest& request);
   uint64_t gather_repeated(const GatherRequest& request);
 
+  // cold.cc
+  Status bring(KeyBatch keys);
+  Result<uint64_t> gather_cold(const GatherRequest& request);
+
   // push.cc
   std::unique_ptr<PushPlan> take_plan() HOTROW_EXCLUDES(idle_mutex_);
   void return_plan(std::unique_ptr<PushPlan> plan) HOTROW_EXCLUDES(idle_mutex_);
@@ -199,6 +216,13 @@ class SparseTable final : public Table {
   std::unique_ptr<HotKeys> hot_keys_;     // of tables that count them
   std::atomic<uint64_t> plans_begun_{0};  // publishes nothing
   uint32_t sweep_shard_ = 0;              // where sweep_expired() goes on; of its one thread
+  std::shared_ptr<ColdRows> cold_rows_;   // constant once the table is there
+  std::atomic<bool> cold_{false};
+  std::atomic<uint64_t> cold_left_{0};  // rows not in memory; publishes nothing
+  Mutex warm_mutex_;
+  CondVar warm_;
+  bool warm_ended_ HOTROW_GUARDED_BY(warm_mutex_) = false;
+  Status warmed_ HOTROW_GUARDED_BY(warm_mutex_);
   Mutex idle_mutex_;
   std::vector<std::unique_ptr<PushPlan>> idle_plans_ HOTROW_GUARDED_BY(idle_mutex_);
   std::vector<std::unique_ptr<BatchIndex>> idle_batches_ HOTROW_GUARDED_BY(idle_mutex_);

@@ -2,26 +2,16 @@
 #include <cmath>
 #include <utility>
 
+#include "table/gates.h"
 #include "table/table.h"
 
 namespace hotrow {
-
-namespace {
-
-/// Runs work() with the gates of a call that removes rows.
-template <class Work>
-auto with_gates(TableContext& context, SharedMutex& gate, const Work& work) {
-  const SharedLock capacity(context.capacity_gate);
-  const SharedLock own(gate);
-  return work();
-}
-
-}  // namespace
 
 Result<uint64_t> SparseTable::erase(KeyBatch keys) {
   return change([&]() -> Result<uint64_t> {
     const CallTimer timer(context_.latencies.erase, keys.size());
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
+    HOTROW_RETURN_IF_ERROR(bring(keys));
     const uint64_t erased = with_gates(context_, gate_, [&] { return rows_->erase(keys); });
     counters_.erased.fetch_add(erased, std::memory_order_relaxed);
     return erased;
@@ -30,6 +20,7 @@ Result<uint64_t> SparseTable::erase(KeyBatch keys) {
 
 Status SparseTable::reserve(uint64_t rows) {
   return change([&]() -> Status {
+    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     const uint64_t size = rows_->size();
     if (rows <= size) return {};
     if (rows > rules_.limit_rows()) {
@@ -48,6 +39,7 @@ Status SparseTable::reserve(uint64_t rows) {
 
 Result<uint64_t> SparseTable::evict(uint64_t rows) {
   return change([&]() -> Result<uint64_t> {
+    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     if (options_.eviction.policy == EvictionPolicy::kNone) {
       return Status::invalid_argument(
           "eviction.policy: expected a policy that can choose victims, received none");
@@ -59,6 +51,7 @@ Result<uint64_t> SparseTable::evict(uint64_t rows) {
 
 Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
   return change([&]() -> Result<uint64_t> {
+    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     const EvictionPolicy policy = options_.eviction.policy;
     if (options.unseen_ms > 0 && options_.eviction.ttl_ms == 0) {
       return Status::invalid_argument(
@@ -88,6 +81,7 @@ Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
 
 Status SparseTable::decay(double factor) {
   return change([&]() -> Status {
+    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     if (!(factor >= 0 && factor <= 1)) {
       return Status::invalid_argument("factor: expected a number from 0 to 1, received " +
                                       std::to_string(factor));
@@ -99,6 +93,7 @@ Status SparseTable::decay(double factor) {
 
 Result<uint64_t> SparseTable::set_scores(KeyBatch keys, std::span<const float> scores) {
   return change([&]() -> Result<uint64_t> {
+    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     if (options_.eviction.policy != EvictionPolicy::kLowestScore) {
       return Status::invalid_argument(
@@ -123,6 +118,7 @@ Result<std::vector<EvictedKey>> SparseTable::take_evicted(size_t most) {
 
 Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows) {
   return call([&]() -> Result<ScanPage> {
+    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     // A page is to be a page.
     constexpr size_t kMostRows = size_t{1} << 20;
     if (rows == 0 || rows > kMostRows) {
@@ -164,6 +160,8 @@ Result<TableStats> SparseTable::memory_stats() {
   return call([&]() -> Result<TableStats> {
     TableStats stats;
     rows_->measure_memory(stats);
+    stats.cold_rows = cold_rows();
+    stats.rows += stats.cold_rows;
     stats.hot_keys_memory_bytes = hot_keys_ ? hot_keys_->memory_bytes() : 0;
     return stats;
   });
@@ -174,6 +172,8 @@ Result<TableStats> SparseTable::stats() {
     constexpr auto kRelaxed = std::memory_order_relaxed;
     TableStats stats;
     rows_->measure(stats);
+    stats.cold_rows = cold_rows();
+    stats.rows += stats.cold_rows;
     stats.hot_keys_memory_bytes = hot_keys_ ? hot_keys_->memory_bytes() : 0;
     stats.lookups = counters_.lookups.load(kRelaxed);
     stats.hits = counters_.hits.load(kRelaxed);

@@ -70,6 +70,17 @@ void IndexedRows<IndexT>::changed(std::vector<uint64_t>& hashes) {
 }
 
 template <class IndexT>
+void IndexedRows<IndexT>::absent(KeyBatch keys, std::vector<uint64_t>& hashes) const {
+  for (const uint64_t key : keys) index_.prefetch_home(mix64(key));
+  for (const uint64_t key : keys) {
+    const uint64_t hash = mix64(key);
+    if (index_.probe(key, hash).handle == IndexT::kNoHandle && !changes_->gone(hash)) {
+      hashes.push_back(hash);
+    }
+  }
+}
+
+template <class IndexT>
 bool IndexedRows<IndexT>::promise_restore(const RowImages& images, RestorePlan& plan) {
   for (const uint64_t hash : images.hashes) ++plan.keys_in[IndexShards::of(hash)];
   if (!plan.index_bytes.take(budget_, index_.growth_bytes(plan.keys_in))) return false;
@@ -88,6 +99,7 @@ class IndexedRows<IndexT>::Restorer {
   Restorer(IndexedRows& rows, RestorePlan& plan)
       : rows_(rows), plan_(plan), writer_(rows.index_), allocator_(rows.rows_) {}
   ~Restorer() {
+    plan_.created += created_;
     rows_.size_.fetch_add(created_, std::memory_order_relaxed);
     rows_.rows_.unreserve(plan_.rows - created_);
     plan_.rows = 0;
@@ -99,6 +111,8 @@ class IndexedRows<IndexT>::Restorer {
     const uint64_t key = unmix64(hash);
     writer_.enter(IndexShards::of(hash));
     Hold hold = writer_.find(key, hash);
+    // What is in memory, or was removed, is newer.
+    if (plan_.fill && (hold.has_row() || rows_.changes_->gone(hash))) return true;
     if (!hold.has_row()) return create(hold, key, hash, image);
     std::byte* const row = rows_.rows_.row(hold.handle());
     if (plan_.changes) rows_.changes_->change(hold.handle(), hash, row);
@@ -160,6 +174,7 @@ bool IndexedRows<IndexT>::restore(const RowImages& images, RestorePlan& plan) {
   template Status IndexedRows<IndexT>::track_changes();                               \
   template void IndexedRows<IndexT>::collect(uint32_t, RowImages&);                   \
   template void IndexedRows<IndexT>::finish_cut(bool);                                \
+  template void IndexedRows<IndexT>::absent(KeyBatch, std::vector<uint64_t>&) const;  \
   template void IndexedRows<IndexT>::changed(std::vector<uint64_t>&);                 \
   template bool IndexedRows<IndexT>::promise_restore(const RowImages&, RestorePlan&); \
   template bool IndexedRows<IndexT>::restore(const RowImages&, RestorePlan&);

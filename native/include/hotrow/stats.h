@@ -28,10 +28,11 @@ struct HotKey {
 
 struct TableStats {
   uint64_t rows = 0;
-  uint64_t candidates = 0;             ///< keys seen that have no row yet (AdmissionKind::kCount)
-  uint64_t row_bytes = 0;              ///< bytes of one row with its optimizer state and padding
-  uint64_t row_memory_bytes = 0;       ///< memory held for rows, free ones included
-  uint64_t index_memory_bytes = 0;     ///< memory held for buckets
+  uint64_t cold_rows = 0;           ///< of rows, those still on disk only; they come when asked for
+  uint64_t candidates = 0;          ///< keys seen that have no row yet (AdmissionKind::kCount)
+  uint64_t row_bytes = 0;           ///< bytes of one row with its optimizer state and padding
+  uint64_t row_memory_bytes = 0;    ///< memory held for rows, free ones included
+  uint64_t index_memory_bytes = 0;  ///< memory held for buckets
   uint64_t filter_memory_bytes = 0;    ///< memory held for AdmissionKind::kBloom
   uint64_t hot_keys_memory_bytes = 0;  ///< memory held for TableOptions::hot_keys
   uint64_t buckets = 0;                ///< bucket lines of all shards

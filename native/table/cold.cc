@@ -1,0 +1,126 @@
+// Calls on a table that is cold: what is not in memory is read from where it is (cold_rows.h).
+#include <algorithm>
+#include <utility>
+
+#include "table/gates.h"
+#include "table/table.h"
+
+namespace hotrow {
+
+namespace {
+
+/// Places of the images by their hashes.
+class ImageIndex {
+ public:
+  explicit ImageIndex(const RowImages& images) : images_(images), order_(images.sorted()) {}
+
+  /// Which image the hash has, or none.
+  std::optional<size_t> find(uint64_t hash) const {
+    const auto of = [&](uint32_t i) { return images_.hashes[i]; };
+    const auto found = std::ranges::lower_bound(order_, hash, {}, of);
+    if (found == order_.end() || images_.hashes[*found] != hash) return std::nullopt;
+    return *found;
+  }
+
+ private:
+  const RowImages& images_;
+  const std::vector<uint32_t> order_;
+};
+
+void sort_unique(std::vector<uint64_t>& hashes) {
+  std::ranges::sort(hashes);
+  hashes.erase(std::ranges::unique(hashes).begin(), hashes.end());
+}
+
+}  // namespace
+
+void SparseTable::begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count) {
+  cold_rows_ = std::move(rows);
+  cold_left_.store(count, std::memory_order_relaxed);
+  cold_.store(true, std::memory_order_release);
+}
+
+Result<bool> SparseTable::fill(const RowImages& images) {
+  return call([&]() -> Result<bool> {
+    return with_gates(context_, gate_, [&] {
+      RestorePlan plan{.fill = true};
+      if (!rows_->promise_restore(images, plan)) return false;
+      const bool whole = rows_->restore(images, plan);
+      cold_left_.fetch_sub(std::min(plan.created, cold_left_.load(std::memory_order_relaxed)),
+                           std::memory_order_relaxed);
+      return whole;
+    });
+  });
+}
+
+void SparseTable::end_cold(Status status) {
+  if (status.ok()) {
+    cold_left_.store(0, std::memory_order_relaxed);
+    cold_.store(false, std::memory_order_release);
+    // A call that still takes it for cold asks which keys are gone.
+    EpochDomain::instance().synchronize();
+    const Call under_way(context_);
+    if (!closed()) rows_->forget_gone();
+  }
+  {
+    const MutexLock lock(warm_mutex_);
+    warmed_ = std::move(status);
+    warm_ended_ = true;
+  }
+  warm_.notify_all();
+}
+
+Status SparseTable::wait_until_warm() {
+  if (!cold()) return {};
+  const MutexLock lock(warm_mutex_);
+  while (cold() && !warm_ended_) warm_.wait(warm_mutex_);
+  return cold() ? warmed_ : Status();
+}
+
+// Brings the rows of these keys into memory.
+Status SparseTable::bring(KeyBatch keys) {
+  if (!cold()) return {};
+  std::vector<uint64_t> hashes;
+  rows_->absent(keys, hashes);
+  sort_unique(hashes);
+  if (hashes.empty()) return {};
+  RowImages images;
+  HOTROW_RETURN_IF_ERROR(cold_rows_->read(hashes, images));
+  if (images.hashes.empty()) return {};
+  const Result<bool> filled = fill(images);
+  if (!filled.ok()) return filled.status();
+  if (filled.value()) return {};
+  return Status::capacity(
+      "table '" + name_ + "': " + std::to_string(images.hashes.size()) +
+      " rows from disk would not fit: " + std::to_string(context_.budget.used()) +
+      " of memoryBytes " + std::to_string(context_.budget.limit()) + " are in use");
+}
+
+// After a gather: reads the rows of keys that it did not find; returns how many there were.
+Result<uint64_t> SparseTable::gather_cold(const GatherRequest& request) {
+  std::vector<uint64_t> missed;
+  for (size_t i = 0; i < request.keys.size(); ++i) {
+    if (request.found[i] == 0) missed.push_back(request.keys[i]);
+  }
+  std::vector<uint64_t> hashes;
+  rows_->absent(missed, hashes);
+  sort_unique(hashes);
+  RowImages images;
+  HOTROW_RETURN_IF_ERROR(cold_rows_->read(hashes, images));
+  const ImageIndex index(images);
+  const size_t row_bytes = rules_.row_bytes();
+  uint64_t hits = 0;
+  for (size_t i = 0; i < request.keys.size(); ++i) {
+    if (request.found[i] != 0) continue;
+    const auto image = index.find(mix64(request.keys[i]));
+    if (!image) continue;
+    const std::byte* const row = images.bytes.data() + *image * row_bytes;
+    rules_.codec().gather()(&row, 1, rules_.dim(), request.rows + i * request.stride,
+                            request.stride);
+    request.found[i] = 1;
+    ++hits;
+  }
+  return hits;
+}
+
+}  // namespace hotrow
