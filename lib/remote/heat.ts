@@ -53,24 +53,20 @@ export class Sightings {
  * table and promoted again stands here twice, which costs nothing but its place.
  */
 export class PromotedKeys {
-  readonly #most: number
+  readonly most: number
   #ring: BigUint64Array = new BigUint64Array(0)
   #first = 0
   #length = 0
 
   constructor(most: number) {
-    this.#most = most
+    this.most = most
   }
 
-  /** Adds keys and gives those that had to go for them. */
+  /** Adds keys, at most `most`, and gives those that have to go for them. */
   add(keys: BigUint64Array): BigUint64Array {
-    const kept = keys.length > this.#most ? keys.subarray(keys.length - this.#most) : keys
-    const over = Math.max(0, this.#length + kept.length - this.#most)
-    const gone = new BigUint64Array(over + keys.length - kept.length)
-    gone.set(this.#take(over))
-    gone.set(keys.subarray(0, keys.length - kept.length), over)
-    this.#grow(this.#length + kept.length)
-    for (const key of kept) {
+    const gone = this.#take(Math.max(0, this.#length + keys.length - this.most))
+    this.#grow(this.#length + keys.length)
+    for (const key of keys) {
       this.#ring[(this.#first + this.#length++) % this.#ring.length] = key
     }
     return gone
@@ -95,7 +91,7 @@ export class PromotedKeys {
     if (length <= this.#ring.length) return
     const all = this.#take(this.#length)
     const size = Math.max(length, 2 * this.#ring.length, 64)
-    this.#ring = new BigUint64Array(Math.min(size, this.#most))
+    this.#ring = new BigUint64Array(Math.min(size, this.most))
     this.#ring.set(all)
     this.#length = all.length
     this.#first = 0

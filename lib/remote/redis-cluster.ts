@@ -334,7 +334,7 @@ function checkClient(value: unknown): RedisClusterClient {
 
 function checkNodes(nodes: unknown): { host: string; port: number }[] {
   if (!Array.isArray(nodes)) throw typeError('nodes', 'an array', nodes)
-  if (nodes.length === 0) throw rangeError('nodes', 'at least one node', 'none')
+  if (nodes.length === 0) throw rangeError('nodes', 'at least one node', nodes.length)
   return Array.from(nodes as unknown[], (node, i) => {
     const { host, port } = checkObject(`nodes[${i}]`, node, ['host', 'port'])
     if (typeof host !== 'string') throw typeError(`nodes[${i}].host`, 'a string', host)

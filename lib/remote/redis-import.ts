@@ -161,10 +161,19 @@ class RedisImport implements RemoteImport {
       for (const [i, [table, bucket]] of some.entries()) {
         const [there, rows] = [Number(replies[2 * i + 1]) - 1, this.#rowsOf(table, bucket)]
         if (there === rows) continue
+        await this.#checkOwner(signal)
         const what = `bucket ${bucket} of '${table.name}' has ${there} rows, ${rows} were written`
         throw callError('ERR_CORRUPTION', `${what}: a node lost some, or a key came twice`)
       }
     }
+  }
+
+  /** Rows are missing where another import of this version has removed this one. */
+  async #checkOwner(signal: AbortSignal | undefined): Promise<void> {
+    const { version, id } = this.#manifest
+    const limit = { timeoutMs: importTimeoutMs, signal }
+    const there = await readManifest(this.#link, this.#names, version, limit)
+    if (there?.id !== id) throw takenError(version)
   }
 
   #rowsOf(table: ManifestTable, bucket: number): number {

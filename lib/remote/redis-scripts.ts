@@ -9,8 +9,10 @@ import type { Names } from './redis-layout.ts'
 
 const id = "local m = redis.call('GET', KEYS[1]) local d = m and cjson.decode(m)"
 
+type ScriptName = 'begin' | 'complete' | 'route' | 'remove' | 'forget'
+
 /** What a script may do. Its first key is the manifest. */
-const scripts = {
+const scripts: Readonly<Record<ScriptName, string>> = {
   /** Begins a version; 'taken' when there is another of its number. ARGV: id, manifest, version. */
   begin: `${id}
     if d and d.id ~= ARGV[1] then return 'taken' end
@@ -47,13 +49,13 @@ const scripts = {
       redis.call('SREM', KEYS[2], ARGV[2])
     end
     return 'ok'`,
-} as const
+}
 
 /** Does a script on a version; its answer. */
 export async function runScript(
   link: RedisLink,
   names: Names,
-  change: { script: keyof typeof scripts; version: number; args: string[] },
+  change: { script: ScriptName; version: number; args: string[] },
   limit: CallLimit,
 ): Promise<string> {
   const { script, version, args } = change

@@ -80,6 +80,8 @@ export class TieredTable implements View {
   readonly #promoted: PromotedKeys
   /** Of the rows promoted; null: not one version, so that they go before the next lookup. */
   #version: number | undefined | null
+  /** Keys promoted from other versions whose removal is not known to have ended. */
+  #leaving: BigUint64Array[] = []
   /** The removal of another version's rows; lookups issued after it see none of them. */
   #switching: Promise<unknown> = Promise.resolve()
   readonly #stats = { keys: 0, localHits: 0, remoteHits: 0, missing: 0 }
@@ -157,14 +159,23 @@ export class TieredTable implements View {
   #switchTo(version: number | undefined): void {
     if (version === this.#version) return
     this.#version = version
-    const keys = this.#promoted.clear()
-    if (keys.length === 0) return
-    const switching = this.#local.erase(keys)
-    this.#switching = switching
-    switching.catch(() => {
-      this.#promoted.add(keys)
-      this.#version = null
-    })
+    this.#leaving.push(this.#promoted.clear())
+    const parts = [...this.#leaving]
+    const keys = new BigUint64Array(parts.reduce((sum, { length }) => sum + length, 0))
+    let at = 0
+    for (const part of parts) {
+      keys.set(part, at)
+      at += part.length
+    }
+    this.#switching = keys.length === 0 ? Promise.resolve() : this.#local.erase(keys)
+    this.#switching.then(
+      () => {
+        this.#leaving = this.#leaving.filter((part) => !parts.includes(part))
+      },
+      () => {
+        this.#version = null
+      },
+    )
   }
 
   async #complete(keys: BigUint64Array, local: Local, version: number | undefined): Promise<Local> {
@@ -207,6 +218,7 @@ export class TieredTable implements View {
       if (this.#sightings.reaches(this.#promoteAfter, low, high)) hot.push(i)
     }
     if (hot.length === 0) return
+    if (hot.length > this.#promoted.most) hot.splice(0, hot.length - this.#promoted.most)
     const hotKeys = BigUint64Array.from(hot, (i) => keys[i] as bigint)
     const bytes = new Uint8Array(hot.length * this.dim * 4)
     for (const [at, i] of hot.entries()) bytes.set(rows[i] as Uint8Array, at * this.dim * 4)
