@@ -18,8 +18,6 @@ export function wordsOf(keys: BigUint64Array): Uint32Array {
 
 /** Places of `Sightings`: 9 bytes each. */
 const places = 2 ** 16
-/** After so many sightings, all counts are halved: what was seen long ago is no heat. */
-const halveAfter = 4 * places
 
 /**
  * Counts sightings of keys, the latest of those that share one of 65,536 places: another key begins
@@ -28,7 +26,6 @@ const halveAfter = 4 * places
 export class Sightings {
   #words = new Uint32Array(0)
   #counts = new Uint8Array(0)
-  #seen = 0
 
   /** Counts the key and tells whether it was seen `enough` times, 1 to 255: then it begins anew. */
   reaches(enough: number, low: number, high: number): boolean {
@@ -37,7 +34,6 @@ export class Sightings {
       this.#words = new Uint32Array(2 * places)
       this.#counts = new Uint8Array(places)
     }
-    if (++this.#seen % halveAfter === 0) this.#counts = this.#counts.map((count) => count >> 1)
     const place = hashWords(low, high) % places
     const same = this.#words[2 * place] === low && this.#words[2 * place + 1] === high
     const count = (same ? (this.#counts[place] as number) : 0) + 1

@@ -16,6 +16,7 @@ export interface ScannableTable {
   readonly name: string
   /** Values per row. */
   readonly dim: number
+  /** Its rows, page by page. */
   scan(options?: ScanOptions): AsyncIterable<ScanPage>
   /** Its number of rows, for the tier to choose a layout by. */
   stats?(): Promise<{ readonly rows: number }>
@@ -32,7 +33,7 @@ export interface ImportProgress {
 
 /** How a version is imported. */
 export interface ImportVersionOptions {
-  /** Its number: above 0, and in the tier it is new. */
+  /** Its number, above 0. It stands for one set of rows: another set gets another. */
   version: number
   /** Pages on their way at once: 1 to 64. By default 4. */
   parallel?: number

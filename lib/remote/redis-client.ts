@@ -10,7 +10,9 @@ import { limited, messageOf, pause, tierError } from './limit.ts'
 
 /** What of an `ioredis` pipeline is used. */
 export interface RedisPipeline {
+  /** Adds a command; its reply comes as bytes. */
   callBuffer(command: string, args: (string | number | Buffer)[]): unknown
+  /** Sends all commands; their replies in order. */
   exec(): Promise<[error: Error | null, result: unknown][] | null>
 }
 
@@ -18,8 +20,11 @@ export interface RedisPipeline {
 export interface RedisClusterClient {
   /** Of each slot the addresses of its nodes, master first. */
   readonly slots: readonly (readonly string[] | undefined)[]
+  /** An empty pipeline. */
   pipeline(): RedisPipeline
+  /** Asks the cluster which nodes hold which slots. */
   refreshSlotsCache(): void
+  /** Ends all connections. */
   disconnect(): void
 }
 

@@ -13,7 +13,7 @@ import type { LookupOptions } from '../options.ts'
 import { Table } from '../table.ts'
 import { Flights, type RemoteRow } from './flights.ts'
 import { PromotedKeys, Sightings, wordsOf } from './heat.ts'
-import { ask, checkOut, checkWish, lookupTogether, type View, type Wish } from './lookups.ts'
+import { ask, checkOut, checkWish, lookupTogether, type Wish } from './lookups.ts'
 import { distinctMisses, type Local, placeRows } from './misses.ts'
 import type { RemoteTier } from './tier.ts'
 
@@ -27,8 +27,8 @@ export interface TieredOptions {
    */
   onError?: 'reject' | 'missing'
   /**
-   * Misses of a key, none of them long ago, that bring its row into the local table: 1 to 255. By
-   * default 2. 0: none does.
+   * Misses of a key that bring its row into the local table: 1 to 255, by default 2; 0: none does.
+   * They are counted in 576 KiB: of keys that share one of 65,536 places, the last one's.
    */
   promoteAfter?: number
   /**
@@ -67,7 +67,7 @@ export interface TieredStats {
 export type TieredRequest = readonly [TieredTable, BigUint64Array, LookupOptions?]
 
 /** A local table with a tier behind it; made by `tieredTable`. */
-export class TieredTable implements View {
+export class TieredTable {
   readonly name: string
   /** Values per row. */
   readonly dim: number
@@ -249,8 +249,9 @@ const tieredFields = ['timeoutMs', 'onError', 'promoteAfter', 'promotedRows']
 
 /**
  * Reads `local` with `tier` behind it, under the table's name. For serving: rows that this process
- * pushes or updates are the local table's alone, and pushes to a key that has none begin with its
- * initial row, not with the tier's.
+ * pushes or updates are the local table's alone, pushes to a key that has none begin with its
+ * initial row, not with the tier's, and a key first pushed while its row comes from the tier may
+ * have the tier's afterwards.
  *
  * Rows of the local table are taken as they are. Those that the view itself has promoted are erased
  * when the tier's version changes, so a lookup gives rows of one version (`lookupAllTiered`: the

@@ -38,6 +38,7 @@ const kShell = `
   cat >"$dir/input"
   kill -9 "$server"
   rm -rf "$dir"
+  rmdir "\${dir%/*}" 2>/dev/null
 `
 
 export class RedisServers {
