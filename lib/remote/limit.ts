@@ -1,5 +1,6 @@
 /** Limits of time, and the errors of a tier that does not answer. */
 import { StoreError } from '../errors.ts'
+import { unlessAborted } from '../pages.ts'
 
 /** A tier failed or was slow: nothing is known to be lost, and a later call may succeed. */
 export function tierError(message: string, cause?: unknown): StoreError {
@@ -19,18 +20,6 @@ export function callError(
 /** An error's own words. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-/** As `work`, but rejects with the signal's reason as soon as there is one. */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason)
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort)
-    const settled = (): void => signal.removeEventListener('abort', abort)
-    work.then(resolve, reject).finally(settled)
-  })
 }
 
 /** What ends a call before its work has ended. */

@@ -6,7 +6,7 @@ import { types } from 'node:util'
 import { checkLookupOptions, countOf, type LookupWishes } from '../checks.ts'
 import { rangeError, StoreError, typeError } from '../errors.ts'
 import type { LookupOptions } from '../options.ts'
-import { unlessAborted } from './limit.ts'
+import { unlessAborted } from '../pages.ts'
 import type { Local } from './misses.ts'
 import type { RemoteTier } from './tier.ts'
 
