@@ -79,6 +79,8 @@ test('a master that hangs: its replica is asked instead', async ({ servers, tier
   assert.match(error.message, /took longer than 2000 ms/)
   await assertRows(patient, 1)
   await patient.close()
+  // One with the usual limits has heard of it too.
+  await assertRows(tier, 1)
 })
 
 test.run()
