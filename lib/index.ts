@@ -62,6 +62,37 @@ export type {
   TableOptions,
 } from './options.ts'
 export type { EvictedPage, EvictionReason, ScanOptions, ScanPage } from './pages.ts'
+export {
+  type ImportProgress,
+  type ImportSummary,
+  type ImportVersionOptions,
+  importVersion,
+  type ScannableTable,
+} from './remote/import.ts'
+export type { RedisClusterClient, RedisPipeline } from './remote/redis-client.ts'
+export {
+  type RedisClusterOptions,
+  RedisClusterTier,
+  type RemoteVersion,
+  redisClusterTier,
+} from './remote/redis-cluster.ts'
+export type {
+  RemoteCallOptions,
+  RemoteImport,
+  RemoteImportOptions,
+  RemoteTableShape,
+  RemoteTier,
+  VersionedTier,
+} from './remote/tier.ts'
+export {
+  lookupAllTiered,
+  type TieredLookupOptions,
+  type TieredOptions,
+  type TieredRequest,
+  type TieredStats,
+  TieredTable,
+  tieredTable,
+} from './remote/tiered.ts'
 export type {
   ConcatOptions,
   ConcatPlace,

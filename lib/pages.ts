@@ -45,7 +45,7 @@ export const evictionReasons: readonly EvictionReason[] = [
 ]
 
 /** As `work`, but rejects with the signal's reason as soon as there is one. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason)

@@ -92,12 +92,14 @@ check('lib imports Node, the loader and itself', {
   rule: libImports,
   good: {
     'lib/a.ts': "import 'node:fs'\nimport x from 'node-gyp-build'\nexport * from './b.ts'\n",
+    'lib/remote/redis-cluster.ts': "const x = await import('ioredis')\n",
   },
   bad: [
     { 'lib/a.ts': "import uvu from 'uvu'\n" },
     { 'lib/a.ts': "export { x } from '../examples/a.ts'\n" },
     { 'lib/a.ts': "import './b.js'\n" },
     { 'lib/a.ts': "const x = await import('lmdb')\n" },
+    { 'lib/remote/tier.ts': "const x = await import('ioredis')\n" },
     { 'lib/a.ts': "import fs from 'fs'\n" },
   ],
 })

@@ -1,5 +1,6 @@
 // What TypeScript may import: lib/ only Node, the loader and itself, so that a consumer gets one
-// runtime dependency; examples only what a user has, so that they can be copied.
+// runtime dependency, and an adaptor the client that it is for, which is an optional peer; examples
+// only what a user has, so that they can be copied.
 
 import { dirname, join, normalize } from 'node:path'
 import ts from 'typescript'
@@ -26,14 +27,16 @@ function imports(path: string, text: string): [string, number][] {
   return found
 }
 
-function importRule(folder: string, bareAllowed: (specifier: string) => boolean): Rule {
+type Allowed = (specifier: string, path: string) => boolean
+
+function importRule(folder: string, bareAllowed: Allowed): Rule {
   return (tree) => {
     const found: string[] = []
     for (const [path, text] of matching(tree, new RegExp(`^${folder}/.*\\.(ts|mjs|js)$`))) {
       for (const [specifier, line] of imports(path, text)) {
         const local = specifier.startsWith('.')
         const inside = normalize(join(dirname(path), specifier)).startsWith(`${folder}/`)
-        const allowed = local ? inside : bareAllowed(specifier)
+        const allowed = local ? inside : bareAllowed(specifier, path)
         if (!allowed) found.push(`${path}:${line}: may not import '${specifier}'`)
         if (local && !/\.(ts|json)$/.test(specifier)) {
           found.push(`${path}:${line}: '${specifier}' must end in .ts`)
@@ -44,10 +47,13 @@ function importRule(folder: string, bareAllowed: (specifier: string) => boolean)
   }
 }
 
-export const libImports: Rule = importRule(
-  'lib',
-  (specifier) => specifier.startsWith('node:') || specifier === 'node-gyp-build',
-)
+/** Optional peers, and the adaptors that load them. */
+const kPeers = new Map([['ioredis', 'lib/remote/redis-cluster.ts']])
+
+export const libImports: Rule = importRule('lib', (specifier, path) => {
+  const isOurs = specifier.startsWith('node:') || specifier === 'node-gyp-build'
+  return isOurs || kPeers.get(specifier) === path
+})
 
 /** `hotrow` itself, never its files; npm packages and Node. */
 export const exampleImports: Rule = importRule('examples', (specifier) => {
