@@ -65,6 +65,8 @@ Napi::Function StoreObject::define(Napi::Env env) {
       env, "NativeStore",
       {InstanceMethod<&StoreObject::open>("open"), InstanceMethod<&StoreObject::table>("table"),
        InstanceMethod<&StoreObject::dense>("dense"), InstanceMethod<&StoreObject::list>("list"),
+       InstanceMethod<&StoreObject::existing_table>("existingTable"),
+       InstanceMethod<&StoreObject::existing_dense>("existingDense"),
        InstanceMethod<&StoreObject::drop>("drop"), InstanceMethod<&StoreObject::stats>("stats"),
        InstanceMethod<&StoreObject::settled>("settled"),
        InstanceMethod<&StoreObject::commit>("commit"),
@@ -120,6 +122,30 @@ Napi::Value StoreObject::dense(const Napi::CallbackInfo& info) {
       info.This().As<Napi::Object>(),
       [opened = opened_, name = read_string(info[0], "name"), options] {
         return opened->store->dense(name, options);
+      },
+      [opened = opened_, lane = lane_](Napi::Env env, const std::shared_ptr<Dense>& dense) {
+        return DenseObject::make(env, dense, opened->store, lane);
+      });
+}
+
+// existingTable(name)
+Napi::Value StoreObject::existing_table(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(),
+      [opened = opened_, name = read_string(info[0], "name")] {
+        return opened->store->table(name);
+      },
+      [opened = opened_, lane = lane_](Napi::Env env, const std::shared_ptr<Table>& table) {
+        return TableObject::make(env, table, opened->store, lane);
+      });
+}
+
+// existingDense(name)
+Napi::Value StoreObject::existing_dense(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(),
+      [opened = opened_, name = read_string(info[0], "name")] {
+        return opened->store->dense(name);
       },
       [opened = opened_, lane = lane_](Napi::Env env, const std::shared_ptr<Dense>& dense) {
         return DenseObject::make(env, dense, opened->store, lane);

@@ -60,6 +60,7 @@ export type {
   ShrinkOptions,
   StoreOptions,
   TableOptions,
+  UpdateOptions,
 } from './options.ts'
 export type { EvictedPage, EvictionReason, ScanOptions, ScanPage } from './pages.ts'
 export type {
@@ -71,3 +72,14 @@ export type {
 } from './requests.ts'
 export { open, Store } from './store.ts'
 export { type PoolingOptions, Table } from './table.ts'
+export {
+  type ExportFormat,
+  type ExportOptions,
+  type ExportReport,
+  type ImportFormat,
+  ImportInterruptedError,
+  type ImportNames,
+  type ImportOptions,
+  type ImportReport,
+  type TransferProgress,
+} from './transfer/types.ts'

@@ -39,6 +39,8 @@ class LocalStore final : public Store {
       HOTROW_EXCLUDES(mutex_);
   Result<std::shared_ptr<Dense>> dense(std::string_view name, const DenseOptions& options) override
       HOTROW_EXCLUDES(mutex_);
+  Result<std::shared_ptr<Table>> table(std::string_view name) override HOTROW_EXCLUDES(mutex_);
+  Result<std::shared_ptr<Dense>> dense(std::string_view name) override HOTROW_EXCLUDES(mutex_);
   Status lookup_all(std::span<const TableLookup> lookups) override;
   Status push_all(std::span<const TablePush> pushes) override;
   Result<std::vector<ParameterInfo>> list() override HOTROW_EXCLUDES(mutex_);

@@ -1,5 +1,5 @@
 // What TypeScript may import: lib/ only Node, the loader and itself, so that a consumer gets one
-// runtime dependency; examples only what a user has, so that they can be copied.
+// runtime dependency and loads others only where they are asked for; examples only what a user has, so that they can be copied.
 
 import { dirname, join, normalize } from 'node:path'
 import ts from 'typescript'
@@ -26,14 +26,17 @@ function imports(path: string, text: string): [string, number][] {
   return found
 }
 
-function importRule(folder: string, bareAllowed: (specifier: string) => boolean): Rule {
+function importRule(
+  folder: string,
+  bareAllowed: (specifier: string, path: string) => boolean,
+): Rule {
   return (tree) => {
     const found: string[] = []
     for (const [path, text] of matching(tree, new RegExp(`^${folder}/.*\\.(ts|mjs|js)$`))) {
       for (const [specifier, line] of imports(path, text)) {
         const local = specifier.startsWith('.')
         const inside = normalize(join(dirname(path), specifier)).startsWith(`${folder}/`)
-        const allowed = local ? inside : bareAllowed(specifier)
+        const allowed = local ? inside : bareAllowed(specifier, path)
         if (!allowed) found.push(`${path}:${line}: may not import '${specifier}'`)
         if (local && !/\.(ts|json)$/.test(specifier)) {
           found.push(`${path}:${line}: '${specifier}' must end in .ts`)
@@ -44,9 +47,15 @@ function importRule(folder: string, bareAllowed: (specifier: string) => boolean)
   }
 }
 
+/** Optional peers, each loaded on demand by one file. */
+const kOptionalPeers: Record<string, string> = { 'apache-arrow': 'lib/transfer/arrow.ts' }
+
 export const libImports: Rule = importRule(
   'lib',
-  (specifier) => specifier.startsWith('node:') || specifier === 'node-gyp-build',
+  (specifier, path) =>
+    specifier.startsWith('node:') ||
+    specifier === 'node-gyp-build' ||
+    kOptionalPeers[specifier] === path,
 )
 
 /** `hotrow` itself, never its files; npm packages and Node. */
