@@ -202,7 +202,7 @@ export class InputFile {
     })
   }
 
-  /** Exactly `count` bytes, in memory of their own. The caller has checked that the file has them. */
+  /** Exactly `count` bytes, in memory of their own; the caller knows that the file has them. */
   async read(offset: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(count)
     await naming(this.path, async () => {

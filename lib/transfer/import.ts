@@ -5,11 +5,12 @@
  * are dropped again when another one does not fit. Only then is anything assigned.
  */
 import { checkBoolean, checkChoice, checkName, checkObject, checkSignal } from '../checks.ts'
+import { completeTableOptions } from '../complete.ts'
 import type { Dense } from '../dense.ts'
 import type { TableOptions } from '../options.ts'
 import type { Store } from '../store.ts'
 import type { Table } from '../table.ts'
-import { openArrow } from './arrow.ts'
+import { openArrow } from './arrow-read.ts'
 import { checkCallback, checkNames, checkPath, pageRowsOf } from './export.ts'
 import { conflict, malformed, notFound } from './files.ts'
 import { openHugectr } from './hugectr.ts'
@@ -81,7 +82,7 @@ interface TableTarget {
   name: string
   table: Table
   part: SourceTable
-  /** Whether the state is taken too. */
+  /** Whether the state is taken too, which may be none, and the pushes that made it. */
   state: boolean
 }
 
@@ -133,8 +134,9 @@ class Targets {
   async #target(name: string, part: SourceTable | SourceDense, there: boolean): Promise<Target> {
     const wants = this.#options.state ?? true
     const fits = ({ stateValues }: Table | Dense): boolean => {
-      if (!wants || part.stateValues === 0) return false
+      if (!wants) return false
       if (stateValues === part.stateValues) return true
+      if (part.stateValues === 0) return false
       throw conflict(
         `${part.where}: has ${part.stateValues} values of state, '${name}' has ${stateValues}: ` +
           'its optimizer is another; option state: false leaves the state out',
@@ -188,18 +190,21 @@ async function fillTable(
   { signal, onProgress }: ImportOptions,
   done: ImportReport,
 ): Promise<void> {
-  const entry = { name, rows: 0, state }
+  const entry = { name, rows: 0, state: state && part.stateValues > 0 }
   const pageRows = pageRowsOf(part.dim + part.stateValues)
-  const { steps } = part
+  const steps = state ? part.steps : 0
   for await (const page of part.pages(pageRows, state)) {
     signal?.throwIfAborted()
     if (page.keys.length === 0) continue
-    await table.update(page.keys, page.rows, page.state && { state: page.state, steps })
+    await table.update(page.keys, page.rows, page.state ? { state: page.state, steps } : { steps })
     if (entry.rows === 0) done.tables.push(entry)
     entry.rows += page.keys.length
     onProgress?.({ name, rows: entry.rows, totalRows: part.rows })
   }
-  if (entry.rows === 0) done.tables.push(entry)
+  if (entry.rows > 0) return
+  // A table without rows may have seen pushes.
+  await table.update(new BigUint64Array(0), new Float32Array(0), { steps })
+  done.tables.push(entry)
 }
 
 async function fillDense(
@@ -208,8 +213,9 @@ async function fillDense(
   done: ImportReport,
 ): Promise<void> {
   const { values, state } = await part.read()
-  await dense.update(values, takes && state !== undefined ? { state, steps: part.steps } : {})
-  done.dense.push({ name, state: takes })
+  const steps = takes ? part.steps : 0
+  await dense.update(values, takes && state !== undefined ? { state, steps } : { steps })
+  done.dense.push({ name, state: takes && state !== undefined })
   onProgress?.({ name, rows: 1, totalRows: 1 })
 }
 
@@ -252,6 +258,8 @@ export function importStore(
   if (options.format !== undefined) checkChoice('format', options.format, formats)
   if (options.table !== undefined) checkName(options.table)
   checkNames('tables', options.tables)
+  // Whether or not a table is made by them.
+  if (options.options !== undefined) completeTableOptions({ dim: 1, ...options.options })
   if (options.names !== undefined) checkObject('names', options.names, ['keys', 'rows', 'state'])
   if (options.state !== undefined) checkBoolean('state', options.state)
   if (options.slots !== undefined) checkBoolean('slots', options.slots)

@@ -223,7 +223,7 @@ function tensorOf(file: InputFile, base: number, name: string, value: unknown): 
   if (begin > end || end > file.size - base) {
     throw malformed(
       where,
-      `expected data_offsets within the ${file.size - base} bytes of data, it has ${begin} to ${end}`,
+      `data_offsets ${begin} to ${end} are not within the ${file.size - base} bytes of data`,
     )
   }
   const type = Object.hasOwn(types, dtype) ? types[dtype] : undefined

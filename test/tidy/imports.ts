@@ -1,5 +1,6 @@
 // What TypeScript may import: lib/ only Node, the loader and itself, so that a consumer gets one
-// runtime dependency and loads others only where they are asked for; examples only what a user has, so that they can be copied.
+// runtime dependency, and optional peers where they are asked for; examples only what a user has,
+// so that they can be copied.
 
 import { dirname, join, normalize } from 'node:path'
 import ts from 'typescript'
@@ -47,15 +48,17 @@ function importRule(
   }
 }
 
-/** Optional peers, each loaded on demand by one file. */
-const kOptionalPeers: Record<string, string> = { 'apache-arrow': 'lib/transfer/arrow.ts' }
+/** Optional peers, and the files that may know of them; they are loaded on demand. */
+const kOptionalPeers: Record<string, RegExp> = {
+  'apache-arrow': /^lib\/transfer\/arrow(-read)?\.ts$/,
+}
 
 export const libImports: Rule = importRule(
   'lib',
   (specifier, path) =>
     specifier.startsWith('node:') ||
     specifier === 'node-gyp-build' ||
-    kOptionalPeers[specifier] === path,
+    kOptionalPeers[specifier]?.test(path) === true,
 )
 
 /** `hotrow` itself, never its files; npm packages and Node. */
