@@ -5,7 +5,9 @@
 import type { DenseOptions, TableOptions } from '../options.ts'
 import type { ScanPage } from '../pages.ts'
 
+/** What `store.exportTo` writes. */
 export type ExportFormat = 'safetensors' | 'npy' | 'arrow'
+/** What `store.importFrom` reads. */
 export type ImportFormat = ExportFormat | 'hugectr'
 
 /** How far an export or import has come. */

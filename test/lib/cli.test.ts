@@ -137,6 +137,23 @@ test('import makes a table as it is told and keeps the cursor', async ({ folder,
   same(await (await store.table('t')).lookup(keys(7)), [1, 2])
 })
 
+test('without apache-arrow only arrow is refused', ({ folder, path }) => {
+  const hook =
+    'export const resolve = (name, context, next) => { ' +
+    "if (name === 'apache-arrow') throw Error('blocked'); return next(name, context) }"
+  const hooked =
+    "import { register } from 'node:module'; " +
+    `register('data:text/javascript,${encodeURIComponent(hook).replaceAll("'", '%27')}')`
+  const flags = ['--import', `data:text/javascript,${encodeURIComponent(hooked)}`]
+  const without = (...args: string[]) =>
+    spawnSync(process.execPath, [...flags, program, ...args], { encoding: 'utf8' })
+  const arrow = without('export', path, '--format', 'arrow', '--out', join(folder, 'a'))
+  assert.is(arrow.status, 1)
+  assert.match(arrow.stderr, /npm install apache-arrow \(blocked\)/)
+  const npy = without('export', path, '--format', 'npy', '--out', join(folder, 'n'))
+  assert.is(npy.status, 0, npy.stderr)
+})
+
 test('only some tables are exported', ({ folder, path }) => {
   const args = ['export', path, '--format', 'npy', '--out', join(folder, 'x'), '--json']
   fails(1, /nothing is called 'y'/, ...args, '--table', 'y')
