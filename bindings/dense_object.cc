@@ -19,7 +19,10 @@ struct DenseParts {
 Napi::Function DenseObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeDense",
-      {InstanceMethod<&DenseObject::pull>("pull"), InstanceMethod<&DenseObject::push>("push"),
+      {InstanceMethod<&DenseObject::pull>("pull"),
+       InstanceMethod<&DenseObject::pull_state>("pullState"),
+       InstanceMethod<&DenseObject::state_values>("stateValues"),
+       InstanceMethod<&DenseObject::options>("options"), InstanceMethod<&DenseObject::push>("push"),
        InstanceMethod<&DenseObject::update>("update")});
 }
 
@@ -56,28 +59,73 @@ Napi::Value DenseObject::pull(const Napi::CallbackInfo& info) {
       [result](Napi::Env env) { return result->resolve(env); });
 }
 
-Napi::Value DenseObject::write(const Napi::CallbackInfo& info, const char* argument,
-                               std::function<Status(Dense&, std::span<const float>)> call) {
-  const auto values = read_floats(info[0], argument);
-  expect_length(info.Env(), argument, values.size(), dense_->size(), "the parameter's size");
-  auto buffers = lane_->take_buffers();
-  buffers->values.assign(values.begin(), values.end());
-  return lane_->submit(
+// pullState(values, state): both fresh; resolves with the pushes they have seen.
+Napi::Value DenseObject::pull_state(const Napi::CallbackInfo& info) {
+  const size_t size = dense_->size();
+  const size_t state = dense_->state_values();
+  expect_length(info.Env(), "values", read_floats(info[0], "values").size(), size,
+                "the parameter's size");
+  expect_length(info.Env(), "state", read_floats(info[1], "state").size(), state,
+                "the parameter's state");
+  struct Result {
+    FloatResult values;
+    FloatResult state;
+  };
+  const auto fresh = Napi::Boolean::New(info.Env(), true);
+  auto result = std::make_shared<Result>(FloatResult(info[0], size, fresh),
+                                         FloatResult(info[1], state, fresh));
+  return lane_->answer(
       info.This().As<Napi::Object>(),
-      [dense = dense_, buffers, call = std::move(call)] { return call(*dense, buffers->values); },
-      undefined);
-}
-
-Napi::Value DenseObject::push(const Napi::CallbackInfo& info) {
-  return write(
-      info, "gradient",
-      [options = read_push_options(info[1])](Dense& dense, std::span<const float> gradient) {
-        return dense.push(gradient, options);
+      [dense = dense_, result] {
+        return dense->pull_state(result->values.values(), result->state.values());
+      },
+      [result](Napi::Env env, uint64_t steps) {
+        result->values.resolve(env);
+        result->state.resolve(env);
+        return to_number(env, steps);
       });
 }
 
+Napi::Value DenseObject::state_values(const Napi::CallbackInfo& info) {
+  return to_number(info.Env(), dense_->state_values());
+}
+
+Napi::Value DenseObject::options(const Napi::CallbackInfo& info) {
+  return to_object(info.Env(), dense_->options());
+}
+
+// push(gradient, learningRate)
+Napi::Value DenseObject::push(const Napi::CallbackInfo& info) {
+  const auto gradient = read_floats(info[0], "gradient");
+  expect_length(info.Env(), "gradient", gradient.size(), dense_->size(), "the parameter's size");
+  auto buffers = lane_->take_buffers();
+  buffers->values.assign(gradient.begin(), gradient.end());
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [dense = dense_, buffers, options = read_push_options(info[1])] {
+        return dense->push(buffers->values, options);
+      },
+      undefined);
+}
+
+// update(values, state?, steps)
 Napi::Value DenseObject::update(const Napi::CallbackInfo& info) {
-  return write(info, "values", &Dense::update);
+  const auto values = read_floats(info[0], "values");
+  const auto state = read_optional_floats(info[1], "state");
+  expect_length(info.Env(), "values", values.size(), dense_->size(), "the parameter's size");
+  if (!info[1].IsUndefined()) {
+    expect_length(info.Env(), "state", state.size(), dense_->state_values(),
+                  "the parameter's state");
+  }
+  auto buffers = lane_->take_buffers();
+  buffers->values.assign(values.begin(), values.end());
+  buffers->weights.assign(state.begin(), state.end());
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [dense = dense_, buffers, options = read_update_options(buffers->weights, info[2])] {
+        return dense->update(buffers->values, options);
+      },
+      undefined);
 }
 
 }  // namespace hotrow::bindings

@@ -144,6 +144,10 @@ ShrinkOptions read_shrink_options(Napi::Object object) {
           .below_norm = read_double(object, "belowNorm")};
 }
 
+UpdateOptions read_update_options(std::span<const float> state, Napi::Value steps) {
+  return {.state = state, .steps = to_count(steps)};
+}
+
 Pooling read_pooling(Napi::Value value) {
   return static_cast<Pooling>(value.As<Napi::Number>().Uint32Value());
 }

@@ -5,6 +5,8 @@
 
 #include <napi.h>
 
+#include <span>
+
 #include "hotrow/options.h"
 #include "hotrow/store.h"
 
@@ -14,6 +16,11 @@ StoreOptions read_store_options(Napi::Object object);
 TableOptions read_table_options(Napi::Object object);
 DenseOptions read_dense_options(Napi::Object object);
 ShrinkOptions read_shrink_options(Napi::Object object);
+/// (state?, steps) of an update: the state is `state`'s, which must outlive the options.
+UpdateOptions read_update_options(std::span<const float> state, Napi::Value steps);
+/// Options as lib/complete.ts would have them; seeds are final.
+Napi::Object to_object(Napi::Env env, const TableOptions& options);
+Napi::Object to_object(Napi::Env env, const DenseOptions& options);
 /// A number, as lib/ gives it: the learning rate of a push, or 0.
 PushOptions read_push_options(Napi::Value learning_rate);
 /// 0 sum, 1 mean, 2 sqrtn.

@@ -55,6 +55,8 @@ Napi::Function StoreObject::define(Napi::Env env) {
                      {InstanceMethod<&StoreObject::open>("open"),
                       InstanceMethod<&StoreObject::table>("table"),
                       InstanceMethod<&StoreObject::dense>("dense"),
+                      InstanceMethod<&StoreObject::existing_table>("existingTable"),
+                      InstanceMethod<&StoreObject::existing_dense>("existingDense"),
                       InstanceMethod<&StoreObject::list>("list"),
                       InstanceMethod<&StoreObject::drop>("drop"),
                       InstanceMethod<&StoreObject::stats>("stats"),
@@ -67,6 +69,7 @@ Napi::Function StoreObject::define(Napi::Env env) {
                       InstanceMethod<&StoreObject::pin_version>("pinVersion"),
                       InstanceMethod<&StoreObject::apply>("apply"),
                       InstanceMethod<&StoreObject::refresh>("refresh"),
+                      InstanceMethod<&StoreObject::diff>("diff"),
                       InstanceMethod<&StoreObject::verify>("verify"),
                       InstanceMethod<&StoreObject::compact>("compact"),
                       InstanceMethod<&StoreObject::lookup_all>("lookupAll"),
@@ -120,6 +123,30 @@ Napi::Value StoreObject::dense(const Napi::CallbackInfo& info) {
       info.This().As<Napi::Object>(),
       [opened = opened_, name = read_string(info[0], "name"), options] {
         return opened->store->dense(name, options);
+      },
+      [opened = opened_, lane = lane_](Napi::Env env, const std::shared_ptr<Dense>& dense) {
+        return DenseObject::make(env, dense, opened->store, lane);
+      });
+}
+
+// existingTable(name)
+Napi::Value StoreObject::existing_table(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(),
+      [opened = opened_, name = read_string(info[0], "name")] {
+        return opened->store->table(name);
+      },
+      [opened = opened_, lane = lane_](Napi::Env env, const std::shared_ptr<Table>& table) {
+        return TableObject::make(env, table, opened->store, lane);
+      });
+}
+
+// existingDense(name)
+Napi::Value StoreObject::existing_dense(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(),
+      [opened = opened_, name = read_string(info[0], "name")] {
+        return opened->store->dense(name);
       },
       [opened = opened_, lane = lane_](Napi::Env env, const std::shared_ptr<Dense>& dense) {
         return DenseObject::make(env, dense, opened->store, lane);

@@ -25,6 +25,8 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value table(const Napi::CallbackInfo& info);
   Napi::Value dense(const Napi::CallbackInfo& info);
+  Napi::Value existing_table(const Napi::CallbackInfo& info);
+  Napi::Value existing_dense(const Napi::CallbackInfo& info);
   Napi::Value list(const Napi::CallbackInfo& info);
   Napi::Value drop(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
@@ -43,6 +45,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value pin_version(const Napi::CallbackInfo& info);
   Napi::Value apply(const Napi::CallbackInfo& info);
   Napi::Value refresh(const Napi::CallbackInfo& info);
+  Napi::Value diff(const Napi::CallbackInfo& info);
   Napi::Value verify(const Napi::CallbackInfo& info);
   Napi::Value compact(const Napi::CallbackInfo& info);
 
@@ -81,6 +84,7 @@ class TableObject : public Napi::ObjectWrap<TableObject> {
   Napi::Value lookup_sync_with(const Napi::CallbackInfo& info);
   Napi::Value lookup_state(const Napi::CallbackInfo& info);
   Napi::Value state_values(const Napi::CallbackInfo& info);
+  Napi::Value options(const Napi::CallbackInfo& info);
   Napi::Value lookup_pooled(const Napi::CallbackInfo& info);
   Napi::Value push(const Napi::CallbackInfo& info);
   Napi::Value push_pooled(const Napi::CallbackInfo& info);
@@ -102,9 +106,8 @@ class TableObject : public Napi::ObjectWrap<TableObject> {
                       Status (Table::*call)(KeyBatch, RowBatch, const LookupOptions&));
   static LookupArguments wishes(const Napi::CallbackInfo& info, size_t first);
   BagArguments read_bags(const Napi::CallbackInfo& info) const;
-  /// push and update: keys and one row a key, in one job.
-  Napi::Value write(const Napi::CallbackInfo& info, const char* argument,
-                    std::function<Status(Table&, KeyBatch, ConstRowBatch)> call);
+  /// keys and one row a key of push and update, copied.
+  std::shared_ptr<Buffers> read_rows(const Napi::CallbackInfo& info, const char* argument) const;
 
   std::shared_ptr<Table> table_;
   std::shared_ptr<Store> store_;
@@ -123,10 +126,11 @@ class DenseObject : public Napi::ObjectWrap<DenseObject> {
 
  private:
   Napi::Value pull(const Napi::CallbackInfo& info);
+  Napi::Value pull_state(const Napi::CallbackInfo& info);
+  Napi::Value state_values(const Napi::CallbackInfo& info);
+  Napi::Value options(const Napi::CallbackInfo& info);
   Napi::Value push(const Napi::CallbackInfo& info);
   Napi::Value update(const Napi::CallbackInfo& info);
-  Napi::Value write(const Napi::CallbackInfo& info, const char* argument,
-                    std::function<Status(Dense&, std::span<const float>)> call);
 
   std::shared_ptr<Dense> dense_;
   std::shared_ptr<Store> store_;

@@ -112,6 +112,27 @@ Napi::Value StoreObject::refresh(const Napi::CallbackInfo& info) {
       to_value);
 }
 
+// diff(from, to)
+Napi::Value StoreObject::diff(const Napi::CallbackInfo& info) {
+  return commits_->answer(
+      info.This().As<Napi::Object>(),
+      [opened = opened_, from = read_string(info[0], "from"), to = read_string(info[1], "to")] {
+        return opened->store->diff(from, to);
+      },
+      [](Napi::Env env, const std::vector<TableDiff>& diffs) {
+        Napi::Array array = Napi::Array::New(env, diffs.size());
+        for (uint32_t i = 0; i < diffs.size(); ++i) {
+          Napi::Object object = Napi::Object::New(env);
+          object.Set("name", Napi::String::New(env, diffs[i].name));
+          object.Set("added", to_number(env, diffs[i].added));
+          object.Set("removed", to_number(env, diffs[i].removed));
+          object.Set("changed", to_number(env, diffs[i].changed));
+          array.Set(i, object);
+        }
+        return array;
+      });
+}
+
 Napi::Value StoreObject::verify(const Napi::CallbackInfo& info) {
   return commits_->submit(
       info.This().As<Napi::Object>(), [opened = opened_] { return opened->store->verify(); },

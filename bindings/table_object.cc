@@ -25,25 +25,27 @@ constexpr napi_type_tag kTableTag = {0x686f74726f77a001U, 0x9d3c5b7e21f04a66U};
 }  // namespace
 
 Napi::Function TableObject::define(Napi::Env env) {
-  return DefineClass(
-      env, "NativeTable",
-      {InstanceMethod<&TableObject::lookup>("lookup"),
-       InstanceMethod<&TableObject::lookup_sync>("lookupSync"),
-       InstanceMethod<&TableObject::lookup_sync_with>("lookupSyncWith"),
-       InstanceMethod<&TableObject::lookup_state>("lookupState"),
-       InstanceMethod<&TableObject::state_values>("stateValues"),
-       InstanceMethod<&TableObject::lookup_pooled>("lookupPooled"),
-       InstanceMethod<&TableObject::push>("push"),
-       InstanceMethod<&TableObject::push_pooled>("pushPooled"),
-       InstanceMethod<&TableObject::update>("update"), InstanceMethod<&TableObject::erase>("erase"),
-       InstanceMethod<&TableObject::reserve>("reserve"),
-       InstanceMethod<&TableObject::evict>("evict"), InstanceMethod<&TableObject::shrink>("shrink"),
-       InstanceMethod<&TableObject::decay>("decay"),
-       InstanceMethod<&TableObject::set_scores>("setScores"),
-       InstanceMethod<&TableObject::take_evicted>("takeEvicted"),
-       InstanceMethod<&TableObject::scan>("scan"),
-       InstanceMethod<&TableObject::hot_keys>("hotKeys"),
-       InstanceMethod<&TableObject::stats>("stats")});
+  return DefineClass(env, "NativeTable",
+                     {InstanceMethod<&TableObject::lookup>("lookup"),
+                      InstanceMethod<&TableObject::lookup_sync>("lookupSync"),
+                      InstanceMethod<&TableObject::lookup_sync_with>("lookupSyncWith"),
+                      InstanceMethod<&TableObject::lookup_state>("lookupState"),
+                      InstanceMethod<&TableObject::state_values>("stateValues"),
+                      InstanceMethod<&TableObject::options>("options"),
+                      InstanceMethod<&TableObject::lookup_pooled>("lookupPooled"),
+                      InstanceMethod<&TableObject::push>("push"),
+                      InstanceMethod<&TableObject::push_pooled>("pushPooled"),
+                      InstanceMethod<&TableObject::update>("update"),
+                      InstanceMethod<&TableObject::erase>("erase"),
+                      InstanceMethod<&TableObject::reserve>("reserve"),
+                      InstanceMethod<&TableObject::evict>("evict"),
+                      InstanceMethod<&TableObject::shrink>("shrink"),
+                      InstanceMethod<&TableObject::decay>("decay"),
+                      InstanceMethod<&TableObject::set_scores>("setScores"),
+                      InstanceMethod<&TableObject::take_evicted>("takeEvicted"),
+                      InstanceMethod<&TableObject::scan>("scan"),
+                      InstanceMethod<&TableObject::hot_keys>("hotKeys"),
+                      InstanceMethod<&TableObject::stats>("stats")});
 }
 
 Napi::Value TableObject::make(Napi::Env env, std::shared_ptr<Table> table,
@@ -149,6 +151,10 @@ Napi::Value TableObject::state_values(const Napi::CallbackInfo& info) {
   return to_number(info.Env(), table_->state_values());
 }
 
+Napi::Value TableObject::options(const Napi::CallbackInfo& info) {
+  return to_object(info.Env(), table_->options());
+}
+
 // (keys, offsets, floats, pooling, weights?) of lookupPooled and pushPooled, whose last argument is
 // `fresh` or the learning rate.
 struct TableObject::BagArguments {
@@ -204,32 +210,45 @@ Napi::Value TableObject::push_pooled(const Napi::CallbackInfo& info) {
       undefined);
 }
 
-Napi::Value TableObject::write(const Napi::CallbackInfo& info, const char* argument,
-                               std::function<Status(Table&, KeyBatch, ConstRowBatch)> call) {
+std::shared_ptr<Buffers> TableObject::read_rows(const Napi::CallbackInfo& info,
+                                                const char* argument) const {
   const auto keys = read_keys(info[0], "keys");
   const auto rows = read_floats(info[1], argument);
   expect_rows(info.Env(), argument, rows.size(), keys.size(), dim_);
   auto buffers = lane_->take_buffers();
   buffers->keys.assign(keys.begin(), keys.end());
   buffers->values.assign(rows.begin(), rows.end());
+  return buffers;
+}
+
+// push(keys, gradients, learningRate)
+Napi::Value TableObject::push(const Napi::CallbackInfo& info) {
   return lane_->submit(
       info.This().As<Napi::Object>(),
-      [table = table_, buffers, call = std::move(call)] {
-        return call(*table, buffers->keys, buffers->values);
+      [table = table_, buffers = read_rows(info, "gradients"),
+       options = read_push_options(info[2])] {
+        return table->push(buffers->keys, buffers->values, options);
       },
       undefined);
 }
 
-Napi::Value TableObject::push(const Napi::CallbackInfo& info) {
-  return write(
-      info, "gradients",
-      [options = read_push_options(info[2])](Table& table, KeyBatch keys, ConstRowBatch gradients) {
-        return table.push(keys, gradients, options);
-      });
-}
-
+// update(keys, rows, state?, steps)
 Napi::Value TableObject::update(const Napi::CallbackInfo& info) {
-  return write(info, "rows", &Table::update);
+  auto buffers = read_rows(info, "rows");
+  const auto state = read_optional_floats(info[2], "state");
+  if (!info[2].IsUndefined()) {
+    const uint64_t width = table_->state_values();
+    expect_length(info.Env(), "state", state.size(), buffers->keys.size() * width,
+                  std::to_string(buffers->keys.size()) + " keys x " + std::to_string(width) +
+                      " values of state");
+  }
+  buffers->weights.assign(state.begin(), state.end());
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [table = table_, buffers, options = read_update_options(buffers->weights, info[3])] {
+        return table->update(buffers->keys, buffers->values, options);
+      },
+      undefined);
 }
 
 Napi::Value TableObject::erase(const Napi::CallbackInfo& info) {

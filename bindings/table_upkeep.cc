@@ -35,6 +35,7 @@ Napi::Object to_object(Napi::Env env, const TableStats& stats) {
   set("hits", stats.hits);
   set("pushes", stats.pushes);
   set("updates", stats.updates);
+  set("steps", stats.steps);
   set("created", stats.created);
   set("erased", stats.erased);
   set("skippedGradients", stats.skipped_gradients);
@@ -71,11 +72,12 @@ Napi::Object to_object(Napi::Env env, const HotKey& hot) {
   return object;
 }
 
-/// { keys, rows, next }: where the next page begins, or undefined.
+/// { keys, rows, state, next }: where the next page begins, or undefined.
 Napi::Object to_object(Napi::Env env, const ScanPage& page) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("keys", to_array(env, page.keys));
   object.Set("rows", to_array(env, page.rows));
+  object.Set("state", to_array(env, page.state));
   object.Set("next", page.next ? Napi::BigInt::New(env, *page.next) : env.Undefined());
   return object;
 }
@@ -140,13 +142,16 @@ Napi::Value TableObject::take_evicted(const Napi::CallbackInfo& info) {
       });
 }
 
-// scan(from bigint, rows)
+// scan(from bigint, rows, state)
 Napi::Value TableObject::scan(const Napi::CallbackInfo& info) {
   bool lossless = false;
   const uint64_t from = info[0].As<Napi::BigInt>().Uint64Value(&lossless);
   return lane_->answer(
       info.This().As<Napi::Object>(),
-      [table = table_, from, rows = to_count(info[1])] { return table->scan(from, rows); },
+      [table = table_, from, rows = to_count(info[1]),
+       options = ScanOptions{.state = info[2].As<Napi::Boolean>().Value()}] {
+        return table->scan(from, rows, options);
+      },
       [](Napi::Env env, const ScanPage& page) { return to_object(env, page); });
 }
 

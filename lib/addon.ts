@@ -108,6 +108,14 @@ export interface NativeVersion {
   readonly names: readonly string[]
 }
 
+/** How many rows of a table differ between two versions. */
+export interface TableDiff {
+  name: string
+  added: number
+  removed: number
+  changed: number
+}
+
 /** Figures of a store. */
 export interface StoreStats {
   /** The ceiling, in bytes. */
@@ -180,6 +188,8 @@ export interface TableStats {
   pushes: number
   /** Rows assigned. */
   updates: number
+  /** Pushes applied since the table began, Adam's t. */
+  steps: number
   /** Rows made by pushes and updates. */
   created: number
   erased: number
@@ -221,6 +231,8 @@ export interface NativeEvicted {
 export interface NativeScanPage {
   keys: BigUint64Array
   rows: Float32Array
+  /** Empty when it was not asked for. */
+  state: Float32Array
   /** Where the next page begins; undefined: this was the last. */
   next: bigint | undefined
 }
@@ -258,6 +270,7 @@ export interface NativeTable {
   ): Promise<Float32Array>
   /** Values of optimizer state a row. */
   stateValues(): number
+  options(): NativeTableOptions
   /** `pooling` must be 0, 1 or 2; `fresh` as for `lookup`. */
   lookupPooled(
     keys: BigUint64Array,
@@ -278,7 +291,13 @@ export interface NativeTable {
     weights: Floats | undefined,
     learningRate: number,
   ): Promise<void>
-  update(keys: BigUint64Array, rows: Floats): Promise<void>
+  /** `steps` must be an integer from 0 on. */
+  update(
+    keys: BigUint64Array,
+    rows: Floats,
+    state: Floats | undefined,
+    steps: number,
+  ): Promise<void>
   erase(keys: BigUint64Array): Promise<number>
   /** `rows` must be an integer from 0 on. */
   reserve(rows: number): Promise<void>
@@ -291,7 +310,7 @@ export interface NativeTable {
   /** `most` must be an integer from 0 on. */
   takeEvicted(most: number): Promise<NativeEvicted>
   /** `from` must be 0 or the `next` of a page, `rows` an integer from 0 on. */
-  scan(from: bigint, rows: number): Promise<NativeScanPage>
+  scan(from: bigint, rows: number, state: boolean): Promise<NativeScanPage>
   /** `most` must be an integer from 0 on. */
   hotKeys(most: number): Promise<HotKey[]>
   stats(): Promise<TableStats>
@@ -302,7 +321,13 @@ export interface NativeDense {
   pull(out: Floats, fresh: boolean): Promise<Float32Array>
   /** `learningRate` as for NativeTable.push. */
   push(gradient: Floats, learningRate: number): Promise<void>
-  update(values: Floats): Promise<void>
+  /** `steps` as for NativeTable. */
+  update(values: Floats, state: Floats | undefined, steps: number): Promise<void>
+  /** Fills both, which nobody else may have; resolves with the pushes that they have seen. */
+  pullState(values: Floats, state: Floats): Promise<number>
+  /** Values of optimizer state, of all rows. */
+  stateValues(): number
+  options(): NativeDenseOptions
 }
 
 /** Table, keys, `out`, and whether `out` is fresh. */
@@ -331,6 +356,8 @@ export interface NativeStore {
   table(name: string, options: NativeTableOptions): Promise<NativeTable>
   /** Options must be complete. */
   dense(name: string, options: NativeDenseOptions): Promise<NativeDense>
+  existingTable(name: string): Promise<NativeTable>
+  existingDense(name: string): Promise<NativeDense>
   list(): Promise<ParameterInfo[]>
   drop(name: string): Promise<void>
   /** Resolves when the calls made before have ended. */
@@ -347,6 +374,7 @@ export interface NativeStore {
   apply(folder: string): Promise<NativeVersion>
   /** As `commit`, it waits for nobody. */
   refresh(): Promise<NativeVersion>
+  diff(from: string, to: string): Promise<TableDiff[]>
   verify(): Promise<void>
   compact(): Promise<void>
   stats(): Promise<StoreStats>

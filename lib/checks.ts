@@ -4,7 +4,7 @@
  */
 import { types } from 'node:util'
 import { rangeError, StoreError, typeError } from './errors.ts'
-import type { LookupOptions, PushOptions } from './options.ts'
+import type { LookupOptions, PushOptions, UpdateOptions } from './options.ts'
 
 /** The fields of an object that a caller gave. */
 export type Fields = Record<string, unknown>
@@ -121,6 +121,16 @@ export function checkLearningRate(options: PushOptions | undefined, argument = '
   const rate = Math.fround(checkNumber(`${argument}learningRate`, value))
   if (Number.isFinite(rate) && rate > 0) return rate
   throw rangeError(`${argument}learningRate`, 'a finite number above 0', value)
+}
+
+/** An update's options as the addon takes them; it checks `state` itself. */
+export function checkUpdateOptions(options: UpdateOptions | undefined): {
+  state: Float32Array | undefined
+  steps: number
+} {
+  checkCallOptions(options, ['state', 'steps'])
+  const { state, steps = 0 } = options ?? {}
+  return { state, steps: checkInteger('steps', steps, 0, Number.MAX_SAFE_INTEGER) }
 }
 
 /** A lookup's options as the addon takes them; it checks `found` itself. */

@@ -10,8 +10,8 @@ import {
 } from './checks.ts'
 
 /** In the order of the enums of options.h. */
-const admissionKinds = ['all', 'count', 'bloom', 'probability']
-const policies = [
+export const admissionKinds = ['all', 'count', 'bloom', 'probability'] as const
+export const policies = [
   'none',
   'lru',
   'lfu',
@@ -21,7 +21,7 @@ const policies = [
   'smallestNorm',
   'lowestScore',
   'random',
-]
+] as const
 const admissionFields = ['kind', 'minCount', 'probability', 'capacity']
 const evictionFields = ['policy', 'maxRows', 'maxBytes', 'ttlMs', 'halfLife', 'background', 'log']
 

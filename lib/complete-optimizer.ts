@@ -5,7 +5,7 @@ import { rangeError, typeError } from './errors.ts'
 import type { OptimizerOptions } from './options.ts'
 
 /** Defaults of OptimizerOptions in options.h, in the order of its enum. */
-const optimizerKinds: readonly OptimizerOptions['kind'][] = [
+export const optimizerKinds: readonly OptimizerOptions['kind'][] = [
   'sgd',
   'adagrad',
   'rowwiseAdagrad',
@@ -26,7 +26,7 @@ const optimizerKinds: readonly OptimizerOptions['kind'][] = [
   'lars',
   'lion',
 ]
-const optimizerDefaults = {
+export const optimizerDefaults = {
   learningRate: 0.01,
   initialAccumulator: 0.1,
   epsilon: 1e-10,
@@ -45,8 +45,14 @@ const optimizerDefaults = {
   clipValue: 0,
   clipNorm: 0,
 }
-const initializerKinds = ['zeros', 'constant', 'uniform', 'normal', 'truncatedNormal'] as const
-const initializerDefaults = { value: 0, low: 0, high: 0, mean: 0, stddev: 0 }
+export const initializerKinds = [
+  'zeros',
+  'constant',
+  'uniform',
+  'normal',
+  'truncatedNormal',
+] as const
+export const initializerDefaults = { value: 0, low: 0, high: 0, mean: 0, stddev: 0 }
 const groupFields = ['firstSlot', 'lastSlot', 'rateScale', 'weightDecay', 'frozen']
 
 /** A kind and the numbers that go with it; absent numbers take their defaults. */

@@ -16,7 +16,11 @@ import type {
 } from './options.ts'
 import { checkVersion } from './versions.ts'
 
-const valueTypes = ['f32', 'f16', 'bf16', 'i8', 'i4']
+/** In the order of the enums of options.h. */
+export const valueTypes = ['f32', 'f16', 'bf16', 'i8', 'i4'] as const
+export const roundings = ['nearest', 'stochastic'] as const
+export const missings = ['initial', 'zeros'] as const
+export const nonFinites = ['reject', 'skip'] as const
 
 const storeFields = [
   'memoryBytes',
@@ -71,7 +75,7 @@ function completeCommon(fields: {
   return {
     optimizer: completeOptimizer(optimizer),
     initializer: completeInitializer(initializer),
-    nonFinite: checkChoice('nonFinite', nonFinite, ['reject', 'skip']),
+    nonFinite: checkChoice('nonFinite', nonFinite, nonFinites),
     seed: checkSeed(seed),
   }
 }
@@ -103,8 +107,8 @@ export function completeTableOptions(options: TableOptions): NativeTableOptions 
   return {
     dim: checkInteger('dim', dim, 1, 8192),
     valueType: checkChoice('valueType', valueType, valueTypes),
-    rounding: checkChoice('rounding', rounding, ['nearest', 'stochastic']),
-    missing: checkChoice('missing', missing, ['initial', 'zeros']),
+    rounding: checkChoice('rounding', rounding, roundings),
+    missing: checkChoice('missing', missing, missings),
     admission: completeAdmission(options.admission),
     eviction: completeEviction(options.eviction),
     hotKeys: checkInteger('hotKeys', hotKeys, 0, 4096),

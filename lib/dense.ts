@@ -1,8 +1,8 @@
 /** A dense parameter: f32 values of a fixed shape under a name. */
 import type { NativeDense } from './addon.ts'
-import { checkCallOptions, checkLearningRate, newFloats } from './checks.ts'
+import { checkCallOptions, checkLearningRate, checkUpdateOptions, newFloats } from './checks.ts'
 import { closedError, rejecting } from './errors.ts'
-import type { DenseOptions, PushOptions } from './options.ts'
+import type { DenseOptions, PushOptions, UpdateOptions } from './options.ts'
 import type { Owner } from './table.ts'
 
 /** A dense parameter of a store; made by `store.dense`. Buffers, order and errors as `Table`. */
@@ -54,8 +54,24 @@ export class Dense {
     return this.#call((native) => native.push(gradient, learningRate))
   }
 
-  /** Assigns all values; the optimizer's state stays. */
-  update(values: Float32Array): Promise<void> {
-    return this.#call((native) => native.update(values))
+  /** Assigns all values; the optimizer's state stays, unless `options` has it. */
+  update(values: Float32Array, options?: UpdateOptions): Promise<void> {
+    const { state, steps } = checkUpdateOptions(options)
+    return this.#call((native) => native.update(values, state, steps))
+  }
+
+  /** Values of optimizer state, of all rows: 0 for `sgd` and `sum`. */
+  get stateValues(): number {
+    return this.#native.stateValues()
+  }
+
+  /** All values with the optimizer's state and the pushes they have seen, as of one instant. */
+  pullState(): Promise<{ values: Float32Array; state: Float32Array; steps: number }> {
+    return this.#call((native) => {
+      const size = this.shape.reduce((product, n) => product * n, 1)
+      const values = newFloats(size, 1)
+      const state = newFloats(this.stateValues, 1)
+      return native.pullState(values, state).then((steps) => ({ values, state, steps }))
+    })
   }
 }

@@ -8,6 +8,7 @@ export type {
   LatencySummary,
   ParameterInfo,
   StoreStats,
+  TableDiff,
   TableStats,
 } from './addon.ts'
 export { Dense } from './dense.ts'
@@ -60,6 +61,7 @@ export type {
   ShrinkOptions,
   StoreOptions,
   TableOptions,
+  UpdateOptions,
 } from './options.ts'
 export type { EvictedPage, EvictionReason, ScanOptions, ScanPage } from './pages.ts'
 export {
@@ -102,6 +104,17 @@ export type {
 } from './requests.ts'
 export { open, Store } from './store.ts'
 export { type PoolingOptions, Table } from './table.ts'
+export {
+  type ExportFormat,
+  type ExportOptions,
+  type ExportReport,
+  type ImportFormat,
+  ImportInterruptedError,
+  type ImportNames,
+  type ImportOptions,
+  type ImportReport,
+  type TransferProgress,
+} from './transfer/types.ts'
 export type {
   CommitOptions,
   Cursor,

@@ -210,6 +210,14 @@ export interface LookupOptions {
   maxAgeMs?: number
 }
 
+/** What `update` assigns beside values: what an export has given. */
+export interface UpdateOptions {
+  /** [n * stateValues] of the optimizer, finite. By default the state of a row stays. */
+  state?: Float32Array
+  /** Pushes that the state has seen, Adam's t: from now on no fewer count as applied. */
+  steps?: number
+}
+
 /** Which rows `shrink` evicts: those of which anything given holds. */
 export interface ShrinkOptions {
   /** Unused for so long; of tables with `eviction.ttlMs`, which keep the time of each use. */

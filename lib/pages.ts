@@ -12,12 +12,16 @@ export interface ScanPage {
   keys: BigUint64Array
   /** [m * dim] */
   rows: Float32Array
+  /** [m * stateValues], where the scan asks for it. */
+  state?: Float32Array
 }
 
 /** How a table is scanned. */
 export interface ScanOptions {
   /** Rows a page, or a few more: 1 to 1,048,576. By default 1,000. */
   rows?: number
+  /** Give the optimizer's state of each row too, of the same instant. By default false. */
+  state?: boolean
   /** Ends the scan: the generator throws the signal's reason instead of the next page. */
   signal?: AbortSignal
 }
@@ -64,6 +68,7 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefin
 export async function* scanPages(
   fetch: (from: bigint) => Promise<NativeScanPage>,
   signal: AbortSignal | undefined,
+  withState: boolean,
 ): AsyncGenerator<ScanPage, void, undefined> {
   const fetchAhead = (from: bigint): Promise<NativeScanPage> => {
     const page = fetch(from)
@@ -73,9 +78,9 @@ export async function* scanPages(
   }
   let ahead: Promise<NativeScanPage> | undefined = fetchAhead(0n)
   while (ahead !== undefined) {
-    const { keys, rows, next }: NativeScanPage = await unlessAborted(ahead, signal)
+    const { keys, rows, state, next }: NativeScanPage = await unlessAborted(ahead, signal)
     ahead = next === undefined ? undefined : fetchAhead(next)
-    if (keys.length > 0) yield { keys, rows }
+    if (keys.length > 0) yield withState ? { keys, rows, state } : { keys, rows }
   }
 }
 

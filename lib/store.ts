@@ -1,5 +1,5 @@
 /** A store: tables and dense parameters under names. */
-import type { NativeStore, NativeVersion, ParameterInfo, StoreStats } from './addon.ts'
+import type { NativeStore, NativeVersion, ParameterInfo, StoreStats, TableDiff } from './addon.ts'
 import { checkInteger, checkName } from './checks.ts'
 import { completeDenseOptions, completeStoreOptions, completeTableOptions } from './complete.ts'
 import { Dense } from './dense.ts'
@@ -15,7 +15,11 @@ import {
   nativePushes,
   type PushRequest,
 } from './requests.ts'
+import { denseOptionsOf, tableOptionsOf } from './restore-options.ts'
 import { Table } from './table.ts'
+import { exportStore } from './transfer/export.ts'
+import { importStore } from './transfer/import.ts'
+import type { ExportOptions, ExportReport, ImportOptions, ImportReport } from './transfer/types.ts'
 import {
   type CommitOptions,
   checkCommit,
@@ -81,9 +85,18 @@ export class Store {
   /**
    * Opens the table `name`, creating it when there is none. Rejects with ERR_CONFLICT when it has
    * other options, naming the first that differs.
+   *
+   * @param options - left out: the table is opened as it is, ERR_NOT_FOUND when there is none
    */
-  table(name: string, options: TableOptions): Promise<Table> {
+  table(name: string, options?: TableOptions): Promise<Table> {
     checkName(name)
+    if (options === undefined) {
+      return this.#call((native) =>
+        native
+          .existingTable(name)
+          .then((its) => new Table(name, tableOptionsOf(its.options()), its, this)),
+      )
+    }
     const complete = completeTableOptions(options)
     const given = { ...options, dim: complete.dim, ...frozenParts(options) }
     return this.#call((native) =>
@@ -92,8 +105,15 @@ export class Store {
   }
 
   /** As `table`, for a dense parameter. Tables and dense parameters share one space of names. */
-  dense(name: string, options: DenseOptions): Promise<Dense> {
+  dense(name: string, options?: DenseOptions): Promise<Dense> {
     checkName(name)
+    if (options === undefined) {
+      return this.#call((native) =>
+        native
+          .existingDense(name)
+          .then((its) => new Dense(name, denseOptionsOf(its.options()), its, this)),
+      )
+    }
     const complete = completeDenseOptions(options)
     const given = { ...options, shape: complete.shape }
     return this.#call((native) =>
@@ -260,6 +280,15 @@ export class Store {
   }
 
   /**
+   * Compares every row, state included, of two versions; a table that only one of them has counts
+   * as added or removed whole.
+   */
+  diff(from: VersionLike, to: VersionLike): Promise<TableDiff[]> {
+    const versions = [checkVersion(from), checkVersion(to)] as const
+    return this.#call((native) => native.diff(...versions))
+  }
+
+  /**
    * Reads everything on disk and checks every checksum. Rejects with ERR_CORRUPTION, naming what is
    * damaged.
    */
@@ -270,6 +299,35 @@ export class Store {
   /** Merges files on disk until each row lies once: opening and reading are faster then. */
   compact(): Promise<void> {
     return this.#call((native) => native.compact())
+  }
+
+  /**
+   * Writes tables and dense parameters to files that other programs read: see docs/FORMATS.md,
+   * "Exports". Goes on beside pushes: each row is written whole, and one that stays meanwhile is in
+   * the file once, one that comes or goes once or not at all. Memory is bounded: a page of rows, or
+   * one dense parameter. The files get their place once all of them are whole; whatever fails
+   * before, an abort too, leaves nothing.
+   *
+   * Rejects with ERR_NOT_FOUND for unknown `tables`, ERR_CONFLICT when `path` is a folder that has
+   * something in it, ERR_UNSUPPORTED for `'arrow'` without the package apache-arrow, ERR_DISK_FULL
+   * and ERR_IO_ERROR, and the signal's reason.
+   *
+   * @param path - a file for `'safetensors'`, which replaces an older one; a folder for `'npy'` and
+   * `'arrow'`
+   */
+  exportTo(path: string, options: ExportOptions): Promise<ExportReport> {
+    return exportStore(this, path, options)
+  }
+
+  /**
+   * Assigns what a file or folder of another program, or of `exportTo`, holds. Tables and dense
+   * parameters that the store lacks are made. Nothing is assigned before all headers have been
+   * found right and the shapes fit: malformed files reject with ERR_INVALID_ARGUMENT, shapes that
+   * do not fit with ERR_CONFLICT. What ends an import later, an abort too, rejects with an
+   * ImportInterruptedError that says what has been assigned.
+   */
+  importFrom(path: string, options?: ImportOptions): Promise<ImportReport> {
+    return importStore(this, path, options)
   }
 
   /** Memory and counts. */

@@ -1,6 +1,7 @@
 /** A sparse table: rows of f32 values under 64-bit keys. */
 import type { HotKey, NativeTable, TableStats } from './addon.ts'
 import {
+  checkBoolean,
   checkCallOptions,
   checkChoice,
   checkInteger,
@@ -10,11 +11,18 @@ import {
   checkObject,
   checkShare,
   checkSignal,
+  checkUpdateOptions,
   countOf,
   newFloats,
 } from './checks.ts'
 import { closedError, rejecting, type StoreError, typeError } from './errors.ts'
-import type { LookupOptions, PushOptions, ShrinkOptions, TableOptions } from './options.ts'
+import type {
+  LookupOptions,
+  PushOptions,
+  ShrinkOptions,
+  TableOptions,
+  UpdateOptions,
+} from './options.ts'
 import {
   type EvictedPage,
   evictedPages,
@@ -214,14 +222,16 @@ export class Table {
   }
 
   /**
-   * Assigns rows; of equal keys the last wins. The optimizer's state of a row stays. All or
-   * nothing, as `push`.
+   * Assigns rows; of equal keys the last wins. A row that a lookup gave is kept exactly, whatever
+   * the value type. The optimizer's state of a row stays, unless `options` has it. All or nothing,
+   * as `push`.
    *
    * @param keys - [n]
    * @param rows - [n * dim]
    */
-  update(keys: BigUint64Array, rows: Float32Array): Promise<void> {
-    return this.#call((native) => native.update(keys, rows))
+  update(keys: BigUint64Array, rows: Float32Array, options?: UpdateOptions): Promise<void> {
+    const { state, steps } = checkUpdateOptions(options)
+    return this.#call((native) => native.update(keys, rows, state, steps))
   }
 
   /**
@@ -325,11 +335,13 @@ export class Table {
    * that comes or goes, once or not at all. Each row is read whole.
    */
   scan(options?: ScanOptions): AsyncGenerator<ScanPage, void, undefined> {
-    checkCallOptions(options, ['rows', 'signal'])
-    const { rows = 1000, signal } = options ?? {}
+    checkCallOptions(options, ['rows', 'state', 'signal'])
+    const { rows = 1000, signal, state = false } = options ?? {}
+    checkBoolean('state', state)
     const count = checkInteger('rows', rows, 1, maxPage)
     checkSignal('signal', signal)
-    return scanPages((from) => this.#call((native) => native.scan(from, count)), signal)
+    const fetch = (from: bigint) => this.#call((native) => native.scan(from, count, state))
+    return scanPages(fetch, signal, state)
   }
 
   /**

@@ -6,7 +6,8 @@ import { basename, join } from 'node:path'
 import { root, run } from './common/process.mjs'
 
 /** Part of every Linux with glibc that Node itself runs on. */
-const kEverywhere = /^(linux-vdso|ld-linux|libc|libm|libdl|libpthread|librt|libstdc\+\+|libgcc_s)[.-]/
+const kEverywhere =
+  /^(linux-vdso|ld-linux|libc|libm|libdl|libpthread|librt|libstdc\+\+|libgcc_s)[.-]/
 
 const [folder, name] = process.argv.slice(2)
 if (folder === undefined || name === undefined) {

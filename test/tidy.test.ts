@@ -93,6 +93,7 @@ check('lib imports Node, the loader and itself', {
   good: {
     'lib/a.ts': "import 'node:fs'\nimport x from 'node-gyp-build'\nexport * from './b.ts'\n",
     'lib/remote/redis-cluster.ts': "const x = await import('ioredis')\n",
+    'lib/transfer/arrow.ts': "import type { A } from 'apache-arrow'\nimport '../b.ts'\n",
   },
   bad: [
     { 'lib/a.ts': "import uvu from 'uvu'\n" },
@@ -100,6 +101,7 @@ check('lib imports Node, the loader and itself', {
     { 'lib/a.ts': "import './b.js'\n" },
     { 'lib/a.ts': "const x = await import('lmdb')\n" },
     { 'lib/remote/tier.ts': "const x = await import('ioredis')\n" },
+    { 'lib/a.ts': "import type { A } from 'apache-arrow'\n" },
     { 'lib/a.ts': "import fs from 'fs'\n" },
   ],
 })
@@ -193,8 +195,10 @@ check('options are the same in C++ and TypeScript', {
       'struct EvictionOptions {\n  uint64_t max_rows = 0;  ///< 0: no limit\n};',
       'struct InitializerOptions {\n  float low;\n};\n',
     ].join('\n'),
-    'native/include/hotrow/batch.h':
-      'struct LookupOptions {\n  std::optional<float> missing = std::nullopt;\n};\n',
+    'native/include/hotrow/batch.h': [
+      'struct LookupOptions {\n  std::optional<float> missing = std::nullopt;\n};',
+      'struct UpdateOptions {\n  std::span<const float> state = {};\n};\n',
+    ].join('\n'),
     'native/include/hotrow/store.h': [
       'struct TableStats {\n  uint64_t rows = 0;\n};',
       'struct ShrinkOptions {\n  uint64_t unseen_ms = 0;  ///< unused; for so long\n};\n',
@@ -209,6 +213,7 @@ check('options are the same in C++ and TypeScript', {
       'interface AdmissionOptions { minCount?: number }',
       'interface EvictionOptions { maxRows?: number }',
       'interface LookupOptions { missing?: number }',
+      'interface UpdateOptions { state?: Float32Array }',
       'interface ShrinkOptions { unseenMs?: number }',
       'type Initializer = Range\ntype Range = { low: number }\n',
     ].join('\n'),

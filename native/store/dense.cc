@@ -112,17 +112,43 @@ Status DenseParameter::push(std::span<const float> gradient, const PushOptions& 
   });
 }
 
-Status DenseParameter::update(std::span<const float> values) {
+Status DenseParameter::check_state(size_t values) const {
+  if (values == state_values()) return {};
+  return Status::invalid_argument("state: expected " + std::to_string(state_values()) +
+                                  " values, received " + std::to_string(values));
+}
+
+Result<uint64_t> DenseParameter::pull_state(std::span<float> values, std::span<float> state) {
+  return guarded([&]() -> Result<uint64_t> {
+    HOTROW_RETURN_IF_ERROR(check("values", values.size()));
+    HOTROW_RETURN_IF_ERROR(check_state(state.size()));
+    const SharedLock lock(mutex_);
+    if (closed_) return closed_status();
+    std::copy(values_.begin(), values_.end(), values.begin());
+    std::copy(state_.begin(), state_.end(), state.begin());
+    return steps_;
+  });
+}
+
+Status DenseParameter::update(std::span<const float> values, const UpdateOptions& options) {
   return guarded([&]() -> Status {
     HOTROW_RETURN_IF_ERROR(check_writable());
     HOTROW_RETURN_IF_ERROR(check("values", values.size()));
+    const std::span<const float> state = options.state;
+    if (!state.empty()) HOTROW_RETURN_IF_ERROR(check_state(state.size()));
+    if (!row_kernels().all_finite(state.data(), state.size())) {
+      return Status::invalid_argument("state: expected finite values, received NaN or infinity");
+    }
     const Result<bool> finite = check_finite("values", values);
     if (!finite.ok()) return finite.status();
     const SharedLock gate(context_.capacity_gate);
     const ExclusiveLock lock(mutex_);
     if (closed_) return closed_status();
-    changed_ |= finite.value();
-    if (finite.value()) std::copy(values.begin(), values.end(), values_.begin());
+    if (!finite.value()) return {};
+    changed_ = true;
+    std::copy(values.begin(), values.end(), values_.begin());
+    std::copy(state.begin(), state.end(), state_.begin());
+    steps_ = std::max(steps_, options.steps);
     return {};
   });
 }

@@ -33,7 +33,13 @@ class DenseParameter final : public Dense {
   Status pull(std::span<float> values) override HOTROW_EXCLUDES(mutex_);
   Status push(std::span<const float> gradient, const PushOptions& options = {}) override
       HOTROW_EXCLUDES(mutex_);
-  Status update(std::span<const float> values) override HOTROW_EXCLUDES(mutex_);
+  Status update(std::span<const float> values, const UpdateOptions& options = {}) override
+      HOTROW_EXCLUDES(mutex_);
+  uint64_t state_values() const override {
+    return size_ / columns_ * optimizer_.state_values(columns_);
+  }
+  Result<uint64_t> pull_state(std::span<float> values, std::span<float> state) override
+      HOTROW_EXCLUDES(mutex_);
 
   uint64_t memory_bytes() HOTROW_EXCLUDES(mutex_) {
     const SharedLock lock(mutex_);
@@ -69,6 +75,7 @@ class DenseParameter final : public Dense {
 
   Status check_writable() const;
   Status check(const char* argument, size_t values) const;
+  Status check_state(size_t values) const;
   /// Ok and false: the values are not finite and the options say to skip them.
   Result<bool> check_finite(const char* argument, std::span<const float> values) const;
   Status closed_status() const { return Status::closed("dense '" + name_ + "' is closed"); }

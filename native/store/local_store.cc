@@ -77,6 +77,10 @@ Status wrong_kind(std::string_view name, const char* word) {
   return Status::conflict("'" + std::string(name) + "' exists and is not a " + word);
 }
 
+Status nothing_called(std::string_view name) {
+  return Status::not_found("nothing is called '" + std::string(name) + "'");
+}
+
 /// What the newest version has under the name, or null.
 template <class Stored>
 const Stored* find_stored(const std::vector<Stored>& all, std::string_view name) {
@@ -206,6 +210,47 @@ Result<std::shared_ptr<Dense>> LocalStore::dense(std::string_view name,
   return std::shared_ptr<Dense>(std::move(dense).value());
 }
 
+Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name) {
+  TableOptions options;
+  {
+    const MutexLock lock(mutex_);
+    HOTROW_RETURN_IF_ERROR(check_open());
+    if (const Parameter* existing = find(name)) {
+      const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(existing);
+      if (table == nullptr) return wrong_kind(name, "table");
+      return std::shared_ptr<Table>(*table);
+    }
+    const StoredTable* const stored = find_stored(manifest_.tables, name);
+    if (stored == nullptr) {
+      return find_stored(manifest_.dense, name) != nullptr ? wrong_kind(name, "table")
+                                                           : nothing_called(name);
+    }
+    options = stored->options;
+  }
+  // Dropped meanwhile, it begins anew.
+  return table(name, options);
+}
+
+Result<std::shared_ptr<Dense>> LocalStore::dense(std::string_view name) {
+  DenseOptions options;
+  {
+    const MutexLock lock(mutex_);
+    HOTROW_RETURN_IF_ERROR(check_open());
+    if (const Parameter* existing = find(name)) {
+      const auto* const dense = std::get_if<std::shared_ptr<DenseParameter>>(existing);
+      if (dense == nullptr) return wrong_kind(name, "dense parameter");
+      return std::shared_ptr<Dense>(*dense);
+    }
+    const StoredDense* const stored = find_stored(manifest_.dense, name);
+    if (stored == nullptr) {
+      return find_stored(manifest_.tables, name) != nullptr ? wrong_kind(name, "dense parameter")
+                                                            : nothing_called(name);
+    }
+    options = stored->options;
+  }
+  return dense(name, options);
+}
+
 Result<SparseTable*> LocalStore::own_table(const char* argument, size_t index, Table* table) const {
   auto* const sparse = dynamic_cast<SparseTable*>(table);
   if (sparse != nullptr && &sparse->context() == &context_) return sparse;
@@ -297,7 +342,7 @@ Status LocalStore::drop_now(std::string_view name) {
     const auto found = parameters_.find(name);
     if (found == parameters_.end()) {
       if (on_disk) return {};
-      return Status::not_found("nothing is called '" + std::string(name) + "'");
+      return nothing_called(name);
     }
     dropped = std::move(found->second);
     parameters_.erase(found);

@@ -43,6 +43,8 @@ class LocalStore final : public Store {
       HOTROW_EXCLUDES(mutex_);
   Result<std::shared_ptr<Dense>> dense(std::string_view name, const DenseOptions& options) override
       HOTROW_EXCLUDES(mutex_);
+  Result<std::shared_ptr<Table>> table(std::string_view name) override HOTROW_EXCLUDES(mutex_);
+  Result<std::shared_ptr<Dense>> dense(std::string_view name) override HOTROW_EXCLUDES(mutex_);
   Status lookup_all(std::span<const TableLookup> lookups) override;
   Status push_all(std::span<const TablePush> pushes) override;
   Result<std::vector<ParameterInfo>> list() override HOTROW_EXCLUDES(mutex_);
@@ -62,6 +64,7 @@ class LocalStore final : public Store {
   Status name_version(std::string_view name, uint64_t version) override
       HOTROW_EXCLUDES(commit_mutex_);
   Status pin_version(uint64_t version, bool pinned) override HOTROW_EXCLUDES(commit_mutex_);
+  Result<std::vector<TableDiff>> diff(std::string_view from, std::string_view to) override;
   Status verify() override HOTROW_EXCLUDES(commit_mutex_);
   Status compact() override HOTROW_EXCLUDES(commit_mutex_);
   Result<StoreStats> stats() override HOTROW_EXCLUDES(mutex_);

@@ -56,6 +56,12 @@ class StoreHandle final : public Store {
                                        const DenseOptions& options) override {
     return with_store([&](LocalStore& store) { return store.dense(name, options); });
   }
+  Result<std::shared_ptr<Table>> table(std::string_view name) override {
+    return with_store([&](LocalStore& store) { return store.table(name); });
+  }
+  Result<std::shared_ptr<Dense>> dense(std::string_view name) override {
+    return with_store([&](LocalStore& store) { return store.dense(name); });
+  }
   Status lookup_all(std::span<const TableLookup> lookups) override {
     return with_store([&](LocalStore& store) { return store.lookup_all(lookups); });
   }
@@ -91,6 +97,9 @@ class StoreHandle final : public Store {
   }
   Result<VersionInfo> refresh() override {
     return with_store([&](LocalStore& store) { return store.refresh(); });
+  }
+  Result<std::vector<TableDiff>> diff(std::string_view from, std::string_view to) override {
+    return with_store([&](LocalStore& store) { return store.diff(from, to); });
   }
   Status verify() override {
     return with_store([&](LocalStore& store) { return store.verify(); });

@@ -1,5 +1,6 @@
 // Which versions a store keeps, and what they are called.
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "store/local_store.h"
@@ -152,6 +153,34 @@ void LocalStore::remove_old_versions() {
     }
     if (!stays && !names.value().holds(version)) (void)folders.remove(version);
   }
+}
+
+Result<std::vector<TableDiff>> LocalStore::diff(std::string_view from, std::string_view to) {
+  if (in_memory()) return no_versions(path_);
+  std::vector<std::unique_ptr<Engine>> engines;
+  // By table number: two tables that had one name after the other are two.
+  std::map<TableId, TableDiff> tables;
+  for (const std::string_view version : {from, to}) {
+    const auto number = resolve(version);
+    if (!number.ok()) return number.status();
+    auto engine = Engine::open_version(path_, number.value());
+    if (!engine.ok()) return engine.status();
+    const auto manifest = Manifest::parse(engine.value()->manifest());
+    if (!manifest.ok()) return manifest.status();
+    for (const StoredTable& stored : manifest.value().tables) tables[stored.id].name = stored.name;
+    engines.push_back(std::move(engine).value());
+  }
+  std::vector<TableDiff> diffs;
+  for (auto& [id, diff] : tables) {
+    HOTROW_RETURN_IF_ERROR(engines[0]->compare(
+        *engines[1], id,
+        [&](uint64_t, const Engine::Row* before, const Engine::Row* after) -> Status {
+          ++(before == nullptr ? diff.added : after == nullptr ? diff.removed : diff.changed);
+          return {};
+        }));
+    diffs.push_back(std::move(diff));
+  }
+  return diffs;
 }
 
 Status LocalStore::verify() {

@@ -135,7 +135,13 @@ class IndexedRows<IndexT>::Applier {
     // The push's number and the key make the random bits of stochastic rounding this row's alone.
     const uint64_t random = batch_.hashes[id] ^ mix64(plan_.number ^ rules_.seed());
     if (plan_.kind == PushKind::kAssign) {
-      rules_.assign(row, gradient, random);
+      rules_.assign(row, gradient, random, part_.scratch);
+      const UpdateOptions& update = plan_.update;
+      // Of assigned rows each is one of the caller's, where it lies.
+      const auto position = static_cast<size_t>(gradient - plan_.rows) / rules_.dim();
+      if (!update.state.empty()) {
+        rules_.assign_state(row, update.state.data() + position * rules_.state_values());
+      }
     } else {
       rules_.apply(row, gradient, plan_.steps->for_key(batch_.keys[id]), random, part_.scratch);
     }

@@ -41,6 +41,7 @@ std::unique_ptr<PushPlan> SparseTable::take_plan() {
   if (!plan) plan = std::make_unique<PushPlan>();
   plan->table = this;
   plan->options = {};
+  plan->update = {};
   return plan;
 }
 
@@ -111,7 +112,14 @@ class SparseTable::Gates {
   std::vector<Held> held_;
 };
 
+void SparseTable::raise_steps(uint64_t steps) {
+  uint64_t seen = steps_.load(std::memory_order_relaxed);
+  while (seen < steps && !steps_.compare_exchange_weak(seen, steps, std::memory_order_relaxed)) {
+  }
+}
+
 Status SparseTable::apply(PushPlan& plan) {
+  raise_steps(plan.update.steps);
   // A push of nothing is no step.
   const bool steps = plan.kind == PushKind::kGradient && plan.applies();
   plan.number = steps ? steps_.fetch_add(1, std::memory_order_relaxed) + 1
@@ -252,12 +260,28 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
   return status;
 }
 
-Status SparseTable::update(KeyBatch keys, ConstRowBatch rows) {
+Status SparseTable::check_state(std::span<const float> state, size_t keys) const {
+  if (state.empty()) return {};
+  const uint64_t expected = keys * rules_.state_values();
+  if (state.size() != expected) {
+    return Status::invalid_argument("state: expected " + std::to_string(expected) + " values (" +
+                                    std::to_string(keys) + " keys x " +
+                                    std::to_string(rules_.state_values()) +
+                                    " values of state), received " + std::to_string(state.size()));
+  }
+  if (row_kernels().all_finite(state.data(), state.size())) return {};
+  return Status::invalid_argument("state: expected finite values, received NaN or infinity");
+}
+
+Status SparseTable::update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options) {
   return change([&]() -> Status {
     const CallTimer timer(context_.latencies.update, keys.size());
     HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
+    HOTROW_RETURN_IF_ERROR(check_state(options.state, keys.size()));
     HOTROW_RETURN_IF_ERROR(bring(keys));
     std::unique_ptr<PushPlan> plan = take_plan();
+    plan->rows = rows.data();
+    plan->update = options;
     const Status status = collect(*plan, keys, PushKind::kAssign, rows_of(rows, options_.dim));
     return run(std::move(plan), status);
   });

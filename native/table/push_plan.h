@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "hotrow/batch.h"
 #include "hotrow/options.h"
 #include "memory/budget.h"
 #include "simd/kernels.h"
@@ -133,6 +134,9 @@ struct PushPlan {
   SparseTable* table = nullptr;
   PushKind kind = PushKind::kGradient;
   PushOptions options;
+  // Of an update: the batch's first row, and what goes with the rows.
+  const float* rows = nullptr;
+  UpdateOptions update;
   std::unique_ptr<BatchIndex> batch;
   mutable std::vector<PushPart> parts;  // at least as many as the batch has; each its thread's
   IndexShards::Counts keys_in = {};     // distinct keys by shard that the index may have to take

@@ -9,6 +9,7 @@ template <class IndexT>
 uint64_t IndexedRows<IndexT>::gather_state(const GatherRequest& request) {
   // State is read rarely: one key after the other will do.
   const size_t state = rules_.state_values();
+  const size_t dim = rules_.dim();
   const GatherValues copy = value_kernels(ValueType::kF32).gather;
   uint64_t hits = 0;
   for (size_t i = 0; i < request.keys.size(); ++i) {
@@ -19,8 +20,12 @@ uint64_t IndexedRows<IndexT>::gather_state(const GatherRequest& request) {
       const Sight sight = index_.probe(key, mix64(key));
       const bool found = sight.handle != IndexT::kNoHandle;
       if (found) {
-        const std::byte* const row = rows_.row(sight.handle) + rules_.codec().bytes();
-        copy(&row, 1, state, out, request.stride);
+        const std::byte* const row = rows_.row(sight.handle);
+        const std::byte* const its_state = row + rules_.codec().bytes();
+        copy(&its_state, 1, state, out, request.stride);
+        if (request.values != nullptr) {
+          rules_.codec().gather()(&row, 1, dim, request.values + i * dim, dim);
+        }
       } else {
         rules_.optimizer().fill_state({out, state});
       }

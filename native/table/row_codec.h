@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "hotrow/options.h"
 #include "simd/convert_kernels.h"
@@ -42,7 +43,17 @@ class RowCodec {
     }
   }
 
+  /// As encode(), but numbers that decode() has given are written so that it gives them again:
+  /// scale and bias alone, made from the least and the greatest value, can be off in the last bits.
+  /// `scratch` [dim] where values are not in place.
+  void assign(const float* in, std::byte* row, uint64_t random, std::span<float> scratch) const {
+    encode(in, row, random);
+    if (has_coefficients(type_)) settle_scale(in, row, scratch);
+  }
+
  private:
+  void settle_scale(const float* in, std::byte* row, std::span<float> scratch) const;
+
   const ValueKernels& kernels_;
   ValueType type_;
   Rounding rounding_;

@@ -28,6 +28,7 @@ struct GatherRequest {
   KeyBatch keys;
   const uint64_t* hashes = nullptr;  // [n] of the keys, or null
   float* rows = nullptr;             // row i goes to rows + i * stride
+  float* values = nullptr;           // [n, dim] of gather_state: the rows' values too, or null
   size_t stride = 0;                 // values, at least dim
   uint8_t* found = nullptr;          // [n] 1 when there was a row, or null
   const float* missing = nullptr;    // [dim] for keys without a row, or null: the table's rule
@@ -66,8 +67,8 @@ class RowMap {
   // --- Reading.
   /// Returns how many keys had a row.
   virtual uint64_t gather(const GatherRequest& request) = 0;
-  /// Optimizer state instead of values; dim is state_values() then. Keys without a row give the
-  /// state of a row that was never pushed.
+  /// Optimizer state instead of values, or of the same instant with them; dim is state_values()
+  /// then. Keys without a row give the state of a row that was never pushed, and no values.
   virtual uint64_t gather_state(const GatherRequest& request) = 0;
   /// Appends the keys of rows from hash `from` on, at least `count` unless the end comes first;
   /// returns where to go on, or nothing.

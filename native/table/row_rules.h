@@ -3,6 +3,7 @@
 #ifndef HOTROW_TABLE_ROW_RULES_H_
 #define HOTROW_TABLE_ROW_RULES_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -63,9 +64,13 @@ class RowRules {
   /// Runs the optimizer on a row. `random` is this row's at this push: see RowCodec::encode.
   void apply(std::byte* row, const float* gradient, const UpdateStep& step, uint64_t random,
              Scratch& scratch) const;
-  /// Replaces a row's values [dim]; its state stays.
-  void assign(std::byte* row, const float* values, uint64_t random) const {
-    codec_.encode(values, row, random);
+  /// Replaces a row's values [dim]; its state stays. A row that was read is kept exactly.
+  void assign(std::byte* row, const float* values, uint64_t random, Scratch& scratch) const {
+    codec_.assign(values, row, random, scratch.values);
+  }
+  /// Replaces a row's state [state_values()].
+  void assign_state(std::byte* row, const float* state) const {
+    std::copy_n(state, state_values_, state_of(row));
   }
 
  private:

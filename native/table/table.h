@@ -45,7 +45,7 @@ class SparseTable final : public Table {
   Status push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options = {}) override;
   Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                      const PushOptions& options = {}) override;
-  Status update(KeyBatch keys, ConstRowBatch rows) override;
+  Status update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options = {}) override;
   Result<uint64_t> erase(KeyBatch keys) override;
   Status reserve(uint64_t rows) override;
   Result<uint64_t> evict(uint64_t rows) override;
@@ -53,7 +53,7 @@ class SparseTable final : public Table {
   Status decay(double factor) override;
   Result<uint64_t> set_scores(KeyBatch keys, std::span<const float> scores) override;
   Result<std::vector<EvictedKey>> take_evicted(size_t most) override;
-  Result<ScanPage> scan(uint64_t from, size_t rows) override;
+  Result<ScanPage> scan(uint64_t from, size_t rows, const ScanOptions& options = {}) override;
   Result<std::vector<HotKey>> hot_keys(size_t most) override;
   Result<TableStats> stats() override;
 
@@ -147,8 +147,13 @@ class SparseTable final : public Table {
   Status check_learns() const;
   Status check_age(const LookupOptions& options) const;
   static Status check_found(const LookupOptions& options, size_t keys);
+  Status check_state(std::span<const float> state, size_t keys) const;
   Status check_bags(const BagBatch& bags, const char* name, size_t values) const;
   Moment moment() const;
+
+  // upkeep.cc
+  /// Reads the rows of a page's keys, in parallel; those that have gone drop out.
+  void read_page(ScanPage& page, bool state);
 
   // lookup.cc
   /// Looks every position up, large batches shard by shard; returns how many keys had a row.
@@ -199,6 +204,7 @@ class SparseTable final : public Table {
   static Status run_all(TableContext& context, std::span<PushPlan* const> plans);
   static Status push_together(std::span<const PushRequest> requests);
   Status apply(PushPlan& plan);
+  void raise_steps(uint64_t steps);
   Status capacity_status(const PushPlan& plan) const;
 
   const std::string name_;

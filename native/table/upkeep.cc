@@ -116,7 +116,47 @@ Result<std::vector<EvictedKey>> SparseTable::take_evicted(size_t most) {
   return call([&]() -> Result<std::vector<EvictedKey>> { return rows_->take_evicted(most); });
 }
 
-Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows) {
+void SparseTable::read_page(ScanPage& page, bool state) {
+  const size_t n = page.keys.size();
+  const size_t dim = options_.dim;
+  const size_t width = state ? rules_.state_values() : 0;
+  std::vector<uint8_t> found(n);
+  page.rows.resize(n * dim);
+  page.state.resize(n * width);
+  // Keys lie in the order of their hashes, so a part is a run of shards.
+  const uint32_t parts = context_.parts_for(n);
+  context_.pool.run(parts, [&](uint32_t part) {
+    const size_t first = n * part / parts;
+    GatherRequest request{
+        .keys = KeyBatch(page.keys).subspan(first, n * (part + 1) / parts - first),
+        .rows = page.rows.data() + first * dim,
+        .stride = dim,
+        .found = found.data() + first,
+        .counts = false};
+    if (width == 0) {
+      (void)rows_->gather(request);
+      return;
+    }
+    request.values = request.rows;
+    request.rows = page.state.data() + first * width;
+    request.stride = width;
+    (void)rows_->gather_state(request);
+  });
+  // A row may have gone since its key was seen.
+  size_t kept = 0;
+  for (size_t i = 0; i < n; ++i) {
+    if (found[i] == 0) continue;
+    page.keys[kept] = page.keys[i];
+    std::copy_n(page.rows.data() + i * dim, dim, page.rows.data() + kept * dim);
+    std::copy_n(page.state.data() + i * width, width, page.state.data() + kept * width);
+    ++kept;
+  }
+  page.keys.resize(kept);
+  page.rows.resize(kept * dim);
+  page.state.resize(kept * width);
+}
+
+Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows, const ScanOptions& options) {
   return call([&]() -> Result<ScanPage> {
     HOTROW_RETURN_IF_ERROR(wait_until_warm());
     // A page is to be a page.
@@ -127,24 +167,7 @@ Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows) {
     }
     ScanPage page;
     page.next = rows_->walk(from, rows, page.keys);
-    const size_t dim = options_.dim;
-    std::vector<uint8_t> found(page.keys.size());
-    page.rows.resize(page.keys.size() * dim);
-    (void)rows_->gather({.keys = page.keys,
-                         .rows = page.rows.data(),
-                         .stride = dim,
-                         .found = found.data(),
-                         .counts = false});
-    // A row may have gone since its key was seen.
-    size_t kept = 0;
-    for (size_t i = 0; i < found.size(); ++i) {
-      if (found[i] == 0) continue;
-      page.keys[kept] = page.keys[i];
-      std::copy_n(page.rows.data() + i * dim, dim, page.rows.data() + kept * dim);
-      ++kept;
-    }
-    page.keys.resize(kept);
-    page.rows.resize(kept * dim);
+    read_page(page, options.state);
     return page;
   });
 }
@@ -180,6 +203,7 @@ Result<TableStats> SparseTable::stats() {
     stats.pushes = counters_.pushes.load(kRelaxed);
     stats.updates = counters_.updates.load(kRelaxed);
     stats.created = counters_.created.load(kRelaxed);
+    stats.steps = steps();
     stats.erased = counters_.erased.load(kRelaxed);
     stats.skipped_gradients = counters_.skipped.load(kRelaxed);
     stats.not_admitted = counters_.not_admitted.load(kRelaxed);

@@ -1,6 +1,6 @@
 // What TypeScript may import: lib/ only Node, the loader and itself, so that a consumer gets one
-// runtime dependency, and an adaptor the client that it is for, which is an optional peer; examples
-// only what a user has, so that they can be copied.
+// runtime dependency, and optional peers where they are asked for; examples only what a user has,
+// so that they can be copied.
 
 import { dirname, join, normalize } from 'node:path'
 import ts from 'typescript'
@@ -47,12 +47,15 @@ function importRule(folder: string, bareAllowed: Allowed): Rule {
   }
 }
 
-/** Optional peers, and the adaptors that load them. */
-const kPeers = new Map([['ioredis', 'lib/remote/redis-cluster.ts']])
+/** Optional peers, and the files that may know of them; they are loaded on demand. */
+const kOptionalPeers: Record<string, RegExp> = {
+  'apache-arrow': /^lib\/transfer\/arrow(-read)?\.ts$/,
+  ioredis: /^lib\/remote\/redis-cluster\.ts$/,
+}
 
 export const libImports: Rule = importRule('lib', (specifier, path) => {
   const isOurs = specifier.startsWith('node:') || specifier === 'node-gyp-build'
-  return isOurs || kPeers.get(specifier) === path
+  return isOurs || kOptionalPeers[specifier]?.test(path) === true
 })
 
 /** `hotrow` itself, never its files; npm packages and Node. */

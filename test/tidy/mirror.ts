@@ -16,6 +16,7 @@ const kMirrors: Record<string, readonly string[]> = {
   AdmissionOptions: ['AdmissionOptions'],
   EvictionOptions: ['EvictionOptions'],
   LookupOptions: ['LookupOptions'],
+  UpdateOptions: ['UpdateOptions'],
   ShrinkOptions: ['ShrinkOptions'],
 }
 const kHeaders = ['options', 'batch', 'store'].map((name) => `native/include/hotrow/${name}.h`)

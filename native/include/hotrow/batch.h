@@ -32,6 +32,19 @@ struct LookupOptions {
   uint64_t max_age_ms = 0;
 };
 
+/// What an update assigns beside values: what an export has given.
+struct UpdateOptions {
+  /// [n, state_values()] of the optimizer, finite. Empty: the state of a row stays.
+  std::span<const float> state = {};
+  /// Pushes that the state has seen, Adam's t: from now on no fewer count as applied.
+  uint64_t steps = 0;
+};
+
+/// What a scan reads beside values.
+struct ScanOptions {
+  bool state = false;  ///< the optimizer's state of each row, of the same instant
+};
+
 /// How the rows of a bag become one. With weights u_i (1 when none are given):
 enum class Pooling : uint8_t {
   kSum,    ///< sum of u_i w_i

@@ -45,6 +45,7 @@ struct TableStats {
   uint64_t hits = 0;           ///< of them, keys that had a row
   uint64_t pushes = 0;         ///< gradients pushed, duplicates counted
   uint64_t updates = 0;        ///< rows assigned
+  uint64_t steps = 0;          ///< pushes applied since the table began, Adam's t
   uint64_t created = 0;        ///< rows made by push or update
   uint64_t erased = 0;
   uint64_t skipped_gradients = 0;  ///< rows left out by NonFinite::kSkip

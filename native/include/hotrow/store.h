@@ -47,6 +47,7 @@ struct ShrinkOptions {
 struct ScanPage {
   std::vector<uint64_t> keys;    ///< [m]
   std::vector<float> rows;       ///< [m, dim]
+  std::vector<float> state;      ///< [m, state_values()], or empty: not asked
   std::optional<uint64_t> next;  ///< where the next page begins, or none: this was the last
 };
 
@@ -87,8 +88,10 @@ class Table {
                              const PushOptions& options = {}) = 0;
 
   /// Assigns rows [n, dim]; of equal keys the last wins. The optimizer's state of an existing row
-  /// stays; a new row's starts fresh. Errors as push.
-  virtual Status update(KeyBatch keys, ConstRowBatch rows) = 0;
+  /// stays and a new row's starts fresh, unless options.state has it. A row that a lookup has given
+  /// is kept exactly, whatever the value type. Errors as push; ERR_INVALID_ARGUMENT also for state
+  /// that is not finite, whatever NonFinite says.
+  virtual Status update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options = {}) = 0;
 
   /// Removes the rows of these keys with their optimizer state; returns how many there were.
   virtual Result<uint64_t> erase(KeyBatch keys) = 0;
@@ -117,7 +120,7 @@ class Table {
   /// on. A row that stays from first page to last is given exactly once, however the table grows;
   /// one that comes or goes meanwhile, once or not at all. Each row is read atomically. A page has
   /// `rows` rows or a few more; the last may have fewer.
-  virtual Result<ScanPage> scan(uint64_t from, size_t rows) = 0;
+  virtual Result<ScanPage> scan(uint64_t from, size_t rows, const ScanOptions& options = {}) = 0;
 
   /// The `most` keys that were used most, lookups and pushes together, highest count first; from a
   /// sample, see HotKey. Fewer when fewer were seen. ERR_INVALID_ARGUMENT when the table does not
@@ -141,8 +144,14 @@ class Dense {
   virtual Status pull(std::span<float> values) = 0;
   /// Runs the optimizer with gradient [size], row by row.
   virtual Status push(std::span<const float> gradient, const PushOptions& options = {}) = 0;
-  /// Assigns all values [size]; the optimizer's state stays.
-  virtual Status update(std::span<const float> values) = 0;
+  /// Assigns all values [size]; the optimizer's state stays unless options.state has it, finite.
+  virtual Status update(std::span<const float> values, const UpdateOptions& options = {}) = 0;
+
+  /// f32 values of optimizer state, of all rows.
+  virtual uint64_t state_values() const = 0;
+  /// Copies values [size] and state [state_values()] as of one instant; returns the pushes that
+  /// they have seen.
+  virtual Result<uint64_t> pull_state(std::span<float> values, std::span<float> state) = 0;
 };
 
 /// One table's part of lookup_all.
@@ -192,6 +201,14 @@ struct VersionInfo {
   std::vector<std::string> names;
 };
 
+/// How many rows of a table differ between two versions.
+struct TableDiff {
+  std::string name;
+  uint64_t added = 0;
+  uint64_t removed = 0;
+  uint64_t changed = 0;
+};
+
 enum class ParameterKind : uint8_t { kTable, kDense };
 
 /// What a store holds under one name.
@@ -226,6 +243,11 @@ class Store {
   /// As table(), for a dense parameter. Tables and dense parameters share one space of names.
   virtual Result<std::shared_ptr<Dense>> dense(std::string_view name,
                                                const DenseOptions& options) = 0;
+
+  /// Opens what is there already, as it is. ERR_NOT_FOUND when nothing has the name, ERR_CONFLICT
+  /// when it is of the other kind.
+  virtual Result<std::shared_ptr<Table>> table(std::string_view name) = 0;
+  virtual Result<std::shared_ptr<Dense>> dense(std::string_view name) = 0;
 
   /// Several lookups in one call, each as Table::lookup.
   virtual Status lookup_all(std::span<const TableLookup> lookups) = 0;
@@ -268,6 +290,9 @@ class Store {
   /// Of a store opened for reading: goes to the newest version there is, at one instant for all
   /// calls. Cost: reads what changed.
   virtual Result<VersionInfo> refresh() = 0;
+  /// Compares every row, state included, of two versions by number or name; a table that only one
+  /// of them has counts as added or removed whole. Cost: reads both.
+  virtual Result<std::vector<TableDiff>> diff(std::string_view from, std::string_view to) = 0;
   /// Reads everything on disk and checks every checksum: ERR_CORRUPTION names what is damaged.
   virtual Status verify() = 0;
   /// Merges files on disk until each row lies once.

@@ -93,7 +93,7 @@ const wrongDim = (dim: unknown): Wrong => [
 const wrongSeed = (seed: unknown): Wrong => [{ dim: 4, seed }, 'RangeError', /^seed: expected a /]
 
 const kTables: Wrong[] = [
-  ...[undefined, null, 5, 'x', true, [], [4]].map(
+  ...[null, 5, 'x', true, [], [4]].map(
     (value): Wrong => [value, 'TypeError', /^options: expected an object, received /],
   ),
   ...[0, -1, 1.5, 8193, 2 ** 32, 2 ** 32 + 4, kNaN, kInfinity].map(wrongDim),
@@ -295,7 +295,7 @@ test('wrong options of calls are refused', async (fixture) => {
     ['out, found, missing, relaxed', (options) => table.lookup(one, options)],
     ['found, missing, relaxed', (options) => table.lookupSync(one, row, options)],
     ['out, found', (options) => table.lookupState(one, options)],
-    ['rows, signal', (options) => table.scan(options)],
+    ['rows, state, signal', (options) => table.scan(options)],
     ['unseenMs, belowUses, belowNorm', (options) => table.shrink(options)],
     ['stride', (options) => store.lookupConcat([[table, one]], options)],
     ['stride, out', (options) => store.lookupConcatSync([[table, one]], options)],
@@ -303,6 +303,8 @@ test('wrong options of calls are refused', async (fixture) => {
     ['mode, weights, learningRate', (options) => table.pushPooled(one, bag, row, options)],
     ['learningRate', (options) => table.push(one, row, options)],
     ['out', (options) => dense.pull(options)],
+    ['state, steps', (options) => table.update(one, row, options)],
+    ['state, steps', (options) => dense.update(new Float32Array(6), options)],
     ['learningRate', (options) => dense.push(new Float32Array(6), options)],
   ]
   for (const [known, call] of calls) {

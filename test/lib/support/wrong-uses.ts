@@ -50,8 +50,8 @@ export function stores(): void {
 export function tables(): void {
   // @ts-expect-error dim is needed
   drop(store.table('t', {}))
-  // @ts-expect-error options are needed
-  drop(store.table('t'))
+  // @ts-expect-error a name is needed
+  drop(store.table())
   // @ts-expect-error a number
   drop(store.table('t', { dim: '8' }))
   // @ts-expect-error no such optimizer

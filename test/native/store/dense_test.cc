@@ -88,6 +88,43 @@ TEST(Dense, EveryOptimizerByRow) {
   }
 }
 
+TEST(Dense, ACopyWithItsStateGoesOnAsTheFirstDoes) {
+  const auto store = private_store();
+  for (const OptimizerOptions& options : every_optimizer()) {
+    SCOPED_TRACE(name_of(options.kind));
+    const DenseOptions both = {.shape = {3, 7}, .optimizer = options, .initializer = uniform(1)};
+    const auto dense = must(store->dense("a", both));
+    const auto copy = must(store->dense("b", both));
+    Random random(4);
+    for (int i = 0; i < 3; ++i) must(dense->push(random.reals(21)));
+    std::vector<float> values(21);
+    std::vector<float> state(dense->state_values());
+    EXPECT_EQ(must(dense->pull_state(values, state)), 3U);
+    EXPECT_TRUE(same_bits(values, pull(*dense)));
+    must(copy->update(values, {.state = state, .steps = 3}));
+    const std::vector<float> gradient = random.reals(21);
+    must(dense->push(gradient));
+    must(copy->push(gradient));
+    EXPECT_TRUE(same_bits(pull(*copy), pull(*dense)));
+    must(store->drop("a"));
+    must(store->drop("b"));
+  }
+}
+
+TEST(Dense, WrongStateChangesNothing) {
+  const auto store = private_store();
+  const auto dense =
+      must(store->dense("w", {.shape = {2}, .optimizer = optimizer(OptimizerKind::kAdagrad)}));
+  const std::vector<float> ones = {1, 1};
+  const std::vector<float> wrong = {1, kNan};
+  constexpr StatusCode kInvalid = StatusCode::kInvalidArgument;
+  EXPECT_TRUE(fails(dense->update(ones, {.state = {wrong.data(), 1}}), kInvalid, "state"));
+  EXPECT_TRUE(fails(dense->update(ones, {.state = wrong}), kInvalid, "state"));
+  EXPECT_EQ(pull(*dense), (std::vector<float>{0, 0}));
+  std::vector<float> values(2);
+  EXPECT_TRUE(fails(dense->pull_state(values, {}).status(), kInvalid, "state"));
+}
+
 TEST(Dense, PreparedGradientsByRow) {
   const auto store = private_store();
   for (const OptimizerOptions& options : every_optimizer()) {

@@ -98,6 +98,21 @@ TEST(Store, ListsEverythingByName) {
   EXPECT_EQ(stats.rows, 2U);
 }
 
+TEST(Store, OpensWhatIsThereByItsName) {
+  const auto store = private_store();
+  const TableOptions options = {.dim = 3, .optimizer = optimizer(OptimizerKind::kAdam)};
+  must(must(store->table("t", options))->push(std::vector<uint64_t>{1}, std::vector<float>(3, 1)));
+  must(store->dense("d", {.shape = {2, 2}}));
+  EXPECT_EQ(must(store->table("t"))->options().optimizer, options.optimizer);
+  EXPECT_EQ(stats_of(*must(store->table("t"))).rows, 1U);
+  EXPECT_EQ(must(store->dense("d"))->size(), 4U);
+  EXPECT_TRUE(fails(store->table("d").status(), StatusCode::kConflict, "'d'"));
+  EXPECT_TRUE(fails(store->dense("t").status(), StatusCode::kConflict, "'t'"));
+  EXPECT_TRUE(fails(store->table("x").status(), StatusCode::kNotFound, "'x'"));
+  EXPECT_TRUE(fails(store->dense("x").status(), StatusCode::kNotFound, "'x'"));
+  EXPECT_EQ(must(store->list()).size(), 2U);
+}
+
 TEST(Store, DropFreesTheMemoryAndTheName) {
   const auto store = private_store();
   const auto table = must(store->table("t", {.dim = 64}));

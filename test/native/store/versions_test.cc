@@ -52,6 +52,26 @@ TEST(Versions, CountFromOneAndKeepTheCursor) {
   EXPECT_EQ(info.cursor, "day 3, file 7");
 }
 
+TEST(Versions, WhatIsOnDiskIsListedAndOpenedByItsName) {
+  const Folder folder;
+  {
+    const auto store = open_at(folder / "s");
+    push_some(*must(store->table("t", adam_table())), 1);
+    must(store->dense("d", {.shape = {3}}));
+    must(store->commit());
+  }
+  const auto store = open_at(folder / "s");
+  const auto all = must(store->list());
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_TRUE(fails(store->table("d").status(), StatusCode::kConflict, "'d'"));
+  EXPECT_TRUE(fails(store->dense("t").status(), StatusCode::kConflict, "'t'"));
+  const auto table = must(store->table("t"));
+  EXPECT_EQ(table->options().dim, 5U);
+  EXPECT_EQ(stats_of(*table).rows, all[1].rows);
+  EXPECT_EQ(stats_of(*table).steps, 1U);
+  EXPECT_EQ(must(store->dense("d"))->size(), 3U);
+}
+
 TEST(Versions, AReopenedStoreGoesOnBitForBit) {
   const Folder folder;
   const std::vector<uint64_t> all = range(0, 2000);

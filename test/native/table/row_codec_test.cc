@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <vector>
 
 #include "memory/slab_pool.h"
 #include "support/bits.h"
+#include "support/scale.h"
 #include "support/value_rows.h"
 
 namespace hotrow::test {
@@ -78,6 +80,42 @@ TEST(RowCodec, WhatWasReadIsWrittenBackAsItWas) {
       std::vector<float> values(33);
       codec.decode(row.data(), values.data());
       EXPECT_EQ(encode(codec, values, 2), row) << name_of(type);
+    }
+  }
+}
+
+TEST(RowCodec, AssignKeepsWhatWasReadOfEveryType) {
+  Random random(5);
+  for (const ValueType type : kEveryValueType) {
+    for (uint64_t i = 0; i < scaled(20'000); ++i) {
+      const auto dim = static_cast<uint32_t>(1 + random.below(40));
+      const RowCodec codec(type, Rounding::kNearest, dim);
+      // Ranges far below the values, where steps come near the last bits, and far above.
+      const float range = std::exp2(static_cast<float>(random.below(40)) - 30.0F);
+      const float middle = random.reals(1, -2.0F, 2.0F)[0];
+      std::vector<float> values = random.reals(dim, middle - range, middle + range);
+      std::vector<float> scratch(dim);
+      Bytes row(codec.bytes());
+      codec.encode(values.data(), row.data(), 0);
+      codec.decode(row.data(), values.data());
+      codec.assign(values.data(), row.data(), 0, scratch);
+      std::vector<float> again(dim);
+      codec.decode(row.data(), again.data());
+      ASSERT_EQ(again, values) << name_of(type) << " dim " << dim << " range " << range;
+    }
+  }
+}
+
+TEST(RowCodec, AssignOfOtherRowsIsEncode) {
+  Random random(6);
+  for (const ValueType type : kEveryValueType) {
+    for (int i = 0; i < 1000; ++i) {
+      const RowCodec codec(type, Rounding::kNearest, 24);
+      const std::vector<float> values = random.reals(24);
+      std::vector<float> scratch(24);
+      Bytes row(codec.bytes());
+      codec.assign(values.data(), row.data(), 0, scratch);
+      ASSERT_EQ(row, encode(codec, values)) << name_of(type);
     }
   }
 }

@@ -1,0 +1,17 @@
+/** All sub-commands, in the order of the help. */
+import type { Command } from './command.ts'
+import { exportCommand } from './export.ts'
+import { importCommand } from './import.ts'
+import { inspect } from './inspect.ts'
+import { compact, diff, rollback, verify, versions } from './versions.ts'
+
+export const commands: readonly Command[] = [
+  inspect,
+  versions,
+  diff,
+  verify,
+  exportCommand,
+  importCommand,
+  rollback,
+  compact,
+]
