@@ -22,7 +22,7 @@ test.before.each(async (context) => {
   const table = await store.table('user', { dim: 3, optimizer: adam() })
   await table.push(keyRange(0, 1234), filled(3702, 1))
   await store.dense('w', { shape: [2, 2] })
-  await store.commit('day 3')
+  await store.commit({ cursor: 'day 3' })
 })
 test.after.each(({ folder }) => rmSync(folder, { recursive: true, force: true }))
 
@@ -51,7 +51,7 @@ test('--version and --help', () => {
   ) as { version: string }
   assert.is(succeeds('--version'), `${version}\n`)
   assert.match(succeeds('--help'), /^usage: hotrow COMMAND/)
-  for (const command of ['inspect', 'export', 'import']) {
+  for (const command of ['inspect', 'versions', 'diff', 'verify', 'rollback', 'export']) {
     assert.match(succeeds(command, '--help'), new RegExp(`^usage: hotrow ${command} PATH`))
   }
 })
@@ -84,7 +84,7 @@ test('what is not there is not made', ({ folder, path }) => {
 
 test('inspect shows a store', ({ path }) => {
   const people = succeeds('inspect', path)
-  assert.match(people, /version 1 of 20.*, cursor 'day 3'/)
+  assert.match(people, /version 1 of 20.*, cursor "day 3"/)
   assert.match(people, /\nuser +table +3 +1,234\nw +dense +2 x 2 +0\n/)
   const shown = JSON.parse(succeeds('inspect', path, '--json', '--options'))
   assert.is(shown.version.cursor, 'day 3')
