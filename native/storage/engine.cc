@@ -2,16 +2,20 @@
 
 #include <fcntl.h>
 #include <rocksdb/db.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/sst_file_writer.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <utility>
 
+#include "base/failpoint.h"
+#include "storage/disk.h"
 #include "storage/rocks.h"
 
 namespace hotrow {
@@ -30,6 +34,24 @@ std::string family_name(TableId table) {
 Status file_status(const std::error_code& error, const std::string& what) {
   const bool full = error == std::errc::no_space_on_device;
   return {full ? StatusCode::kDiskFull : StatusCode::kIoError, what + ": " + error.message()};
+}
+
+/// The database's families; that of the manifest alone where there is no database yet.
+Status list_families(const std::string& path, std::vector<std::string>& names) {
+  std::vector<std::string> files;
+  const auto listed = disk_env()->GetChildren(path, &files);
+  HOTROW_RETURN_IF_ERROR(disk_status(listed, "'" + path + "'"));
+  if (std::ranges::find(files, "CURRENT") != files.end()) {
+    const auto status = rocksdb::DB::ListColumnFamilies(database_options(), path, &names);
+    return disk_status(status, "'" + path + "' cannot be opened");
+  }
+  // RocksDB would begin a new database and delete what is left of this one.
+  for (const std::string& file : files) {
+    if (!file.ends_with(".sst")) continue;
+    return {StatusCode::kCorruption, "'" + path + "/CURRENT' is missing beside '" + file + "'"};
+  }
+  names = {rocksdb::kDefaultColumnFamilyName};
+  return {};
 }
 
 rocksdb::Slice slice(std::span<const std::byte> bytes) {
@@ -71,7 +93,26 @@ class Engine::Lock {
   const int descriptor_;
 };
 
+/// After a failed write of its MANIFEST or of a compaction RocksDB would take no more versions
+/// until it is opened again. There is no need: the failed version or compaction is not there, and
+/// the next one writes files of its own, beginning with a new MANIFEST.
+class FailureListener final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    using Reason = rocksdb::BackgroundErrorReason;
+    const bool manifest = reason == Reason::kManifestWrite || reason == Reason::kManifestWriteNoWAL;
+    if (manifest) deletions_stopped_.store(true, std::memory_order_relaxed);
+    if (manifest || (reason == Reason::kCompaction && error->IsIOError())) *error = {};
+  }
+  /// RocksDB deletes no files since a failure; true once for each time.
+  bool deletions_stopped() { return deletions_stopped_.exchange(false, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> deletions_stopped_{false};  // publishes nothing
+};
+
 struct Engine::Database {
+  const std::shared_ptr<FailureListener> failures = std::make_shared<FailureListener>();
   std::unique_ptr<rocksdb::DB> db;
   std::map<TableId, rocksdb::ColumnFamilyHandle*> families;
 
@@ -80,20 +121,38 @@ struct Engine::Database {
   }
 
   Status open(const std::string& path) {
+    HOTROW_RETURN_IF_ERROR(make_folder(path));
     std::vector<std::string> names;
-    // Fails where there is no database yet.
-    (void)rocksdb::DB::ListColumnFamilies(database_options(), path, &names);
-    if (names.empty()) names.push_back(rocksdb::kDefaultColumnFamilyName);
+    HOTROW_RETURN_IF_ERROR(list_families(path, names));
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-    for (const std::string& name : names) descriptors.emplace_back(name, family_options());
+    // Nothing is compacted before it was checked.
+    rocksdb::ColumnFamilyOptions family_options = hotrow::family_options();
+    family_options.disable_auto_compactions = true;
+    for (const std::string& name : names) descriptors.emplace_back(name, family_options);
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* opened = nullptr;
-    const auto status = rocksdb::DB::Open(database_options(), path, descriptors, &handles, &opened);
+    rocksdb::DBOptions options = database_options();
+    options.listeners.push_back(failures);
+    const auto status = rocksdb::DB::Open(options, path, descriptors, &handles, &opened);
     HOTROW_RETURN_IF_ERROR(disk_status(status, "'" + path + "' cannot be opened"));
     db.reset(opened);
     for (size_t i = 0; i < names.size(); ++i) {
       const bool manifest = names[i] == rocksdb::kDefaultColumnFamilyName;
       families[manifest ? 0 : static_cast<TableId>(std::stoul(names[i].substr(1)))] = handles[i];
+    }
+    for (const auto& [table, family] : families) HOTROW_RETURN_IF_ERROR(check_files(family));
+    return disk_status(db->EnableAutoCompaction(handles), "'" + path + "'");
+  }
+
+  /// A file whose properties are damaged RocksDB reads as if they said nothing: rows would come out
+  /// in the wrong order.
+  Status check_files(rocksdb::ColumnFamilyHandle* family) {
+    rocksdb::TablePropertiesCollection files;
+    HOTROW_RETURN_IF_ERROR(
+        disk_status(db->GetPropertiesOfAllTables(family, &files), "'" + db->GetName() + "'"));
+    for (const auto& [file, properties] : files) {
+      if (properties != nullptr) continue;
+      return {StatusCode::kCorruption, "'" + file + "': its properties are damaged"};
     }
     return {};
   }
@@ -111,21 +170,22 @@ struct Engine::Database {
 };
 
 Engine::Engine() = default;
+std::string Engine::incoming() const { return path_ + "/" + std::string(kIncoming); }
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::open(const std::string& path) {
   std::unique_ptr<Engine> engine(new Engine);
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return file_status(error, "'" + path + "' cannot be made");
+  HOTROW_RETURN_IF_ERROR(make_folder(path));
   engine->path_ = path;
   auto lock = Lock::take(path);
   if (!lock.ok()) return lock.status();
   engine->lock_ = std::move(lock).value();
   engine->database_ = std::make_unique<Database>();
   HOTROW_RETURN_IF_ERROR(engine->database_->open(path + "/rows"));
+  failpoint("open.database");
   // Left by a process that died.
-  fs::remove_all(path + "/incoming", error);
+  std::error_code error;
+  fs::remove_all(engine->incoming(), error);
   std::string manifest;
   const auto status = engine->database_->db->Get({}, engine->database_->families.at(0),
                                                  rocksdb::Slice(kManifestKey), &manifest);
@@ -153,9 +213,10 @@ Status Engine::read(TableId table, const Visit& visit) const {
 }
 
 Result<std::unique_ptr<Engine::Version>> Engine::begin() {
+  if (database_->failures->deletions_stopped()) (void)database_->db->EnableFileDeletions(true);
   std::error_code error;
-  fs::create_directories(path_ + "/incoming", error);
-  if (error) return file_status(error, "'" + path_ + "/incoming' cannot be made");
+  fs::create_directories(incoming(), error);
+  if (error) return file_status(error, "'" + incoming() + "' cannot be made");
   return std::make_unique<Version>(*this);
 }
 
@@ -169,7 +230,7 @@ struct Engine::Version::File {
   bool empty = true;
 };
 
-Engine::Version::Version(Engine& engine) : engine_(engine), folder_(engine.path_ + "/incoming") {}
+Engine::Version::Version(Engine& engine) : engine_(engine), folder_(engine.incoming()) {}
 
 Engine::Version::~Version() {
   file_.reset();
@@ -204,6 +265,7 @@ Status Engine::Version::end_file() {
   rocksdb::ExternalSstFileInfo info;
   HOTROW_RETURN_IF_ERROR(disk_status(file->writer.Finish(&info), "'" + file->path + "'"));
   bytes_ += info.file_size;
+  failpoint("commit.file_written");
   files_[file->table].push_back(file->path);
   return {};
 }
@@ -230,8 +292,10 @@ Status Engine::Version::install(const std::string& manifest, std::span<const Tab
     argument.options.write_global_seqno = false;
     arguments.push_back(std::move(argument));
   }
+  failpoint("commit.before_install");
   HOTROW_RETURN_IF_ERROR(
       disk_status(engine_.database_->db->IngestExternalFiles(arguments), "the version"));
+  failpoint("commit.after_install");
   engine_.manifest_ = manifest;
   auto& families = engine_.database_->families;
   for (const TableId table : dropped) {
@@ -241,6 +305,7 @@ Status Engine::Version::install(const std::string& manifest, std::span<const Tab
     (void)engine_.database_->db->DropColumnFamily(family->second);
     (void)engine_.database_->db->DestroyColumnFamilyHandle(family->second);
     families.erase(family);
+    failpoint("commit.dropped");
   }
   return {};
 }

@@ -51,6 +51,8 @@ class Engine {
   class Lock;
 
   Engine();
+  /// The folder of files that are not installed.
+  std::string incoming() const;
 
   std::string path_;
   std::unique_ptr<Lock> lock_;

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstring>
 
+#include "storage/disk.h"
+
 namespace hotrow {
 
 rocksdb::ColumnFamilyOptions family_options() {
@@ -22,6 +24,9 @@ rocksdb::ColumnFamilyOptions family_options() {
 
 rocksdb::DBOptions database_options() {
   rocksdb::DBOptions options;
+  options.env = disk_env();
+  // It would not be the same database afterwards, see disk.h.
+  options.max_bgerror_resume_count = 0;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.max_background_jobs = 2;

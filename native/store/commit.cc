@@ -9,6 +9,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "memory/epoch.h"
 #include "store/local_store.h"
 
@@ -86,6 +87,7 @@ Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
   const MutexLock committing(commit_mutex_);
   auto cut = this->cut(options);
   if (!cut.ok()) return cut.status();
+  failpoint("commit.cut");
   Status written;
   try {
     written = write(*cut.value());
