@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "support/quiet_disk.h"
 #include "support/random.h"
 
 namespace hotrow::test {
@@ -34,7 +35,7 @@ enum class Fault : uint8_t {
 inline constexpr size_t kFaults = 6;
 const char* name_of(Fault fault);
 
-class FaultyDisk final : public rocksdb::FileSystemWrapper {
+class FaultyDisk final : public QuietDisk {
  public:
   explicit FaultyDisk(std::string root);
   const char* Name() const override { return "faulty"; }

@@ -1,5 +1,6 @@
 #include "support/failing_new.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <new>
 
@@ -10,8 +11,12 @@ namespace {
 constexpr int64_t kNever = -1;
 thread_local int64_t allowed = kNever;
 thread_local bool failed = false;
+std::atomic<uint64_t> largest{0};  // publishes nothing
 
 void* allocate(size_t bytes, size_t alignment) {
+  uint64_t before = largest.load(std::memory_order_relaxed);
+  while (bytes > before && !largest.compare_exchange_weak(before, bytes, std::memory_order_relaxed)) {
+  }
   if (allowed != kNever && allowed-- == 0) {
     allowed = kNever;
     failed = true;
@@ -36,6 +41,9 @@ FailingAllocation::FailingAllocation(uint64_t nth) {
 }
 FailingAllocation::~FailingAllocation() { allowed = kNever; }
 bool FailingAllocation::fired() { return failed; }
+
+uint64_t largest_allocation() { return largest.load(std::memory_order_relaxed); }
+void reset_largest_allocation() { largest.store(0, std::memory_order_relaxed); }
 
 }  // namespace hotrow::test
 

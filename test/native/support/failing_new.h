@@ -1,4 +1,4 @@
-// Makes the Nth allocation of a thread fail.
+// Makes the Nth allocation of a thread fail, and knows the largest one.
 #ifndef HOTROW_TEST_SUPPORT_FAILING_NEW_H_
 #define HOTROW_TEST_SUPPORT_FAILING_NEW_H_
 
@@ -18,6 +18,10 @@ class FailingAllocation {
   /// Has it failed?
   static bool fired();
 };
+
+/// Bytes of the largest allocation of any thread since the reset.
+uint64_t largest_allocation();
+void reset_largest_allocation();
 
 }  // namespace hotrow::test
 
