@@ -1,7 +1,5 @@
 #include "storage/rocks.h"
 
-#include <rocksdb/table.h>
-
 #include <bit>
 #include <cstring>
 
@@ -13,8 +11,8 @@ rocksdb::ColumnFamilyOptions family_options() {
   rocksdb::BlockBasedTableOptions table;
   // A row that comes back alone costs the checksum of its whole block; see docs/ARCHITECTURE.md.
   table.block_size = 4 << 10;
-  table.checksum = rocksdb::kXXH3;
-  table.format_version = 5;
+  table.checksum = kTableChecksum;
+  table.format_version = kTableFormat;
   rocksdb::ColumnFamilyOptions options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   // Rows of floats do not shrink.
