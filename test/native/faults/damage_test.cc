@@ -110,7 +110,8 @@ std::string judge(const std::string& path, bool& refused) {
   if (!opened.ok()) return known(opened.status()) ? "" : "open: " + describe(opened.status());
   Store& store = *opened.value();
   const auto info = must(store.version());
-  if (info.version > kVersions || info.cursor != (info.version == 0 ? "" : std::to_string(info.version))) {
+  if (info.version > kVersions ||
+      info.cursor != (info.version == 0 ? "" : std::to_string(info.version))) {
     return "version " + std::to_string(info.version) + " with cursor '" + info.cursor + "'";
   }
   const auto table = store.table("t", sum_table(kDim));
@@ -138,7 +139,8 @@ std::string judge(const std::string& path, bool& refused) {
 /// One case: which file, what happens to it.
 class Damage {
  public:
-  Damage(const Files& files, const Files& older, uint64_t seed) : files_(files), older_(older), random_(seed) {}
+  Damage(const Files& files, const Files& older, uint64_t seed)
+      : files_(files), older_(older), random_(seed) {}
 
   Files apply() {
     Files damaged = files_;
@@ -213,7 +215,8 @@ class Damage {
       what_ = "a block from elsewhere at " + std::to_string(at);
       const size_t from = place(bytes.size());
       const size_t n = std::min({random_.between(1, 200), bytes.size() - at, bytes.size() - from});
-      std::copy_n(std::string(bytes, from, n).begin(), n, bytes.begin() + static_cast<ptrdiff_t>(at));
+      std::copy_n(std::string(bytes, from, n).begin(), n,
+                  bytes.begin() + static_cast<ptrdiff_t>(at));
       return;
     }
     what_ = "as it was earlier";

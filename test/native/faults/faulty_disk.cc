@@ -137,8 +137,7 @@ const char* name_of(Fault fault) {
   return kNames[static_cast<size_t>(fault)];
 }
 
-FaultyDisk::FaultyDisk(std::string root)
-    : root_(plain(std::move(root))) {}
+FaultyDisk::FaultyDisk(std::string root) : root_(plain(std::move(root))) {}
 
 void FaultyDisk::arm(Fault fault, uint64_t after) {
   const std::lock_guard lock(mutex_);

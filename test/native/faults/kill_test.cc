@@ -36,16 +36,16 @@ constexpr uint64_t kGroup = 300;
 constexpr uint64_t kComing = 120;
 constexpr uint64_t kVersions = 1 << 16;
 
-constexpr const char* kFailpoints[] = {"open.database",         "commit.cut",
-                                       "commit.file_written",   "commit.before_install",
-                                       "commit.after_install",  "commit.dropped"};
+constexpr const char* kFailpoints[] = {"open.database",        "commit.cut",
+                                       "commit.file_written",  "commit.before_install",
+                                       "commit.after_install", "commit.dropped"};
 
 /// Survives the death of the child.
 struct Shared {
-  std::atomic<uint64_t> opened;      // the child is at work
-  std::atomic<uint64_t> called;      // version of the last commit called
-  std::atomic<uint64_t> told;        // and of the last that returned
-  std::atomic<uint64_t> reached;     // visits of the failpoint
+  std::atomic<uint64_t> opened;   // the child is at work
+  std::atomic<uint64_t> called;   // version of the last commit called
+  std::atomic<uint64_t> told;     // and of the last that returned
+  std::atomic<uint64_t> reached;  // visits of the failpoint
   std::array<std::atomic<uint64_t>, kClients> started;
   std::array<std::atomic<uint64_t>, kClients> finished;
   // What had finished when the commit of a version was called.
@@ -169,10 +169,10 @@ class Kill : public testing::Test {
       shared_.finished[lane].store(lanes_[lane]);
       shared_.floor[version_ % kVersions][lane].store(lanes_[lane]);
     }
-    Child child("KilledProcess.DISABLED_Commits",
-                {"HOTROW_KILL_PATH=" + path_, "HOTROW_KILL_SHARED=" + folder_ / "shared",
-                 std::string("HOTROW_KILL_POINT=") + point,
-                 "HOTROW_KILL_VISIT=" + std::to_string(visit)});
+    Child child(
+        "KilledProcess.DISABLED_Commits",
+        {"HOTROW_KILL_PATH=" + path_, "HOTROW_KILL_SHARED=" + folder_ / "shared",
+         std::string("HOTROW_KILL_POINT=") + point, "HOTROW_KILL_VISIT=" + std::to_string(visit)});
     int status = 0;
     bool ended = false;
     const auto begun = std::chrono::steady_clock::now();
@@ -198,8 +198,8 @@ class Kill : public testing::Test {
     Tables tables(path_);
     const VersionInfo found = must(tables.store->version());
     const uint64_t told = shared_.told.load();
-    ASSERT_TRUE(found.version == told || (found.version == told + 1 &&
-                                          found.version == shared_.called.load()))
+    ASSERT_TRUE(found.version == told ||
+                (found.version == told + 1 && found.version == shared_.called.load()))
         << "told of " << told << ", called " << shared_.called.load() << ", found "
         << found.version;
     version_ = found.version;

@@ -4,11 +4,14 @@
 
 #include <algorithm>
 
+#include "support/failing_new.h"
+
 namespace hotrow::test {
 
 namespace {
 
 const std::string kEvicting = "evicting";
+const StoreOptions kOptions{.memory_bytes = 256 * kMiB, .threads = 1};
 const std::string kDropped = "dropped";
 
 bool has(const std::vector<uint8_t>& found, uint64_t i) {
@@ -25,9 +28,26 @@ TableOptions PlainStore::options_of(const std::string& name) const {
 
 Status PlainStore::open(const std::string& path) {
   close();
-  auto store = Store::open(path, {.memory_bytes = 256 * kMiB, .threads = 1});
+  auto store = Store::open(path, kOptions);
   if (!store.ok()) return store.status();
   store_ = std::move(store).value();
+  return opened();
+}
+
+Status PlainStore::open(const std::string& path, uint64_t nth, bool& fired) {
+  close();
+  Result<std::shared_ptr<Store>> store = Status();
+  {
+    const OurFailingAllocation failing(nth);
+    store = Store::open(path, kOptions);
+    fired = FailingAllocation::fired();
+  }
+  if (!store.ok()) return store.status();
+  store_ = std::move(store).value();
+  return opened();
+}
+
+Status PlainStore::opened() {
   const VersionInfo version = must(store_->version());
   const uint64_t cursor = version.cursor.empty() ? 0 : std::stoull(version.cursor);
   if (versions_.empty()) versions_[0] = {};
@@ -156,7 +176,23 @@ void PlainStore::change() {
 Status PlainStore::commit() {
   const uint64_t cursor = next_cursor_++;
   versions_[cursor] = now_;
-  const auto version = store_->commit({.cursor = std::to_string(cursor)});
+  return committed(cursor, store_->commit({.cursor = std::to_string(cursor)}));
+}
+
+Status PlainStore::commit(uint64_t nth, bool& fired) {
+  const uint64_t cursor = next_cursor_++;
+  versions_[cursor] = now_;
+  const std::string text = std::to_string(cursor) + " and words that need memory of their own";
+  Result<VersionInfo> version = Status();
+  {
+    const OurFailingAllocation failing(nth);
+    version = store_->commit({.cursor = text});
+    fired = FailingAllocation::fired();
+  }
+  return committed(cursor, version);
+}
+
+Status PlainStore::committed(uint64_t cursor, const Result<VersionInfo>& version) {
   if (!version.ok()) return version.status();
   versions_ = {{cursor, now_}};
   acknowledged_ = cursor;

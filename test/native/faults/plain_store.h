@@ -23,6 +23,9 @@ class PlainStore {
   /// Opens the path, says which of the versions that may be there it is, and compares it all.
   /// The status is that of the first call that failed; then nothing is known.
   Status open(const std::string& path);
+  /// As the others, with the Nth allocation of the first call failing; `fired` says whether it did.
+  Status open(const std::string& path, uint64_t nth, bool& fired);
+  Status commit(uint64_t nth, bool& fired);
   void close();
   bool is_open() const { return store_ != nullptr; }
 
@@ -46,6 +49,8 @@ class PlainStore {
   static constexpr uint64_t kKeys = 60;
   static constexpr uint64_t kDense = 6;
 
+  Status opened();
+  Status committed(uint64_t cursor, const Result<VersionInfo>& version);
   TableOptions options_of(const std::string& name) const;
   /// Null when the store refused.
   Table* table(const std::string& name, Status& status);

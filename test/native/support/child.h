@@ -2,9 +2,9 @@
 #ifndef HOTROW_TEST_SUPPORT_CHILD_H_
 #define HOTROW_TEST_SUPPORT_CHILD_H_
 
-#include <csignal>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <stdexcept>
 #include <string>

@@ -17,6 +17,16 @@ class FailingAllocation {
 
   /// Has it failed?
   static bool fired();
+
+ protected:
+  FailingAllocation(uint64_t nth, bool ours);
+};
+
+/// As FailingAllocation, but an allocation with RocksDB's code among its callers succeeds: that
+/// library is not written to survive its failure.
+class OurFailingAllocation : public FailingAllocation {
+ public:
+  explicit OurFailingAllocation(uint64_t nth) : FailingAllocation(nth, true) {}
 };
 
 /// Bytes of the largest allocation of any thread since the reset.
