@@ -1,6 +1,7 @@
 #include "storage/disk.h"
 
 #include <atomic>
+#include <cstdarg>
 #include <map>
 #include <set>
 #include <utility>
@@ -106,6 +107,13 @@ class WrittenFile final : public rocksdb::FSWritableFileOwnerWrapper {
   Doubts* const doubts_;
 };
 
+/// RocksDB's log of its doings goes nowhere: on a full disk it would end the process.
+class Silent final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
+
 /// Files that are to become part of a database and could not be read. RocksDB reads their first and
 /// last keys, takes a failure for a file without keys, and links the file into the database.
 class Unread {
@@ -206,6 +214,11 @@ class Disk final : public rocksdb::FileSystemWrapper {
       : FileSystemWrapper(files), doubts_(*files) {}
   const char* Name() const override { return "hotrow"; }
 
+  IOStatus NewLogger(const std::string& /*path*/, const IOOptions& /*options*/,
+                     std::shared_ptr<rocksdb::Logger>* logger, IODebugContext* /*debug*/) override {
+    *logger = std::make_shared<Silent>();
+    return IOStatus::OK();
+  }
   IOStatus NewWritableFile(const std::string& path, const FileOptions& options,
                            std::unique_ptr<rocksdb::FSWritableFile>* file,
                            IODebugContext* debug) override {

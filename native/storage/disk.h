@@ -1,6 +1,6 @@
 // The file system under every database.
 //
-// RocksDB's own, with five faults of its handling of failures made good:
+// RocksDB's own, with six faults of its handling of failures made good:
 // - After a failed write of its MANIFEST it deletes the files that this very MANIFEST may already
 //   name. Here such files stay until another MANIFEST is current.
 // - An error that counts as worth trying again sends it to repair itself at a time of its own
@@ -11,6 +11,7 @@
 // - A file whose properties could not be read is read wrongly. Here it cannot be opened.
 // - A file to be ingested whose keys could not be read counts as one without keys. Here it cannot
 //   be ingested.
+// - Its log of its doings ends the process on a full disk. Here there is none.
 //
 // Threads: any.
 #ifndef HOTROW_STORAGE_DISK_H_

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstring>
 #include <filesystem>
@@ -18,6 +17,7 @@
 #include "base/failpoint.h"
 #include "storage/disk.h"
 #include "storage/rocks.h"
+#include "storage/table_file.h"
 
 namespace hotrow {
 
@@ -37,53 +37,13 @@ Status file_status(const std::error_code& error, const std::string& what) {
   return {full ? StatusCode::kDiskFull : StatusCode::kIoError, what + ": " + error.message()};
 }
 
-/// Is the end of a table's file, which no checksum covers, one that was written here? RocksDB would
-/// ask for as much memory as it says, and do without checksums if it says so.
-Status check_footer(const std::string& path) {
-  constexpr uint64_t kFooter = 53;
-  constexpr uint64_t kMagic = 0x88e241b785f4cff7U;
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  const auto size = static_cast<uint64_t>(std::max<std::streamoff>(file.tellg(), 0));
-  std::array<char, kFooter> footer = {};
-  if (size >= kFooter) {
-    file.seekg(static_cast<std::streamoff>(size - kFooter));
-    file.read(footer.data(), kFooter);
-  }
-  uint64_t magic = 0;
-  std::memcpy(&magic, footer.data() + kFooter - sizeof magic, sizeof magic);
-  // RocksDB refuses what does not end like a table; a process that died may have left some.
-  if (!file.good() || magic != kMagic) return {};
-  uint32_t format = 0;
-  std::memcpy(&format, footer.data() + kFooter - sizeof magic - sizeof format, sizeof format);
-  bool possible = footer[0] == static_cast<char>(kTableChecksum) && format == kTableFormat;
-  // Two blocks, each by its offset and size in 7 bits a byte.
-  size_t at = 1;
-  const auto next = [&] {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64 && at < kFooter; shift += 7) {
-      const auto byte = static_cast<uint8_t>(footer[at++]);
-      value |= uint64_t{byte & 0x7fU} << shift;
-      if ((byte & 0x80U) == 0) return value;
-    }
-    possible = false;
-    return value;
-  };
-  for (int block = 0; block < 2; ++block) {
-    const uint64_t offset = next();
-    const uint64_t bytes = next();
-    if (offset > size || bytes > size - offset) possible = false;
-  }
-  if (possible) return {};
-  return {StatusCode::kCorruption, "'" + path + "': its end is damaged"};
-}
-
 /// The database's families; that of the manifest alone where there is no database yet.
 Status list_families(const std::string& path, std::vector<std::string>& names) {
   std::vector<std::string> files;
   const auto listed = disk_env()->GetChildren(path, &files);
   HOTROW_RETURN_IF_ERROR(disk_status(listed, "'" + path + "'"));
   for (const std::string& file : files) {
-    if (file.ends_with(".sst")) HOTROW_RETURN_IF_ERROR(check_footer(path + "/" + file));
+    if (file.ends_with(".sst")) HOTROW_RETURN_IF_ERROR(check_table_file(path + "/" + file));
   }
   if (std::ranges::find(files, "CURRENT") != files.end()) {
     const auto status = rocksdb::DB::ListColumnFamilies(database_options(), path, &names);

@@ -30,7 +30,6 @@ rocksdb::DBOptions database_options() {
   options.max_background_jobs = 2;
   // Threads that are made anew for each table; a store has few files.
   options.max_file_opening_threads = 2;
-  options.keep_log_file_num = 2;
   return options;
 }
 
