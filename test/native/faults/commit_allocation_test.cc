@@ -5,9 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "faults/plain_store.h"
-#include "storage/disk.h"
 #include "support/fast_folder.h"
-#include "support/quiet_disk.h"
 #include "support/scale.h"
 #include "support/seed.h"
 #include "support/status.h"
@@ -17,9 +15,6 @@ namespace {
 
 class FailedAllocationOnDisk : public testing::Test {
  protected:
-  static void SetUpTestSuite() { use_file_system(std::make_shared<QuietDisk>()); }
-  static void TearDownTestSuite() { use_file_system(rocksdb::FileSystem::Default()); }
-
   FastFolder folder_;
   const std::string path_ = folder_ / "s";
 };

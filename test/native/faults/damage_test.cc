@@ -20,11 +20,9 @@
 #include <thread>
 #include <vector>
 
-#include "storage/disk.h"
 #include "support/child.h"
 #include "support/failing_new.h"
 #include "support/fast_folder.h"
-#include "support/quiet_disk.h"
 #include "support/random.h"
 #include "support/scale.h"
 #include "support/seed.h"
@@ -253,7 +251,6 @@ TEST(DamagedProcess, DISABLED_Reads) {
   const char* const place = std::getenv("HOTROW_DAMAGE");
   if (place == nullptr) GTEST_SKIP() << "started by the test beside it";
   const std::string folder = place;
-  use_file_system(std::make_shared<QuietDisk>());
   Shared& shared = *map_shared(folder + "/shared");
   const Files files = read_files(folder + "/whole");
   const Files older = read_files(folder + "/older");
@@ -351,7 +348,7 @@ TEST_F(DamagedFiles, GiveAnErrorOrTheRowsOfAVersion) {
   whole_ = read_files(folder_ / "whole");
   older_ = read_files(folder_ / "older");
   const uint64_t seed = test_seed("DamagedFiles.GiveAnErrorOrTheRowsOfAVersion");
-  const uint64_t cases = scaled(10'000);
+  const uint64_t cases = scaled(2500);
   run(seed, 0, cases);
   std::printf("%llu cases, %llu refused or older\n", static_cast<unsigned long long>(cases),
               static_cast<unsigned long long>(shared_.refused.load()));

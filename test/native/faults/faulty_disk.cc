@@ -137,7 +137,8 @@ const char* name_of(Fault fault) {
   return kNames[static_cast<size_t>(fault)];
 }
 
-FaultyDisk::FaultyDisk(std::string root) : root_(plain(std::move(root))) {}
+FaultyDisk::FaultyDisk(std::string root)
+    : FileSystemWrapper(rocksdb::FileSystem::Default()), root_(plain(std::move(root))) {}
 
 void FaultyDisk::arm(Fault fault, uint64_t after) {
   const std::lock_guard lock(mutex_);
@@ -294,7 +295,7 @@ IOStatus FaultyDisk::NewSequentialFile(const std::string& path, const FileOption
                                        std::unique_ptr<rocksdb::FSSequentialFile>* file,
                                        IODebugContext* debug) {
   if (const auto fault = next(Call::kRead)) return error_of(*fault);
-  const IOStatus status = QuietDisk::NewSequentialFile(path, options, file, debug);
+  const IOStatus status = FileSystemWrapper::NewSequentialFile(path, options, file, debug);
   if (status.ok()) *file = std::make_unique<ReadInOrder>(std::move(*file), *this);
   return status;
 }
@@ -303,7 +304,7 @@ IOStatus FaultyDisk::NewRandomAccessFile(const std::string& path, const FileOpti
                                          std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
                                          IODebugContext* debug) {
   if (const auto fault = next(Call::kRead)) return error_of(*fault);
-  const IOStatus status = QuietDisk::NewRandomAccessFile(path, options, file, debug);
+  const IOStatus status = FileSystemWrapper::NewRandomAccessFile(path, options, file, debug);
   if (status.ok()) *file = std::make_unique<ReadAnywhere>(std::move(*file), *this);
   return status;
 }
@@ -312,7 +313,7 @@ IOStatus FaultyDisk::NewWritableFile(const std::string& path, const FileOptions&
                                      std::unique_ptr<rocksdb::FSWritableFile>* file,
                                      IODebugContext* debug) {
   if (const auto fault = next(Call::kOther)) return error_of(*fault);
-  const IOStatus status = QuietDisk::NewWritableFile(path, options, file, debug);
+  const IOStatus status = FileSystemWrapper::NewWritableFile(path, options, file, debug);
   if (!status.ok()) return status;
   const std::string name = plain(path);
   auto node = std::make_shared<Node>();
@@ -325,7 +326,7 @@ IOStatus FaultyDisk::ReopenWritableFile(const std::string& path, const FileOptio
                                         std::unique_ptr<rocksdb::FSWritableFile>* file,
                                         IODebugContext* debug) {
   if (const auto fault = next(Call::kOther)) return error_of(*fault);
-  const IOStatus status = QuietDisk::ReopenWritableFile(path, options, file, debug);
+  const IOStatus status = FileSystemWrapper::ReopenWritableFile(path, options, file, debug);
   if (!status.ok()) return status;
   const std::string name = plain(path);
   *file = std::make_unique<Written>(std::move(*file), *this, name, node_of(name));
@@ -336,7 +337,7 @@ IOStatus FaultyDisk::NewDirectory(const std::string& path, const IOOptions& opti
                                   std::unique_ptr<rocksdb::FSDirectory>* folder,
                                   IODebugContext* debug) {
   if (const auto fault = next(Call::kRead)) return error_of(*fault);
-  const IOStatus status = QuietDisk::NewDirectory(path, options, folder, debug);
+  const IOStatus status = FileSystemWrapper::NewDirectory(path, options, folder, debug);
   if (status.ok()) {
     *folder = std::make_unique<SyncedFolder>(std::move(*folder), *this, plain(path));
   }
@@ -346,7 +347,7 @@ IOStatus FaultyDisk::NewDirectory(const std::string& path, const IOOptions& opti
 IOStatus FaultyDisk::CreateDir(const std::string& path, const IOOptions& options,
                                IODebugContext* debug) {
   if (const auto fault = next(Call::kOther)) return error_of(*fault);
-  const IOStatus status = QuietDisk::CreateDir(path, options, debug);
+  const IOStatus status = FileSystemWrapper::CreateDir(path, options, debug);
   if (status.ok()) change("", plain(path), std::make_shared<Node>(Node{"", false, true}));
   return status;
 }
@@ -362,7 +363,7 @@ IOStatus FaultyDisk::DeleteFile(const std::string& path, const IOOptions& option
   const auto fault = next(Call::kOther);
   // Deleting needs no space.
   if (fault && *fault != Fault::kNoSpace) return error_of(*fault);
-  const IOStatus status = QuietDisk::DeleteFile(path, options, debug);
+  const IOStatus status = FileSystemWrapper::DeleteFile(path, options, debug);
   if (status.ok()) change(plain(path), "", nullptr);
   return status;
 }
@@ -370,7 +371,7 @@ IOStatus FaultyDisk::DeleteFile(const std::string& path, const IOOptions& option
 IOStatus FaultyDisk::DeleteDir(const std::string& path, const IOOptions& options,
                                IODebugContext* debug) {
   if (const auto fault = next(Call::kOther)) return error_of(*fault);
-  const IOStatus status = QuietDisk::DeleteDir(path, options, debug);
+  const IOStatus status = FileSystemWrapper::DeleteDir(path, options, debug);
   if (status.ok()) change(plain(path), "", nullptr);
   return status;
 }
@@ -378,7 +379,7 @@ IOStatus FaultyDisk::DeleteDir(const std::string& path, const IOOptions& options
 IOStatus FaultyDisk::RenameFile(const std::string& from, const std::string& to,
                                 const IOOptions& options, IODebugContext* debug) {
   if (const auto fault = next(Call::kOther)) return error_of(*fault);
-  const IOStatus status = QuietDisk::RenameFile(from, to, options, debug);
+  const IOStatus status = FileSystemWrapper::RenameFile(from, to, options, debug);
   if (status.ok()) change(plain(from), plain(to), node_of(plain(from)));
   return status;
 }
@@ -386,7 +387,7 @@ IOStatus FaultyDisk::RenameFile(const std::string& from, const std::string& to,
 IOStatus FaultyDisk::LinkFile(const std::string& from, const std::string& to,
                               const IOOptions& options, IODebugContext* debug) {
   if (const auto fault = next(Call::kOther)) return error_of(*fault);
-  const IOStatus status = QuietDisk::LinkFile(from, to, options, debug);
+  const IOStatus status = FileSystemWrapper::LinkFile(from, to, options, debug);
   if (status.ok()) change("", plain(to), node_of(plain(from)));
   return status;
 }

@@ -19,7 +19,6 @@
 #include <string>
 #include <vector>
 
-#include "support/quiet_disk.h"
 #include "support/random.h"
 
 namespace hotrow::test {
@@ -35,7 +34,7 @@ enum class Fault : uint8_t {
 inline constexpr size_t kFaults = 6;
 const char* name_of(Fault fault);
 
-class FaultyDisk final : public QuietDisk {
+class FaultyDisk final : public rocksdb::FileSystemWrapper {
  public:
   explicit FaultyDisk(std::string root);
   const char* Name() const override { return "faulty"; }

@@ -19,10 +19,8 @@
 #include <vector>
 
 #include "base/failpoint.h"
-#include "storage/disk.h"
 #include "support/child.h"
 #include "support/fast_folder.h"
-#include "support/quiet_disk.h"
 #include "support/random.h"
 #include "support/scale.h"
 #include "support/seed.h"
@@ -131,7 +129,6 @@ TEST(KilledProcess, DISABLED_Commits) {
   const char* const path = std::getenv("HOTROW_KILL_PATH");
   if (path == nullptr) GTEST_SKIP() << "started by the tests beside it";
   Shared& shared = *(shared_of_child = map_shared(std::getenv("HOTROW_KILL_SHARED")));
-  use_file_system(std::make_shared<QuietDisk>());
   deadly_point = std::getenv("HOTROW_KILL_POINT");
   deadly_visit = std::strtoull(std::getenv("HOTROW_KILL_VISIT"), nullptr, 10);
   failpoint_hook.store(visit);
