@@ -46,6 +46,9 @@ constexpr uint64_t multiply_high(uint64_t a, uint64_t b) {
 /// The default seed of a table or dense parameter: XXH64 of its name, never 0.
 uint64_t seed_of_name(std::string_view name);
 
+/// XXH3 of some bytes.
+uint64_t xxh3(std::string_view bytes);
+
 }  // namespace hotrow
 
 #endif  // HOTROW_BASE_HASH_H_

@@ -1,9 +1,15 @@
 #include "storage/database.h"
 
+#include <rocksdb/listener.h>
+
+#include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <utility>
 
+#include "storage/disk.h"
 #include "storage/rocks.h"
+#include "storage/table_file.h"
 
 namespace hotrow {
 
@@ -24,6 +30,27 @@ Result<TableId> table_of(const std::string& family) {
   return Status(StatusCode::kCorruption, "a column family '" + family + "' that is none of ours");
 }
 
+/// The database's families; that of the manifest alone where there is no database yet.
+Status list_families(const std::string& path, std::vector<std::string>& names) {
+  std::vector<std::string> files;
+  const auto listed = disk_env()->GetChildren(path, &files);
+  HOTROW_RETURN_IF_ERROR(disk_status(listed, "'" + path + "'"));
+  for (const std::string& file : files) {
+    if (file.ends_with(".sst")) HOTROW_RETURN_IF_ERROR(check_table_file(path + "/" + file));
+  }
+  if (std::ranges::find(files, "CURRENT") != files.end()) {
+    const auto status = rocksdb::DB::ListColumnFamilies(database_options(), path, &names);
+    return disk_status(status, "'" + path + "' cannot be opened");
+  }
+  // RocksDB would begin a new database and delete what is left of this one.
+  for (const std::string& file : files) {
+    if (!file.ends_with(".sst")) continue;
+    return {StatusCode::kCorruption, "'" + path + "/CURRENT' is missing beside '" + file + "'"};
+  }
+  names = {rocksdb::kDefaultColumnFamilyName};
+  return {};
+}
+
 }  // namespace
 
 Engine::Database::~Database() {
@@ -31,23 +58,56 @@ Engine::Database::~Database() {
   for (const auto& [table, family] : families_) (void)db->DestroyColumnFamilyHandle(family);
 }
 
+/// After a failed write of its MANIFEST or of a compaction RocksDB would take no more versions
+/// until it is opened again. There is no need: the failed version or compaction is not there, and
+/// the next one writes files of its own, beginning with a new MANIFEST.
+class Engine::Database::FailureListener final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    using Reason = rocksdb::BackgroundErrorReason;
+    const bool manifest = reason == Reason::kManifestWrite || reason == Reason::kManifestWriteNoWAL;
+    if (manifest) deletions_stopped_.store(true, std::memory_order_relaxed);
+    if (manifest || (reason == Reason::kCompaction && error->IsIOError())) *error = {};
+  }
+  /// RocksDB deletes no files since a failure; true once for each time.
+  bool deletions_stopped() { return deletions_stopped_.exchange(false, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> deletions_stopped_{false};  // publishes nothing
+};
+
+void Engine::Database::delete_files_again() {
+  if (failures_ && failures_->deletions_stopped()) (void)db->EnableFileDeletions(true);
+}
+
 Status Engine::Database::open(const std::string& path, bool for_writing) {
+  if (for_writing) HOTROW_RETURN_IF_ERROR(make_folder(path));
+  std::vector<std::string> names;
+  HOTROW_RETURN_IF_ERROR(list_families(path, names));
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  // Nothing is compacted before it was checked.
+  rocksdb::ColumnFamilyOptions family_options = hotrow::family_options();
+  family_options.disable_auto_compactions = true;
+  for (const std::string& name : names) descriptors.emplace_back(name, family_options);
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* opened = nullptr;
   rocksdb::DBOptions options = database_options();
   options.create_if_missing = for_writing;
   options.create_missing_column_families = for_writing;
-  std::vector<std::string> names;
-  // Fails where there is no database yet.
-  (void)rocksdb::DB::ListColumnFamilies(options, path, &names);
-  if (names.empty()) names.push_back(rocksdb::kDefaultColumnFamilyName);
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (const std::string& name : names) descriptors.emplace_back(name, family_options());
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* opened = nullptr;
+  failures_ = std::make_shared<FailureListener>();
+  options.listeners.push_back(failures_);
   const auto status =
       for_writing ? rocksdb::DB::Open(options, path, descriptors, &handles, &opened)
                   : rocksdb::DB::OpenForReadOnly(options, path, descriptors, &handles, &opened);
   HOTROW_RETURN_IF_ERROR(disk_status(status, "'" + path + "' cannot be opened"));
   db.reset(opened);
+  HOTROW_RETURN_IF_ERROR(take_families(names, handles));
+  for (auto* const family : handles) HOTROW_RETURN_IF_ERROR(check_files(*db, family));
+  return for_writing ? disk_status(db->EnableAutoCompaction(handles), "'" + path + "'") : Status();
+}
+
+Status Engine::Database::take_families(const std::vector<std::string>& names,
+                                       const std::vector<rocksdb::ColumnFamilyHandle*>& handles) {
   const MutexLock lock(mutex_);
   Status strange;
   for (size_t i = 0; i < names.size(); ++i) {
@@ -60,6 +120,19 @@ Status Engine::Database::open(const std::string& path, bool for_writing) {
     }
   }
   return strange;
+}
+
+// A file whose properties are damaged RocksDB reads as if they said nothing: rows would come out in
+// the wrong order.
+Status Engine::Database::check_files(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family) {
+  rocksdb::TablePropertiesCollection files;
+  HOTROW_RETURN_IF_ERROR(
+      disk_status(db.GetPropertiesOfAllTables(family, &files), "'" + db.GetName() + "'"));
+  for (const auto& [file, properties] : files) {
+    if (properties != nullptr) continue;
+    return {StatusCode::kCorruption, "'" + file + "': its properties are damaged"};
+  }
+  return {};
 }
 
 rocksdb::ColumnFamilyHandle* Engine::Database::find(TableId table) {

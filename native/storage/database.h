@@ -32,8 +32,18 @@ struct Engine::Database {
   /// Numbers of all families.
   std::vector<TableId> tables() HOTROW_EXCLUDES(mutex_);
   void drop(TableId table) HOTROW_EXCLUDES(mutex_);
+  /// After a failure RocksDB deletes none of the files that nobody needs any more, until now.
+  void delete_files_again();
 
  private:
+  class FailureListener;
+
+  static Status check_files(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family);
+  Status take_families(const std::vector<std::string>& names,
+                       const std::vector<rocksdb::ColumnFamilyHandle*>& handles)
+      HOTROW_EXCLUDES(mutex_);
+
+  std::shared_ptr<FailureListener> failures_;
   Mutex mutex_;
   std::map<TableId, rocksdb::ColumnFamilyHandle*> families_ HOTROW_GUARDED_BY(mutex_);
 };

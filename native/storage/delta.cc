@@ -24,10 +24,26 @@ Status damaged(const std::string& file, const std::string& what) {
   return {StatusCode::kCorruption, "'" + file + "': " + what};
 }
 
-Json to_json(const DeltaFile& file) {
-  return {{"table", file.table},           {"name", file.name},
-          {"bytes", file.bytes},           {"rows", file.rows},
-          {"tombstones", file.tombstones}, {"checksum", file.checksum}};
+std::string quoted(const std::string& text) {
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string number(const char* name, uint64_t value) {
+  return std::string(1, '"') + name + "\":" + std::to_string(value) + ",";
+}
+
+std::string to_text(const DeltaFile& file) {
+  return "{" + number("table", file.table) + number("bytes", file.bytes) +
+         number("rows", file.rows) + number("tombstones", file.tombstones) +
+         "\"name\":" + quoted(file.name) + ",\"checksum\":" + quoted(file.checksum) + "}";
+}
+
+/// The texts of all, between brackets.
+template <class T, class ToText>
+std::string list(const std::vector<T>& all, const ToText& to_text) {
+  std::string text;
+  for (const T& each : all) text += (text.empty() ? "" : ",") + to_text(each);
+  return "[" + text + "]";
 }
 
 DeltaFile file_of(const Json& json) {
@@ -52,12 +68,15 @@ uint64_t Delta::bytes() const {
   return sum;
 }
 
+// By hand: the library's objects need memory to be destroyed, and end the process when there is
+// none.
 Status Delta::write(const std::string& folder) const {
-  Json json{{"format", kFormat},     {"run", run},         {"version", version},
-            {"parent", parent},      {"dropped", dropped}, {"manifest", manifest},
-            {"files", Json::array()}};
-  for (const DeltaFile& file : files) json["files"].push_back(to_json(file));
-  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text =
+      "{" + number("format", kFormat) + number("version", version) + number("parent", parent) +
+      "\"run\":" + quoted(run) +
+      ",\"dropped\":" + list(dropped, [](TableId id) { return std::to_string(id); }) +
+      ",\"files\":" + list(files, [](const DeltaFile& file) { return to_text(file); }) +
+      ",\"manifest\":" + quoted(manifest) + "}";
   return write_text(folder + std::string(kDescription), text + "\n" + checksum_of(text) + "\n");
 }
 

@@ -10,7 +10,9 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "storage/database.h"
+#include "storage/disk.h"
 #include "storage/rocks.h"
 
 namespace hotrow {
@@ -56,6 +58,7 @@ rocksdb::ReadOptions scan_options() {
 
 Engine::Engine(const std::string& path) : path_(path), versions_(path) {}
 Engine::~Engine() = default;
+std::string Engine::incoming() const { return path_ + "/" + std::string(kIncoming); }
 
 Status Engine::open_database(const std::string& folder, bool for_writing) {
   database_ = std::make_unique<Database>();
@@ -67,14 +70,15 @@ Status Engine::open_database(const std::string& folder, bool for_writing) {
 
 Result<std::unique_ptr<Engine>> Engine::open(const std::string& path) {
   std::unique_ptr<Engine> engine(new Engine(path));
-  HOTROW_RETURN_IF_ERROR(make_folders(path));
+  HOTROW_RETURN_IF_ERROR(make_folder(path));
   auto lock = lock_for_writing(path);
   if (!lock.ok()) return lock.status();
   engine->lock_ = std::move(lock).value();
   HOTROW_RETURN_IF_ERROR(engine->open_database(path + "/rows", true));
+  failpoint("open.database");
   // Left by a process that died.
   std::error_code ignored;
-  fs::remove_all(path + "/incoming", ignored);
+  fs::remove_all(engine->incoming(), ignored);
   return engine;
 }
 
@@ -191,14 +195,17 @@ Status Engine::compact() {
 }
 
 Result<std::unique_ptr<Engine::Version>> Engine::begin() {
-  HOTROW_RETURN_IF_ERROR(make_folders(path_ + "/incoming"));
+  database_->delete_files_again();
+  std::error_code error;
+  fs::create_directories(incoming(), error);
+  if (error) return file_status(error, "'" + incoming() + "' cannot be made");
   return std::make_unique<Version>(*this);
 }
 
 Status Engine::keep(uint64_t version) {
   std::error_code error;
   if (version == 0 || fs::exists(versions_.rows(version), error)) return {};
-  HOTROW_RETURN_IF_ERROR(make_folders(versions_.fresh_delta(version)));
+  HOTROW_RETURN_IF_ERROR(make_folder(versions_.fresh_delta(version)));
   fs::remove_all(versions_.fresh_rows(version), error);
   rocksdb::Checkpoint* made = nullptr;
   HOTROW_RETURN_IF_ERROR(

@@ -68,6 +68,8 @@ class Engine {
   struct Database;
 
   explicit Engine(const std::string& path);
+  /// The folder of files that are not installed.
+  std::string incoming() const;
   Status open_database(const std::string& folder, bool for_writing);
 
   const std::string path_;

@@ -64,12 +64,6 @@ Status last_file_status(const std::string& what) {
   return file_status({errno, std::generic_category()}, what);
 }
 
-Status make_folders(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  return error ? file_status(error, "'" + path + "' cannot be made") : Status();
-}
-
 Status sync_folder(const std::string& path) {
   const Descriptor folder(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder.ok() && ::fsync(folder.get()) == 0) return {};

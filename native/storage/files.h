@@ -15,7 +15,6 @@ Status file_status(const std::error_code& error, const std::string& what);
 /// Of errno.
 Status last_file_status(const std::string& what);
 
-Status make_folders(const std::string& path);
 /// What was written into the folder survives the death of the machine.
 Status sync_folder(const std::string& path);
 

@@ -1,9 +1,9 @@
 #include "storage/rocks.h"
 
-#include <rocksdb/table.h>
-
 #include <bit>
 #include <cstring>
+
+#include "storage/disk.h"
 
 namespace hotrow {
 
@@ -11,8 +11,8 @@ rocksdb::ColumnFamilyOptions family_options() {
   rocksdb::BlockBasedTableOptions table;
   // A row that comes back alone costs the checksum of its whole block; see docs/ARCHITECTURE.md.
   table.block_size = 4 << 10;
-  table.checksum = rocksdb::kXXH3;
-  table.format_version = 5;
+  table.checksum = kTableChecksum;
+  table.format_version = kTableFormat;
   rocksdb::ColumnFamilyOptions options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   // Rows of floats do not shrink.
@@ -22,13 +22,17 @@ rocksdb::ColumnFamilyOptions family_options() {
 
 rocksdb::DBOptions database_options() {
   rocksdb::DBOptions options;
+  options.env = disk_env();
+  // It would not be the same database afterwards, see disk.h.
+  options.max_bgerror_resume_count = 0;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.max_background_jobs = 2;
-  options.keep_log_file_num = 2;
   // All but -1 let a database of many files open without reading each of them.
   options.max_open_files = 4096;
   options.skip_stats_update_on_db_open = true;
+  // Threads that are made anew for each table; a store has few files.
+  options.max_file_opening_threads = 2;
   return options;
 }
 

@@ -4,6 +4,7 @@
 
 #include <rocksdb/options.h>
 #include <rocksdb/status.h>
+#include <rocksdb/table.h>
 
 #include <array>
 #include <cstdint>
@@ -13,6 +14,10 @@
 #include "hotrow/status.h"
 
 namespace hotrow {
+
+/// Of every table's file.
+inline constexpr rocksdb::ChecksumType kTableChecksum = rocksdb::kXXH3;
+inline constexpr uint32_t kTableFormat = 5;
 
 /// Of a table's column family and the files that go into it.
 rocksdb::ColumnFamilyOptions family_options();

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <filesystem>
 
+#include "storage/disk.h"
+
 namespace hotrow {
 
 namespace {
@@ -62,7 +64,7 @@ Result<std::unique_ptr<FileLock>> VersionFolders::use(uint64_t version) const {
 
 Status VersionFolders::begin(uint64_t version) const {
   HOTROW_RETURN_IF_ERROR(remove_all(fresh(version)));
-  return make_folders(fresh_delta(version));
+  return make_folder(fresh_delta(version));
 }
 
 Status VersionFolders::finish(uint64_t version) const {
@@ -80,7 +82,7 @@ Status VersionFolders::finish(uint64_t version) const {
 void VersionFolders::abandon(uint64_t version) const { (void)remove_all(fresh(version)); }
 
 Status VersionFolders::clean(uint64_t newest) const {
-  HOTROW_RETURN_IF_ERROR(make_folders(root_));
+  HOTROW_RETURN_IF_ERROR(make_folder(root_));
   for (const std::string& name : names_in(root_)) {
     const uint64_t number = number_of(name);
     const std::string path = root_ + "/" + name;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "storage/database.h"
 #include "storage/rocks.h"
 
@@ -40,7 +41,7 @@ struct Engine::Version::File {
   }
 };
 
-Engine::Version::Version(Engine& engine) : engine_(engine), folder_(engine.path_ + "/incoming") {}
+Engine::Version::Version(Engine& engine) : engine_(engine), folder_(engine.incoming()) {}
 
 Engine::Version::~Version() {
   file_.reset();
@@ -74,6 +75,7 @@ Status Engine::Version::end_file() {
   HOTROW_RETURN_IF_ERROR(file->status(file->writer.Finish(&info)));
   file->of.bytes = info.file_size;
   file->of.checksum = checksum_text(info.file_checksum);
+  failpoint("commit.file_written");
   sorted_[file->of.table].push_back(file->path);
   files_.push_back(file->of);
   return {};
@@ -146,11 +148,17 @@ Status Engine::Version::ingest(const Delta& delta) {
     argument.options.write_global_seqno = false;
     arguments.push_back(std::move(argument));
   }
-  return disk_status(engine_.database_->db->IngestExternalFiles(arguments), "the version");
+  failpoint("commit.before_install");
+  const auto status = engine_.database_->db->IngestExternalFiles(arguments);
+  failpoint("commit.after_install");
+  return disk_status(status, "the version");
 }
 
 void Engine::Version::drop(std::span<const TableId> tables) {
-  for (const TableId table : tables) engine_.database_->drop(table);
+  for (const TableId table : tables) {
+    engine_.database_->drop(table);
+    failpoint("commit.dropped");
+  }
 }
 
 Status Engine::Version::install(Delta& delta) {
@@ -174,6 +182,7 @@ Status Engine::Version::install(Delta& delta) {
   drop(delta.dropped);
   // The version is there, whatever becomes of its folder.
   kept_ = engine_.keep(delta.version);
+  failpoint("commit.kept");
   return {};
 }
 

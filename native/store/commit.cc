@@ -10,6 +10,7 @@
 #include <random>
 #include <utility>
 
+#include "base/failpoint.h"
 #include "memory/epoch.h"
 #include "store/cut.h"
 #include "store/version_names.h"
@@ -92,6 +93,7 @@ Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
     if (!made.ok()) return made.status();
     cut = std::move(made).value();
   }
+  failpoint("commit.cut");
   return finish(*cut, options.name);
 }
 

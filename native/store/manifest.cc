@@ -14,9 +14,11 @@ using Json = nlohmann::json;
 constexpr uint32_t kFormat = 1;
 
 // Each struct's fields stand once, in fields(): a Writer puts them into JSON, a Reader takes them
-// out.
+// out. The Writer appends text, because the library's objects and arrays need memory to be
+// destroyed, and end the process when there is none.
 struct Writer {
-  Json json = Json::object();
+  std::string& text;
+  char before = '{';  // the next field
   template <class T>
   void operator()(const char* name, const T& value);
 };
@@ -158,23 +160,27 @@ template <class T>
 concept Described = requires(Writer& writer, const T& value) { fields(writer, value); };
 
 template <class T>
-Json to_json(const T& value) {
+void append(std::string& text, const T& value) {
   if constexpr (std::is_enum_v<T>) {
-    return static_cast<unsigned>(value);
+    text += std::to_string(static_cast<unsigned>(value));
   } else if constexpr (Described<T>) {
-    Writer writer;
+    Writer writer{text};
     fields(writer, value);
-    return writer.json;
+    text += '}';
   } else {
-    return value;
+    // A name or cursor that is no UTF-8 is kept as near as JSON allows.
+    text += Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);
   }
 }
 
 template <class T>
-Json to_json(const std::vector<T>& values) {
-  Json list = Json::array();
-  for (const T& value : values) list.push_back(to_json(value));
-  return list;
+void append(std::string& text, const std::vector<T>& values) {
+  text += '[';
+  for (const T& value : values) {
+    if (&value != values.data()) text += ',';
+    append(text, value);
+  }
+  text += ']';
 }
 
 template <class T>
@@ -199,7 +205,12 @@ void from_json(const Json& json, std::vector<T>& values) {
 
 template <class T>
 void Writer::operator()(const char* name, const T& value) {
-  json[name] = to_json(value);
+  text += before;
+  before = ',';
+  text += '"';
+  text += name;
+  text += "\":";
+  append(text, value);
 }
 
 template <class T>
@@ -246,10 +257,11 @@ void Manifest::adopt(const Manifest& made) {
 }
 
 std::string Manifest::to_text() const {
-  Json json = to_json(*this);
-  json["format"] = kFormat;
-  // A name or cursor that is no UTF-8 is kept as near as JSON allows.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text;
+  Writer writer{text};
+  writer("format", kFormat);
+  fields(writer, *this);
+  return text + '}';
 }
 
 Result<Manifest> Manifest::parse(std::string_view text) {

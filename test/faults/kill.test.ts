@@ -1,6 +1,6 @@
 // Guarantees E4 and E5: a process killed at any moment leaves the last version it was told of, or
 // the one it was making, whole. One folder goes through all the kills, so that each also recovers
-// from the one before.
+// from the one before. The many rounds are in C++: test/native/faults/kill_test.cc.
 
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -12,7 +12,7 @@ import * as assert from 'uvu/assert'
 import { kRoot } from '../lib/support/children.ts'
 
 const test = suite('kill')
-const kRounds = 40 * Number(process.env['HOTROW_TEST_SCALE'] ?? 1)
+const kRounds = 10 * Number(process.env['HOTROW_TEST_SCALE'] ?? 1)
 const kKeys = 2000
 const kSeed = Number(process.env['HOTROW_SEED'] ?? Date.now() % 1_000_000)
 

@@ -1,6 +1,11 @@
 #include "support/failing_new.h"
 
+#include <dlfcn.h>
+#include <execinfo.h>
+
+#include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 namespace hotrow::test {
@@ -10,12 +15,29 @@ namespace {
 constexpr int64_t kNever = -1;
 thread_local int64_t allowed = kNever;
 thread_local bool failed = false;
+thread_local bool only_ours = false;
+std::atomic<uint64_t> largest{0};  // publishes nothing
+
+bool called_by_rocksdb() {
+  void* callers[64];
+  const int n = ::backtrace(callers, 64);
+  for (int i = 0; i < n; ++i) {
+    Dl_info info;
+    if (::dladdr(callers[i], &info) == 0 || info.dli_fname == nullptr) continue;
+    if (std::strstr(info.dli_fname, "librocksdb") != nullptr) return true;
+  }
+  return false;
+}
 
 void* allocate(size_t bytes, size_t alignment) {
+  uint64_t before = largest.load(std::memory_order_relaxed);
+  while (bytes > before &&
+         !largest.compare_exchange_weak(before, bytes, std::memory_order_relaxed)) {
+  }
   if (allowed != kNever && allowed-- == 0) {
     allowed = kNever;
-    failed = true;
-    return nullptr;
+    failed = !only_ours || !called_by_rocksdb();
+    if (failed) return nullptr;
   }
   const size_t size = bytes == 0 ? 1 : bytes;
   if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return std::malloc(size);
@@ -30,12 +52,17 @@ void* allocate_or_throw(size_t bytes, size_t alignment) {
 
 }  // namespace
 
-FailingAllocation::FailingAllocation(uint64_t nth) {
+FailingAllocation::FailingAllocation(uint64_t nth) : FailingAllocation(nth, false) {}
+FailingAllocation::FailingAllocation(uint64_t nth, bool ours) {
   failed = false;
+  only_ours = ours;
   allowed = static_cast<int64_t>(nth);
 }
 FailingAllocation::~FailingAllocation() { allowed = kNever; }
 bool FailingAllocation::fired() { return failed; }
+
+uint64_t largest_allocation() { return largest.load(std::memory_order_relaxed); }
+void reset_largest_allocation() { largest.store(0, std::memory_order_relaxed); }
 
 }  // namespace hotrow::test
 

@@ -1,4 +1,4 @@
-// Makes the Nth allocation of a thread fail.
+// Makes the Nth allocation of a thread fail, and knows the largest one.
 #ifndef HOTROW_TEST_SUPPORT_FAILING_NEW_H_
 #define HOTROW_TEST_SUPPORT_FAILING_NEW_H_
 
@@ -17,7 +17,21 @@ class FailingAllocation {
 
   /// Has it failed?
   static bool fired();
+
+ protected:
+  FailingAllocation(uint64_t nth, bool ours);
 };
+
+/// As FailingAllocation, but an allocation with RocksDB's code among its callers succeeds: that
+/// library is not written to survive its failure.
+class OurFailingAllocation : public FailingAllocation {
+ public:
+  explicit OurFailingAllocation(uint64_t nth) : FailingAllocation(nth, true) {}
+};
+
+/// Bytes of the largest allocation of any thread since the reset.
+uint64_t largest_allocation();
+void reset_largest_allocation();
 
 }  // namespace hotrow::test
 

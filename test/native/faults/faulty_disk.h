@@ -1,0 +1,124 @@
+// A file system that fails on command and remembers what would survive a loss of power.
+//
+// Files are real, below one root. Beside them stand, for each file, the bytes that were there when
+// it was last synced, and for each folder its entries when it was last synced with what has
+// happened to them since. cut_power() makes the root what a machine could find after it lost power.
+// A file of which a sync failed never becomes durable again, whatever later syncs say, as on Linux.
+//
+// Threads: any; counts of calls are of all threads.
+#ifndef HOTROW_TEST_FAULTS_FAULTY_DISK_H_
+#define HOTROW_TEST_FAULTS_FAULTY_DISK_H_
+
+#include <rocksdb/file_system.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "support/random.h"
+
+namespace hotrow::test {
+
+enum class Fault : uint8_t {
+  kEio,         // a call that changes something fails
+  kNoSpace,     // calls that need space fail until the fault is over
+  kShortWrite,  // a write does half of its work and fails
+  kFailedSync,  // a sync fails, and what it was to sync is lost
+  kFailedRead,  // a read fails
+  kDeath,       // no call has any effect any more
+};
+inline constexpr size_t kFaults = 6;
+const char* name_of(Fault fault);
+
+class FaultyDisk final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit FaultyDisk(std::string root);
+  const char* Name() const override { return "faulty"; }
+
+  /// The call of its kind that has `after` others before it fails.
+  void arm(Fault fault, uint64_t after);
+  void disarm();
+  /// Has the fault shown since it was armed?
+  bool fired() const;
+  /// Calls since arm() or disarm() that kDeath would count.
+  uint64_t calls() const;
+
+  /// All handles below the root must be closed. What was not synced is there in part: of each
+  /// folder's changes the first few, of each file a beginning or zeros in the place of the rest.
+  void cut_power(Random& random);
+  /// Empties the root.
+  void wipe();
+
+  rocksdb::IOStatus NewSequentialFile(const std::string& path, const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSSequentialFile>* file,
+                                      rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus NewRandomAccessFile(const std::string& path,
+                                        const rocksdb::FileOptions& options,
+                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* file,
+                                        rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus ReopenWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                       std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                       rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus NewDirectory(const std::string& path, const rocksdb::IOOptions& options,
+                                 std::unique_ptr<rocksdb::FSDirectory>* folder,
+                                 rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus CreateDir(const std::string& path, const rocksdb::IOOptions& options,
+                              rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus CreateDirIfMissing(const std::string& path, const rocksdb::IOOptions& options,
+                                       rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus DeleteFile(const std::string& path, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus DeleteDir(const std::string& path, const rocksdb::IOOptions& options,
+                              rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
+                               const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus LinkFile(const std::string& from, const std::string& to,
+                             const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* debug) override;
+
+  // --- For the handles.
+  /// What a call of some kind is to do: nothing wrong, or this fault.
+  enum class Call : uint8_t { kRead, kWrite, kSync, kOther };
+  std::optional<Fault> next(Call call);
+  static rocksdb::IOStatus error_of(Fault fault);
+  struct Node {
+    std::string synced;
+    bool lost = false;    // a sync failed
+    bool folder = false;  // no bytes
+  };
+  void synced(const std::string& path, const std::shared_ptr<Node>& node, bool well);
+  void synced_folder(const std::string& path);
+
+ private:
+  struct Change {  // of a folder's entries, in one step
+    std::string gone;
+    std::string made;
+    std::shared_ptr<Node> node;
+  };
+  using Entries = std::map<std::string, std::shared_ptr<Node>>;
+
+  std::shared_ptr<Node> node_of(const std::string& path);
+  void change(const std::string& gone, const std::string& made, std::shared_ptr<Node> node);
+
+  const std::string root_;
+  mutable std::mutex mutex_;
+  std::optional<Fault> armed_;
+  uint64_t left_ = 0;  // calls that still go well
+  uint64_t calls_ = 0;
+  bool fired_ = false;
+  Entries live_;                                         // every path
+  Entries durable_;                                      // of it, what is synced
+  std::map<std::string, std::vector<Change>> unsynced_;  // by folder
+};
+
+}  // namespace hotrow::test
+
+#endif  // HOTROW_TEST_FAULTS_FAULTY_DISK_H_
