@@ -7,7 +7,9 @@
 // together with its manifest, or, if anything failed before, everything counts as changed again.
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <utility>
+#include <vector>
 
 #include "base/failpoint.h"
 #include "memory/epoch.h"
@@ -250,11 +252,12 @@ Status LocalStore::restore(SparseTable& table, const StoredTable& stored) const 
 Status LocalStore::restore(DenseParameter& dense, const StoredDense& stored) const {
   uint64_t seen = 0;
   const uint64_t all = dense.image_values();
+  std::vector<float> values;  // bytes on disk lie anywhere
   HOTROW_RETURN_IF_ERROR(engine_->read(kDenseTable, [&](uint64_t key, auto bytes) -> Status {
     if (key >> 32 != stored.id) return {};
     const uint64_t from = (key & UINT32_MAX) * kChunkValues;
-    const std::span values(reinterpret_cast<const float*>(bytes.data()),
-                           bytes.size() / sizeof(float));
+    values.resize(bytes.size() / sizeof(float));
+    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
     if (from != seen || values.size() > all - seen) {
       return {StatusCode::kCorruption, "dense '" + stored.name + "': chunks do not fit together"};
     }
