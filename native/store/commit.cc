@@ -7,8 +7,11 @@
 // together with its manifest, or, if anything failed before, everything counts as changed again.
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <cstring>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include "base/failpoint.h"
 #include "memory/epoch.h"

@@ -267,7 +267,7 @@ void FaultyDisk::cut_power(Random& random) {
       continue;
     }
     const std::string& all = bytes[node.get()];
-    if (!strict && !node->lost && all.starts_with(node->synced) && random.one_in(2)) {
+    if (!strict && all.starts_with(node->synced) && random.one_in(2)) {
       // File systems make a file longer after its bytes are there, or give zeros for all of them.
       if (random.one_in(4)) {
         node->synced.resize(all.size());
@@ -280,6 +280,17 @@ void FaultyDisk::cut_power(Random& random) {
   durable_ = survivors;
   live_ = std::move(survivors);
   for (const auto& [path, node] : live_) node->lost = false;
+}
+
+void FaultyDisk::cut_power_late() {
+  const std::lock_guard lock(mutex_);
+  armed_.reset();
+  durable_ = live_;
+  unsynced_.clear();
+  for (const auto& [path, node] : live_) {
+    if (!node->folder) node->synced = bytes_of(path);
+    node->lost = false;
+  }
 }
 
 void FaultyDisk::wipe() {

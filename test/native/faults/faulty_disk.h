@@ -3,7 +3,8 @@
 // Files are real, below one root. Beside them stand, for each file, the bytes that were there when
 // it was last synced, and for each folder its entries when it was last synced with what has
 // happened to them since. cut_power() makes the root what a machine could find after it lost power.
-// A file of which a sync failed never becomes durable again, whatever later syncs say, as on Linux.
+// What a failed sync was to make durable may be there or not, whatever later syncs say, as on
+// Linux.
 //
 // Threads: any; counts of calls are of all threads.
 #ifndef HOTROW_TEST_FAULTS_FAULTY_DISK_H_
@@ -50,6 +51,8 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
   /// All handles below the root must be closed. What was not synced is there in part: of each
   /// folder's changes the first few, of each file a beginning or zeros in the place of the rest.
   void cut_power(Random& random);
+  /// All handles below the root must be closed. Everything was written in time, synced or not.
+  void cut_power_late();
   /// Empties the root.
   void wipe();
 
