@@ -3,14 +3,7 @@
  *
  * @packageDocumentation
  */
-export type {
-  HotKey,
-  LatencySummary,
-  ParameterInfo,
-  StoreStats,
-  TableDiff,
-  TableStats,
-} from './addon.ts'
+
 export { Dense } from './dense.ts'
 export {
   StoreError,
@@ -18,6 +11,14 @@ export {
   type StoreErrorOutcome,
   type StoreErrorScope,
 } from './errors.ts'
+export type {
+  HotKey,
+  LatencySummary,
+  ParameterInfo,
+  StoreStats,
+  TableDiff,
+  TableStats,
+} from './figures.ts'
 export { Follower, type FollowOptions, follow } from './follow.ts'
 export { constant, normal, truncatedNormal, uniform, zeros } from './initializers.ts'
 export { hashKey, type KeyLike, keysOf, setSlotKey, slotKey, slotKeys } from './keys.ts'

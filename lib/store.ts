@@ -1,9 +1,10 @@
 /** A store: tables and dense parameters under names. */
-import type { NativeStore, NativeVersion, ParameterInfo, StoreStats, TableDiff } from './addon.ts'
+import type { NativeStore, NativeVersion } from './addon.ts'
 import { checkInteger, checkName } from './checks.ts'
 import { completeDenseOptions, completeStoreOptions, completeTableOptions } from './complete.ts'
 import { Dense } from './dense.ts'
 import { closedError, rangeError, rejecting, typeError } from './errors.ts'
+import type { ParameterInfo, StoreStats, TableDiff } from './figures.ts'
 import { addon } from './native.ts'
 import type { DenseOptions, StoreOptions, TableOptions } from './options.ts'
 import {

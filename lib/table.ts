@@ -1,5 +1,5 @@
 /** A sparse table: rows of f32 values under 64-bit keys. */
-import type { HotKey, NativeTable, TableStats } from './addon.ts'
+import type { NativeTable } from './addon.ts'
 import {
   checkBoolean,
   checkCallOptions,
@@ -16,6 +16,7 @@ import {
   newFloats,
 } from './checks.ts'
 import { closedError, rejecting, type StoreError, typeError } from './errors.ts'
+import type { HotKey, TableStats } from './figures.ts'
 import type {
   LookupOptions,
   PushOptions,

@@ -1,5 +1,5 @@
-// node scripts/bundle.mjs FOLDER NAME: what a platform package holds. The built addon under NAME, and
-// beside it the shared libraries that not every Linux has: RocksDB and what it needs.
+// node scripts/bundle.mjs FOLDER NAME: what a platform package holds. The built addon under NAME,
+// and beside it the shared libraries that not every Linux has: RocksDB and what it needs.
 
 import { copyFileSync, mkdirSync, realpathSync } from 'node:fs'
 import { basename, join } from 'node:path'

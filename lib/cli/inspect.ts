@@ -1,5 +1,5 @@
 /** `hotrow inspect`: what a store holds. */
-import type { ParameterInfo } from '../addon.ts'
+import type { ParameterInfo } from '../figures.ts'
 import type { DenseOptions, TableOptions } from '../options.ts'
 import type { Store } from '../store.ts'
 import type { VersionInfo } from '../versions.ts'

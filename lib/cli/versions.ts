@@ -1,5 +1,5 @@
 /** The sub-commands about a store's versions. */
-import type { TableDiff } from '../addon.ts'
+import type { TableDiff } from '../figures.ts'
 import { type Command, withStore } from './command.ts'
 import { columns } from './output.ts'
 
@@ -49,7 +49,8 @@ export const rollback: Command = {
   positionals: ['PATH', 'VERSION'],
   flags: {},
   details:
-    'VERSION is a number or a name. Nothing is lost: the versions between are kept, and\na rollback can be rolled back.',
+    'VERSION is a number or a name. The versions between are kept as others are, and a\n' +
+    'rollback can be rolled back.',
   run: ({ positionals, output }) =>
     withStore(rootOf(positionals), 'write', async (store) => {
       const made = await store.rollback(positionals[1] as string)

@@ -82,6 +82,7 @@ void Engine::Database::delete_files_again() {
 
 Status Engine::Database::open(const std::string& path, bool for_writing) {
   if (for_writing) HOTROW_RETURN_IF_ERROR(make_folder(path));
+  if (for_writing) forget_failures(path);
   std::vector<std::string> names;
   HOTROW_RETURN_IF_ERROR(list_families(path, names));
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;

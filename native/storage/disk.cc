@@ -54,6 +54,11 @@ class Doubts {
     // What cannot be deleted now is so when the database is opened next.
     for (const std::string& path : gone) files_.DeleteFile(path, {}, nullptr);
   }
+  /// The database is opened anew: it reads what its MANIFEST says, and deletes what nobody needs.
+  void forget(const std::string& folder) HOTROW_EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    kept_.erase(folder);
+  }
   /// True when the file stays for now.
   bool keep(const std::string& path) HOTROW_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
@@ -266,6 +271,8 @@ class Disk final : public rocksdb::FileSystemWrapper {
     return FileSystemWrapper::DeleteFile(path, options, debug);
   }
 
+  void forget_failures(const std::string& folder) { doubts_.forget(folder); }
+
  private:
   Doubts doubts_;
   Unread unread_;
@@ -287,6 +294,10 @@ rocksdb::Env* disk_env() { return env_in_use().load(std::memory_order_acquire); 
 
 void use_file_system(std::shared_ptr<rocksdb::FileSystem> files) {
   env_in_use().store(env_over(files), std::memory_order_release);
+}
+
+void forget_failures(const std::string& folder) {
+  std::static_pointer_cast<Disk>(disk_env()->GetFileSystem())->forget_failures(folder);
 }
 
 Status make_folder(const std::string& path) {

@@ -38,6 +38,9 @@ rocksdb::Env* disk_env();
 /// power.
 Status make_folder(const std::string& path);
 
+/// Before a database in the folder is opened: what failed before is known by its files.
+void forget_failures(const std::string& folder);
+
 /// For tests: what is opened from now on uses `files` in the place of the system's.
 void use_file_system(std::shared_ptr<rocksdb::FileSystem> files);
 

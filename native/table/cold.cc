@@ -36,26 +36,38 @@ void sort_unique(std::vector<uint64_t>& hashes) {
 
 void SparseTable::begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count) {
   cold_rows_ = std::move(rows);
-  cold_left_.store(count, std::memory_order_relaxed);
+  {
+    const MutexLock lock(fill_mutex_);
+    cold_left_ = count;
+  }
   cold_.store(true, std::memory_order_release);
 }
 
 Result<bool> SparseTable::fill(const RowImages& images) {
   return call([&]() -> Result<bool> {
     return with_gates(context_, gate_, [&] {
+      const MutexLock lock(fill_mutex_);
       RestorePlan plan{.fill = true};
       if (!rows_->promise_restore(images, plan)) return false;
       const bool whole = rows_->restore(images, plan);
-      cold_left_.fetch_sub(std::min(plan.created, cold_left_.load(std::memory_order_relaxed)),
-                           std::memory_order_relaxed);
+      cold_left_ -= std::min(plan.created, cold_left_);
       return whole;
     });
   });
 }
 
+SparseTable::Counted SparseTable::count_rows() const {
+  if (!cold()) return {rows_->size(), 0};
+  const MutexLock lock(fill_mutex_);
+  return {rows_->size() + cold_left_, cold_left_};
+}
+
 void SparseTable::end_cold(Status status) {
   if (status.ok()) {
-    cold_left_.store(0, std::memory_order_relaxed);
+    {
+      const MutexLock lock(fill_mutex_);
+      cold_left_ = 0;
+    }
     cold_.store(false, std::memory_order_release);
     // A call that still takes it for cold asks which keys are gone.
     EpochDomain::instance().synchronize();
@@ -98,12 +110,13 @@ Status SparseTable::bring(KeyBatch keys) {
 
 // After a gather: reads the rows of keys that it did not find; returns how many there were.
 Result<uint64_t> SparseTable::gather_cold(const GatherRequest& request) {
-  std::vector<uint64_t> missed;
-  for (size_t i = 0; i < request.keys.size(); ++i) {
-    if (request.found[i] == 0) missed.push_back(request.keys[i]);
-  }
+  // Not only those that are absent still: whoever brings rows in may just have brought one, and
+  // then this call has missed it. Its row out there is what it was when this call began.
   std::vector<uint64_t> hashes;
-  rows_->absent(missed, hashes);
+  for (size_t i = 0; i < request.keys.size(); ++i) {
+    const uint64_t hash = mix64(request.keys[i]);
+    if (request.found[i] == 0 && !rows_->gone(hash)) hashes.push_back(hash);
+  }
   sort_unique(hashes);
   RowImages images;
   HOTROW_RETURN_IF_ERROR(cold_rows_->read(hashes, images));

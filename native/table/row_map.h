@@ -119,6 +119,7 @@ class RowMap {
   /// Remembers from now on which keys are removed, until forget_gone().
   virtual void remember_gone() = 0;
   virtual void forget_gone() = 0;
+  virtual bool gone(uint64_t hash) const = 0;
   /// Appends the hashes of those keys that have no row and were not removed.
   virtual void absent(KeyBatch keys, std::vector<uint64_t>& hashes) const = 0;
 

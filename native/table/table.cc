@@ -81,7 +81,7 @@ Status SparseTable::check_found(const LookupOptions& options, size_t keys) {
 
 uint64_t SparseTable::size() const {
   const EpochGuard guard;
-  return closed() ? 0 : rows_->size() + cold_rows();
+  return closed() ? 0 : count_rows().rows;
 }
 
 }  // namespace hotrow

@@ -89,7 +89,12 @@ class SparseTable final : public Table {
   /// For those who need every row: why there are some missing.
   Status wait_until_warm() HOTROW_EXCLUDES(warm_mutex_);
   bool cold() const { return cold_.load(std::memory_order_acquire); }
-  uint64_t cold_rows() const { return cold_left_.load(std::memory_order_relaxed); }
+  struct Counted {
+    uint64_t rows = 0;
+    uint64_t cold = 0;  // of these, not in memory
+  };
+  /// Inside a call.
+  Counted count_rows() const HOTROW_EXCLUDES(fill_mutex_);
 
   /// Of a table whose store has versions; see RowMap. The store waits for its commits before it
   /// closes a table, so that no call of these meets a closed one.
@@ -224,7 +229,9 @@ class SparseTable final : public Table {
   uint32_t sweep_shard_ = 0;              // where sweep_expired() goes on; of its one thread
   std::shared_ptr<ColdRows> cold_rows_;   // constant once the table is there
   std::atomic<bool> cold_{false};
-  std::atomic<uint64_t> cold_left_{0};  // rows not in memory; publishes nothing
+  // Held while rows come in, so that rows in memory and out there add up.
+  mutable Mutex fill_mutex_;
+  uint64_t cold_left_ HOTROW_GUARDED_BY(fill_mutex_) = 0;  // rows not in memory
   Mutex warm_mutex_;
   CondVar warm_;
   bool warm_ended_ HOTROW_GUARDED_BY(warm_mutex_) = false;

@@ -183,8 +183,9 @@ Result<TableStats> SparseTable::memory_stats() {
   return call([&]() -> Result<TableStats> {
     TableStats stats;
     rows_->measure_memory(stats);
-    stats.cold_rows = cold_rows();
-    stats.rows += stats.cold_rows;
+    const Counted counted = count_rows();
+    stats.rows = counted.rows;
+    stats.cold_rows = counted.cold;
     stats.hot_keys_memory_bytes = hot_keys_ ? hot_keys_->memory_bytes() : 0;
     return stats;
   });
@@ -195,8 +196,9 @@ Result<TableStats> SparseTable::stats() {
     constexpr auto kRelaxed = std::memory_order_relaxed;
     TableStats stats;
     rows_->measure(stats);
-    stats.cold_rows = cold_rows();
-    stats.rows += stats.cold_rows;
+    const Counted counted = count_rows();
+    stats.rows = counted.rows;
+    stats.cold_rows = counted.cold;
     stats.hot_keys_memory_bytes = hot_keys_ ? hot_keys_->memory_bytes() : 0;
     stats.lookups = counters_.lookups.load(kRelaxed);
     stats.hits = counters_.hits.load(kRelaxed);

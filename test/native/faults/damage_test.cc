@@ -51,8 +51,8 @@ Files read_files(const std::string& folder) {
   Files files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     const std::string name = fs::relative(entry.path(), folder).string();
-    // RocksDB's log of its doings is never read.
-    if (!entry.is_regular_file() || name.starts_with("rows/LOG")) continue;
+    // Of versions that are kept, opening the newest reads nothing: KeptVersions.Verify*, Standby.*.
+    if (!entry.is_regular_file() || name.starts_with("versions/")) continue;
     files[name] = bytes_of(entry.path());
   }
   return files;
@@ -116,7 +116,8 @@ std::string judge(const std::string& path, bool& refused) {
   if (!table.ok()) return known(table.status()) ? "" : "table: " + describe(table.status());
   const std::vector<uint64_t> keys = range(0, kKeys);
   std::vector<float> rows(kKeys * kDim);
-  must(table.value()->lookup(keys, rows));
+  const Status read = table.value()->lookup(keys, rows);
+  if (!read.ok()) return known(read) ? "" : "lookup: " + describe(read);
   for (uint64_t i = 0; i < rows.size(); ++i) {
     const float expected = info.version == 0 ? 0 : value_of(i / kDim, info.version);
     if (rows[i] == expected) continue;
@@ -283,10 +284,10 @@ class DamagedFiles : public testing::Test {
     const std::string path = folder_ / "s";
     for (uint64_t version = 1; version <= kVersions; ++version) {
       // Opened twice, so that the last MANIFEST begins with several versions in one.
+      if (version <= 3 || version == kVersions - 1) store_ = nullptr;
       if (version == kVersions - 1) {
         fs::copy(path, folder_ / "older", fs::copy_options::recursive);
       }
-      if (version <= 3 || version == kVersions - 1) store_ = nullptr;
       if (!store_) store_ = must(Store::open(path, {.memory_bytes = 64 * kMiB, .threads = 1}));
       commit_version(*store_, version);
     }

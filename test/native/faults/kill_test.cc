@@ -34,10 +34,9 @@ constexpr uint64_t kGroup = 300;
 constexpr uint64_t kComing = 120;
 constexpr uint64_t kVersions = 1 << 16;
 
-constexpr const char* kFailpoints[] = {"open.database",        "commit.cut",
-                                       "commit.file_written",  "commit.before_install",
-                                       "commit.after_install", "commit.dropped",
-                                       "commit.kept"};
+constexpr const char* kFailpoints[] = {
+    "open.database",        "commit.cut",     "commit.file_written", "commit.before_install",
+    "commit.after_install", "commit.dropped", "commit.kept"};
 
 /// Survives the death of the child.
 struct Shared {

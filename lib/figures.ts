@@ -1,0 +1,128 @@
+/** What a store and its tables say of themselves: names, counts, memory, times. */
+
+/** What a store holds under one name. */
+export interface ParameterInfo {
+  name: string
+  kind: 'table' | 'dense'
+  /** `[dim]` of a table, the shape of a dense parameter. */
+  shape: number[]
+  /** Rows of a table; 0 for a dense parameter. */
+  rows: number
+}
+
+/**
+ * Times of one operation, of all its calls since the store was opened; calls of fewer than 64 keys
+ * are sampled. All are 0 when there was none.
+ */
+export interface LatencySummary {
+  /** Calls, where sampled estimated. */
+  count: number
+  meanNs: number
+  /** Percentiles within 3.125 %. */
+  p50Ns: number
+  p90Ns: number
+  p99Ns: number
+  p999Ns: number
+  maxNs: number
+}
+
+/** How many rows of a table differ between two versions. */
+export interface TableDiff {
+  name: string
+  added: number
+  removed: number
+  changed: number
+}
+
+/** Figures of a store. */
+export interface StoreStats {
+  /** The ceiling, in bytes. */
+  memoryBytes: number
+  /** Memory held, the sum of the five that follow. */
+  memoryUsedBytes: number
+  /** Rows of tables, free ones included. */
+  rowMemoryBytes: number
+  indexMemoryBytes: number
+  /** Filters of `admission.kind: 'bloom'`. */
+  filterMemoryBytes: number
+  /** Counts of `hotKeys`. */
+  hotKeysMemoryBytes: number
+  /** Dense parameters with their optimizer state. */
+  denseMemoryBytes: number
+  tables: number
+  dense: number
+  /** Rows of all tables. */
+  rows: number
+  /** Threads that one large call may use. */
+  threads: number
+  /**
+   * Times in the core, without the way from and to JavaScript, over all tables. A call over several
+   * tables is one lookup a table, and one push.
+   */
+  latency: Record<'lookup' | 'lookupPooled' | 'push' | 'update' | 'erase', LatencySummary>
+}
+
+/**
+ * A key and how often it was used, estimated from one key in 64: of these, it came at least
+ * `count - error` and at most `count` times.
+ */
+export interface HotKey {
+  key: bigint
+  count: number
+  error: number
+}
+
+/** Figures of a table; what is counted, is counted since it was made. */
+export interface TableStats {
+  rows: number
+  /** Of these, rows that are still on disk only: they come when asked for, and all in time. */
+  coldRows: number
+  /** Keys that were pushed and have no row yet (`admission.kind: 'count'`). */
+  candidates: number
+  /** Bytes of one row with its optimizer state and padding. */
+  rowBytes: number
+  /** Memory held for rows, free ones included. */
+  rowMemoryBytes: number
+  /** Memory held for the index. */
+  indexMemoryBytes: number
+  /** Memory held for the filter of `admission.kind: 'bloom'`. */
+  filterMemoryBytes: number
+  /** Memory held for the counts of `hotKeys`. */
+  hotKeysMemoryBytes: number
+  /** Bucket lines of 64 bytes. */
+  buckets: number
+  /** Keys a bucket holds: 5, or 4 where the eviction policy keeps something of each. */
+  bucketKeys: number
+  shards: number
+  /** Keys per place of the buckets. */
+  load: number
+  /** Buckets on the way to a key, the mean and the most, in a sample of the shards. */
+  meanProbe: number
+  longestProbe: number
+  /** Keys looked up, and how many of them had a row. */
+  lookups: number
+  hits: number
+  /** Gradients pushed, duplicates counted. */
+  pushes: number
+  /** Rows assigned. */
+  updates: number
+  /** Pushes applied since the table began, Adam's t. */
+  steps: number
+  /** Rows made by pushes and updates. */
+  created: number
+  erased: number
+  /** Rows left out because of NaN or infinity (`nonFinite: 'skip'`). */
+  skippedGradients: number
+  /** Keys of pushes that made no row because of `admission`. */
+  notAdmitted: number
+  /** Rows evicted because a push needed room. */
+  evictedCapacity: number
+  /** Rows evicted because they were unused for `ttlMs`. */
+  evictedExpired: number
+  /** Rows evicted by `evict`. */
+  evictedDemand: number
+  /** Rows evicted by `shrink`. */
+  evictedShrink: number
+  /** Times a shard was rebuilt larger. */
+  grownShards: number
+}
