@@ -36,7 +36,8 @@ Status list_families(const std::string& path, std::vector<std::string>& names) {
   const auto listed = disk_env()->GetChildren(path, &files);
   HOTROW_RETURN_IF_ERROR(disk_status(listed, "'" + path + "'"));
   for (const std::string& file : files) {
-    if (file.ends_with(".sst")) HOTROW_RETURN_IF_ERROR(check_table_file(path + "/" + file));
+    if (!file.ends_with(".sst")) continue;
+    HOTROW_RETURN_IF_ERROR(check_table_file(std::string(path).append("/").append(file)));
   }
   if (std::ranges::find(files, "CURRENT") != files.end()) {
     const auto status = rocksdb::DB::ListColumnFamilies(database_options(), path, &names);
@@ -45,7 +46,8 @@ Status list_families(const std::string& path, std::vector<std::string>& names) {
   // RocksDB would begin a new database and delete what is left of this one.
   for (const std::string& file : files) {
     if (!file.ends_with(".sst")) continue;
-    return {StatusCode::kCorruption, "'" + path + "/CURRENT' is missing beside '" + file + "'"};
+    std::string message = "'" + path + "/CURRENT' is missing beside '";
+    return {StatusCode::kCorruption, message.append(file).append("'")};
   }
   names = {rocksdb::kDefaultColumnFamilyName};
   return {};
@@ -89,6 +91,7 @@ Status Engine::Database::open(const std::string& path, bool for_writing) {
   // Nothing is compacted before it was checked.
   rocksdb::ColumnFamilyOptions family_options = hotrow::family_options();
   family_options.disable_auto_compactions = true;
+  descriptors.reserve(names.size());
   for (const std::string& name : names) descriptors.emplace_back(name, family_options);
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;

@@ -199,8 +199,9 @@ class SyncedFolder final : public rocksdb::FSDirectory {
     }
     return status;
   }
-  IOStatus Close(const IOOptions& options, IODebugContext* debug) override {
-    return folder_ ? folder_->Close(options, debug) : IOStatus::OK();
+  /// The folder itself is closed with this.
+  IOStatus Close(const IOOptions& /*options*/, IODebugContext* /*debug*/) override {
+    return IOStatus::OK();
   }
   size_t GetUniqueId(char* id, size_t most) const override {
     return folder_ ? folder_->GetUniqueId(id, most) : 0;
@@ -292,7 +293,7 @@ std::atomic<rocksdb::Env*>& env_in_use() {
 
 rocksdb::Env* disk_env() { return env_in_use().load(std::memory_order_acquire); }
 
-void use_file_system(std::shared_ptr<rocksdb::FileSystem> files) {
+void use_file_system(const std::shared_ptr<rocksdb::FileSystem>& files) {
   env_in_use().store(env_over(files), std::memory_order_release);
 }
 

@@ -42,7 +42,7 @@ Status make_folder(const std::string& path);
 void forget_failures(const std::string& folder);
 
 /// For tests: what is opened from now on uses `files` in the place of the system's.
-void use_file_system(std::shared_ptr<rocksdb::FileSystem> files);
+void use_file_system(const std::shared_ptr<rocksdb::FileSystem>& files);
 
 }  // namespace hotrow
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <fstream>
 #include <optional>
 #include <string_view>
@@ -31,7 +30,7 @@ struct Block {
 template <class T>
 T fixed(std::string_view bytes) {
   T value = 0;
-  if (bytes.size() >= sizeof value) std::memcpy(&value, bytes.data(), sizeof value);
+  if (bytes.size() >= sizeof value) bytes.copy(reinterpret_cast<char*>(&value), sizeof value);
   return value;
 }
 

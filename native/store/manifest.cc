@@ -264,6 +264,18 @@ std::string Manifest::to_text() const {
   return text + '}';
 }
 
+namespace {
+
+template <class Stored>
+Status check_options(const Stored& stored, const char* word) {
+  const Status valid = stored.options.validate();
+  if (valid.ok()) return {};
+  return {StatusCode::kCorruption, "the manifest: " + std::string(word) + " '" + stored.name +
+                                       "': " + valid.message()};
+}
+
+}  // namespace
+
 Result<Manifest> Manifest::parse(std::string_view text) {
   Manifest manifest;
   if (text.empty()) return manifest;
@@ -275,6 +287,12 @@ Result<Manifest> Manifest::parse(std::string_view text) {
                         ", this program knows format " + std::to_string(kFormat));
     }
     from_json(json, manifest);
+    for (const StoredTable& table : manifest.tables) {
+      HOTROW_RETURN_IF_ERROR(check_options(table, "table"));
+    }
+    for (const StoredDense& dense : manifest.dense) {
+      HOTROW_RETURN_IF_ERROR(check_options(dense, "dense parameter"));
+    }
   } catch (const std::exception& error) {
     return Status(StatusCode::kCorruption, std::string("the manifest: ") + error.what());
   }

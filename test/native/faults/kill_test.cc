@@ -242,7 +242,8 @@ class Kill : public testing::Test {
 TEST_F(Kill, AtRandom) {
   const uint64_t seed = test_seed("Kill.AtRandom");
   Random random(seed);
-  const uint64_t rounds = scaled(300);
+  // A sanitized process takes seconds to start and to get to a commit beside its clients.
+  const uint64_t rounds = scaled(kSlowdown > 1 ? 30 : 300);
   for (uint64_t i = 0; i < rounds; ++i) {
     SCOPED_TRACE("round " + std::to_string(i));
     round("", 0, random.below(3), std::chrono::microseconds(random.below(8'000)));
@@ -254,9 +255,11 @@ TEST_F(Kill, AtRandom) {
 
 TEST_F(Kill, AtEveryFailpoint) {
   for (const char* const point : kFailpoints) {
-    // The first visit, a second one, and one of a later version.
-    for (const uint64_t visit : {1, 2, 9}) {
+    // The first visit, and one of a later version.
+    for (const uint64_t visit : {1, kSlowdown > 1 ? 3 : 9}) {
       if (std::string_view(point) == "open.database" && visit > 1) continue;
+      // Comes with every fifth version only.
+      if (std::string_view(point) == "commit.dropped" && visit > 1) continue;
       SCOPED_TRACE(std::string(point) + ", visit " + std::to_string(visit));
       round(point, visit, 0, {});
       ASSERT_FALSE(HasFailure());
