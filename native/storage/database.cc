@@ -158,15 +158,9 @@ Result<rocksdb::ColumnFamilyHandle*> Engine::Database::family(TableId table) {
 std::vector<rocksdb::ColumnFamilyHandle*> Engine::Database::all() {
   const MutexLock lock(mutex_);
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  handles.reserve(families_.size());
   for (const auto& [table, family] : families_) handles.push_back(family);
   return handles;
-}
-
-std::vector<TableId> Engine::Database::tables() {
-  const MutexLock lock(mutex_);
-  std::vector<TableId> numbers;
-  for (const auto& [table, family] : families_) numbers.push_back(table);
-  return numbers;
 }
 
 void Engine::Database::drop(TableId table) {

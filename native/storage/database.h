@@ -29,8 +29,6 @@ struct Engine::Database {
   /// The table's family, made when there is none.
   Result<rocksdb::ColumnFamilyHandle*> family(TableId table) HOTROW_EXCLUDES(mutex_);
   std::vector<rocksdb::ColumnFamilyHandle*> all() HOTROW_EXCLUDES(mutex_);
-  /// Numbers of all families.
-  std::vector<TableId> tables() HOTROW_EXCLUDES(mutex_);
   void drop(TableId table) HOTROW_EXCLUDES(mutex_);
   /// After a failure RocksDB deletes none of the files that nobody needs any more, until now.
   void delete_files_again();

@@ -270,8 +270,8 @@ template <class Stored>
 Status check_options(const Stored& stored, const char* word) {
   const Status valid = stored.options.validate();
   if (valid.ok()) return {};
-  return {StatusCode::kCorruption, "the manifest: " + std::string(word) + " '" + stored.name +
-                                       "': " + valid.message()};
+  return {StatusCode::kCorruption,
+          "the manifest: " + std::string(word) + " '" + stored.name + "': " + valid.message()};
 }
 
 }  // namespace

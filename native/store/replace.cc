@@ -212,6 +212,7 @@ Status LocalStore::roll_back_to(const Engine& then, const Manifest& old,
   Replacement all{.changes = true};
   std::vector<std::vector<uint64_t>> read(old.tables.size());
   std::vector<std::shared_ptr<SparseTable>> tables;
+  tables.reserve(old.tables.size());
   for (const StoredTable& stored : old.tables) {
     tables.push_back(std::get<std::shared_ptr<SparseTable>>(*find(stored.name)));
   }
@@ -295,21 +296,20 @@ Status LocalStore::read_delta(const Delta& delta, const Manifest& manifest,
     if (table == nullptr) return Status::conflict("'" + stored.name + "' is no table here");
     all.tables.push_back({.table = *table, .stored = stored});
   }
-  HOTROW_RETURN_IF_ERROR(
-      delta.each(folder, [&](TableId id, uint64_t hash, const Engine::Row* row) -> Status {
-        if (id == kDenseTable) return {};
-        Replacement::TableStep* const step = all.step_of(id, from);
-        if (step == nullptr) return {};  // nobody has it open
-        if (row == nullptr) {
-          step->gone.push_back(hash);
-          return {};
-        }
-        const size_t row_bytes = step->table->rules().row_bytes();
-        HOTROW_RETURN_IF_ERROR(check_row(step->stored, row->size(), row_bytes));
-        step->rows.add(hash, row->data(), row_bytes);
-        return {};
-      }));
-  return {};
+  const auto add = [&](TableId id, uint64_t hash, const Engine::Row* row) -> Status {
+    if (id == kDenseTable) return {};
+    Replacement::TableStep* const step = all.step_of(id, from);
+    if (step == nullptr) return {};  // nobody has it open
+    if (row == nullptr) {
+      step->gone.push_back(hash);
+      return {};
+    }
+    const size_t row_bytes = step->table->rules().row_bytes();
+    HOTROW_RETURN_IF_ERROR(check_row(step->stored, row->size(), row_bytes));
+    step->rows.add(hash, row->data(), row_bytes);
+    return {};
+  };
+  return delta.each(folder, add);
 }
 
 // Adds the values of every open dense parameter, as `engine` has them.
@@ -437,16 +437,16 @@ Status LocalStore::compare_all(const Engine& there, const Manifest& manifest, Re
     Replacement::TableStep& step =
         all.tables.emplace_back(Replacement::TableStep{.table = table, .stored = stored});
     const size_t row_bytes = table->rules().row_bytes();
-    HOTROW_RETURN_IF_ERROR(engine_->compare(
-        there, stored.id, [&](uint64_t hash, const auto*, const Engine::Row* row) -> Status {
-          if (row == nullptr) {
-            step.gone.push_back(hash);
-            return {};
-          }
-          HOTROW_RETURN_IF_ERROR(check_row(stored, row->size(), row_bytes));
-          step.rows.add(hash, row->data(), row_bytes);
-          return {};
-        }));
+    const auto add = [&](uint64_t hash, const auto*, const Engine::Row* row) -> Status {
+      if (row == nullptr) {
+        step.gone.push_back(hash);
+        return {};
+      }
+      HOTROW_RETURN_IF_ERROR(check_row(stored, row->size(), row_bytes));
+      step.rows.add(hash, row->data(), row_bytes);
+      return {};
+    };
+    HOTROW_RETURN_IF_ERROR(engine_->compare(there, stored.id, add));
   }
   return {};
 }

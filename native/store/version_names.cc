@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <exception>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "hotrow/options.h"
@@ -57,9 +58,9 @@ std::vector<std::string> VersionNames::of(uint64_t version) const {
 
 uint64_t version_number(std::string_view text) {
   uint64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, number);
-  return read.ec == std::errc() && read.ptr == end ? number : 0;
+  const auto read =
+      std::from_chars(std::to_address(text.begin()), std::to_address(text.end()), number);
+  return read.ec == std::errc() && read.ptr == std::to_address(text.end()) ? number : 0;
 }
 
 Status check_version_name(std::string_view name) {

@@ -46,11 +46,12 @@ Status Warmer::bring_all(const Job& job) const {
     return Status::capacity("table '" + job.stored.name + "': its " +
                             std::to_string(job.stored.rows) + " rows do not fit into memory");
   };
-  HOTROW_RETURN_IF_ERROR(job.engine->read(job.stored.id, [&](uint64_t hash, auto row) -> Status {
+  const auto take = [&](uint64_t hash, Engine::Row row) -> Status {
     HOTROW_RETURN_IF_ERROR(check_row(job.stored, row.size(), row_bytes));
     images.add(hash, row.data(), row_bytes);
     return images.hashes.size() < kSlice ? Status() : fill();
-  }));
+  };
+  HOTROW_RETURN_IF_ERROR(job.engine->read(job.stored.id, take));
   return fill();
 }
 
