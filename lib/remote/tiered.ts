@@ -142,12 +142,13 @@ export class TieredTable {
    */
   [ask](wish: Wish, version: number | undefined): Promise<Local> {
     this.#switchTo(version)
-    const { keys, missing, relaxed } = wish
+    const { keys, missing, relaxed, maxAge } = wish
     const found = new Uint8Array(Math.ceil(keys.length / 8))
     const options = {
       found,
       ...(missing === undefined ? {} : { missing }),
       ...(relaxed === undefined ? {} : { relaxed }),
+      ...(maxAge === undefined ? {} : { maxAgeMs: maxAge }),
     }
     const looked = this.#local.lookup(keys, options)
     return Promise.all([looked, this.#switching]).then(([rows]) =>

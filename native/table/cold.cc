@@ -63,23 +63,24 @@ SparseTable::Counted SparseTable::count_rows() const {
 }
 
 void SparseTable::end_cold(Status status) {
-  if (status.ok()) {
-    {
-      const MutexLock lock(fill_mutex_);
-      cold_left_ = 0;
-    }
-    cold_.store(false, std::memory_order_release);
-    // A call that still takes it for cold asks which keys are gone.
-    EpochDomain::instance().synchronize();
-    const Call under_way(context_);
-    if (!closed()) rows_->forget_gone();
+  const bool warm = status.ok();
+  if (warm) {
+    const MutexLock lock(fill_mutex_);
+    cold_left_ = 0;
   }
   {
     const MutexLock lock(warm_mutex_);
     warmed_ = std::move(status);
     warm_ended_ = true;
+    if (warm) cold_.store(false, std::memory_order_release);
   }
+  // Before the wait below: those who wait here are calls under way.
   warm_.notify_all();
+  if (!warm) return;
+  // A call that still takes it for cold asks which keys are gone.
+  EpochDomain::instance().synchronize();
+  const Call under_way(context_);
+  if (!closed()) rows_->forget_gone();
 }
 
 Status SparseTable::wait_until_warm() {

@@ -1,6 +1,9 @@
 // Several threads on one store: workers and the main thread share rows by path, no push of any of
 // them is lost (guarantee E1), and nobody sees half of one (E2).
 
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { open, sum, type Table } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -25,12 +28,13 @@ test('rows pushed in a worker are seen here while it lives and after its end', a
 })
 
 test('a path on disk is one store for all threads', async () => {
-  const path = './no-such-folder/model'
-  await using store = await open(path)
+  const folder = mkdtempSync(join(tmpdir(), 'hotrow-'))
+  await using store = await open(join(folder, 'no-such-folder', 'model'))
   const table = await store.table('t', { dim: 4, optimizer: sum() })
   const worker = startWorker({ task: 'push', path: store.path, count: 10 })
   assert.is(await ended(worker), 0)
   assert.is((await table.stats()).rows, 10)
+  rmSync(folder, { recursive: true, force: true })
 })
 
 test('private stores are private to their opener, in workers too', async () => {

@@ -95,9 +95,12 @@ test('inspect shows a store', ({ path }) => {
   assert.is(shown.parameters[0].options.optimizer.kind, 'adam')
 })
 
-test('a store that is open elsewhere is locked', async ({ path }) => {
+test('a store that is open elsewhere is read, and not changed', async ({ folder, path }) => {
   await using store = await open(path)
-  fails(1, /process/, 'inspect', path)
+  assert.match(succeeds('inspect', path), /version 1 of/)
+  const file = join(folder, 'out')
+  succeeds('export', path, '--format', 'safetensors', '--out', file)
+  fails(1, new RegExp(`in process ${process.pid}`), 'import', path, file)
   assert.is(store.closed, false)
 })
 

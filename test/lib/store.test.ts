@@ -57,7 +57,7 @@ test('every way to write one path gives one store', async () => {
     assert.is((await store.tables()).length, 1)
   }
   await Promise.all(stores.map((store) => store.close()))
-  assert.equal(readdirSync(folder), ['link'], 'nothing is written to the path')
+  assert.equal(readdirSync(folder).sort(), ['link', 'model'], 'one folder is made')
   rmSync(folder, { recursive: true })
 })
 

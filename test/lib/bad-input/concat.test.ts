@@ -187,7 +187,7 @@ test('places that are no objects or have other fields are refused', async (fixtu
     const message = /^requests\[0\] options: expected an object/
     await refusesBoth(fixture, requests, 'TypeError', message)
   }
-  const fields = 'offset, repeat, found, missing, relaxed'
+  const fields = 'offset, repeat, found, missing, relaxed, maxAgeMs'
   for (const field of ['out', 'stride', 'column', 'Offset']) {
     const message = `requests[0] options: expected only ${fields}, received '${field}'`
     await refusesBoth(fixture, [[table, two, { [field]: 1 }]], 'RangeError', message)

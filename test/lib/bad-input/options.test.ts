@@ -292,8 +292,8 @@ test('wrong options of calls are refused', async (fixture) => {
   const bag = Uint32Array.of(0, 1)
   const row = new Float32Array(4)
   const calls: [string, (options: never) => unknown][] = [
-    ['out, found, missing, relaxed', (options) => table.lookup(one, options)],
-    ['found, missing, relaxed', (options) => table.lookupSync(one, row, options)],
+    ['out, found, missing, relaxed, maxAgeMs', (options) => table.lookup(one, options)],
+    ['found, missing, relaxed, maxAgeMs', (options) => table.lookupSync(one, row, options)],
     ['out, found', (options) => table.lookupState(one, options)],
     ['rows, state, signal', (options) => table.scan(options)],
     ['unseenMs, belowUses, belowNorm', (options) => table.shrink(options)],

@@ -46,7 +46,7 @@ const kLookups: Case[] = [
   [
     ({ tiered }) => tiered.lookup(two, wrong({ outs: 1 })),
     'RangeError',
-    "options: expected only out, signal, found, missing, relaxed, received 'outs'",
+    "options: expected only out, signal, found, missing, relaxed, maxAgeMs, received 'outs'",
   ],
   [
     ({ tiered }) => tiered.lookup(two, { out: new Float32Array(3) }),

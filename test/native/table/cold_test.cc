@@ -1,6 +1,7 @@
 // Tables whose rows are not all in memory: every call answers as if they were.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <thread>
 #include <vector>
@@ -134,6 +135,8 @@ TEST_F(Cold, AFailureOutThereFailsTheCallAndChangesNothing) {
 
 TEST_F(Cold, WhoNeedsEveryRowWaits) {
   std::thread warmer([&] {
+    // The scan below waits by then.
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
     (void)must(table_->fill(rows_->all()));
     table_->end_cold({});
   });
