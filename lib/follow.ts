@@ -73,7 +73,15 @@ export class Follower {
     try {
       await this.refresh()
     } catch (error) {
-      if (!this.#closed) this.#options.onError?.(error)
+      if (!this.#closed) this.#complain(error)
+    }
+  }
+
+  #complain(error: unknown): void {
+    try {
+      this.#options.onError?.(error)
+    } catch {
+      // Whoever listens to errors has none to tell its own to.
     }
   }
 
@@ -116,5 +124,10 @@ export async function follow(source: string, options: FollowOptions = {}): Promi
     if (call !== undefined && typeof call !== 'function') throw typeError(name, 'a function', call)
   }
   const store = await open(source, { ...rest, readOnly: true })
-  return new Follower(store, await store.version(), options, checked)
+  try {
+    return new Follower(store, await store.version(), options, checked)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 }

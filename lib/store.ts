@@ -66,6 +66,8 @@ export class Store {
   readonly path: string
   readonly #native: NativeStore
   #closing: Promise<void> | undefined
+  /** Calls that go on beside the others. */
+  readonly #pending = new Set<Promise<void>>()
 
   /** @internal */
   constructor(path: string, native: NativeStore) {
@@ -195,7 +197,19 @@ export class Store {
   }
 
   #version(work: (native: NativeStore) => Promise<NativeVersion>): Promise<VersionInfo> {
-    return this.#call((native) => work(native).then(versionOf))
+    return this.#beside((native) => work(native).then(versionOf))
+  }
+
+  /** As #call, of what goes on beside the calls in order; close waits for it. */
+  #beside<T>(work: (native: NativeStore) => Promise<T>): Promise<T> {
+    const call = this.#call(work)
+    const ended = call.then(
+      () => {},
+      () => {},
+    )
+    this.#pending.add(ended)
+    void ended.then(() => this.#pending.delete(ended))
+    return call
   }
 
   /**
@@ -208,7 +222,7 @@ export class Store {
 
   /** All versions that are kept, rising. */
   versions(): Promise<VersionInfo[]> {
-    return this.#call((native) => native.versions().then((all) => all.map(versionOf)))
+    return this.#beside((native) => native.versions().then((all) => all.map(versionOf)))
   }
 
   /** The store as it was at a version, for reading, while this one goes on. To be closed. */
@@ -234,19 +248,19 @@ export class Store {
   nameVersion(name: string, version?: number | Pick<VersionInfo, 'version'>): Promise<void> {
     const checked = checkVersionName(name)
     const number = version === undefined ? 0 : Number(checkVersion(version))
-    return this.#call((native) => native.nameVersion(checked, number))
+    return this.#beside((native) => native.nameVersion(checked, number))
   }
 
   /** Keeps a version until `unpin`. */
   pin(version: number | Pick<VersionInfo, 'version'>): Promise<void> {
     const number = Number(checkVersion(version))
-    return this.#call((native) => native.pinVersion(number, true))
+    return this.#beside((native) => native.pinVersion(number, true))
   }
 
   /** Ends what `pin` began. */
   unpin(version: number | Pick<VersionInfo, 'version'>): Promise<void> {
     const number = Number(checkVersion(version))
-    return this.#call((native) => native.pinVersion(number, false))
+    return this.#beside((native) => native.pinVersion(number, false))
   }
 
   /**
@@ -286,7 +300,7 @@ export class Store {
    */
   diff(from: VersionLike, to: VersionLike): Promise<TableDiff[]> {
     const versions = [checkVersion(from), checkVersion(to)] as const
-    return this.#call((native) => native.diff(...versions))
+    return this.#beside((native) => native.diff(...versions))
   }
 
   /**
@@ -294,12 +308,12 @@ export class Store {
    * damaged.
    */
   verify(): Promise<void> {
-    return this.#call((native) => native.verify())
+    return this.#beside((native) => native.verify())
   }
 
   /** Merges files on disk until each row lies once: opening and reading are faster then. */
   compact(): Promise<void> {
-    return this.#call((native) => native.compact())
+    return this.#beside((native) => native.compact())
   }
 
   /**
@@ -341,7 +355,10 @@ export class Store {
    * the memory. Later calls fail with ERR_CLOSED. Closing again is fine.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#native.close()
+    this.#closing ??=
+      this.#pending.size === 0
+        ? this.#native.close()
+        : Promise.all(this.#pending).then(() => this.#native.close())
     return this.#closing
   }
 

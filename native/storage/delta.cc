@@ -2,6 +2,7 @@
 
 #include <rocksdb/sst_file_reader.h>
 
+#include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +19,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr uint32_t kFormat = 1;
+// Below are the manifest and the dense parameters.
+constexpr TableId kFirstTableOfRows = 2;
 constexpr std::string_view kDescription = "/delta.json";
 
 Status damaged(const std::string& file, const std::string& what) {
@@ -102,9 +105,12 @@ Result<Delta> Delta::read(const std::string& folder) {
     json.at("parent").get_to(delta.parent);
     json.at("dropped").get_to(delta.dropped);
     json.at("manifest").get_to(delta.manifest);
+    const auto ours = [](TableId id) { return id < kFirstTableOfRows; };
+    if (std::ranges::any_of(delta.dropped, ours)) return damaged(path, "a table that never goes");
     for (const Json& each : json.at("files").get_ref<const Json::array_t&>()) {
       delta.files.push_back(file_of(each));
       if (!plain(delta.files.back().name)) return damaged(path, "a file outside of its folder");
+      if (delta.files.back().table == 0) return damaged(path, "a file of no table");
     }
   } catch (const std::exception& error) {
     return damaged(path, error.what());

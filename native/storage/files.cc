@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 
 namespace hotrow {
@@ -81,10 +80,10 @@ Result<std::string> read_text(const std::string& path) {
     return Status(StatusCode::kCorruption,
                   "'" + path + "': " + std::to_string(bytes) + " bytes are no text of ours");
   }
+  std::string text(bytes, '\0');
   std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file.good() && !file.eof()) return last_file_status("'" + path + "' cannot be read");
-  return text;
+  if (file.read(text.data(), static_cast<std::streamsize>(bytes))) return text;
+  return Status(StatusCode::kIoError, "'" + path + "' cannot be read");
 }
 
 Status write_text(const std::string& path, std::string_view text) {

@@ -108,13 +108,19 @@ Result<VersionInfo> LocalStore::finish(Cut& cut, std::string_view name) {
   } catch (const std::bad_alloc&) {
     written = Status::capacity("no memory to write a version with");
   }
+  if (!written.ok()) {
+    // Before the gate: whoever holds it may wait for memory that images of this cut have.
+    const EpochGuard guard;
+    for (const Cut::TablePart& part : cut.tables) {
+      part.table->rows_for_versions().thaw();
+      (void)part.table->rows_for_versions().collected();
+    }
+  }
   {
     const ExclusiveLock gate(context_.capacity_gate);
     const EpochGuard guard;
     for (const Cut::TablePart& part : cut.tables) {
-      RowMap& rows = part.table->rows_for_versions();
-      if (!written.ok()) (void)rows.collected();
-      rows.finish_cut(written.ok());
+      part.table->rows_for_versions().finish_cut(written.ok());
     }
     if (!written.ok()) {
       for (const Cut::DensePart& part : cut.dense) part.dense->image_lost();
@@ -127,12 +133,13 @@ Result<VersionInfo> LocalStore::finish(Cut& cut, std::string_view name) {
     newest_bytes_ = cut.bytes;
     for (const TableId gone : cut.dropped) std::erase(dropped_, gone);
   }
-  if (!name.empty()) HOTROW_RETURN_IF_ERROR(set_name(name, cut.manifest.version));
+  // The version is there, even if it cannot be named.
+  const bool named = !name.empty() && set_name(name, cut.manifest.version).ok();
   remove_old_versions();
   VersionInfo info = cut.manifest.info();
   info.bytes = cut.bytes;
   info.kept = cut.kept;
-  if (!name.empty()) info.names.emplace_back(name);
+  if (named) info.names.emplace_back(name);
   return info;
 }
 

@@ -83,6 +83,7 @@ Result<bool> DenseParameter::check_finite(const char* argument,
 Status DenseParameter::pull(std::span<float> values) {
   return guarded([&]() -> Status {
     HOTROW_RETURN_IF_ERROR(check("values", values.size()));
+    const Call under_way(context_);
     const SharedLock lock(mutex_);
     if (closed_) return closed_status();
     std::copy(values_.begin(), values_.end(), values.begin());
@@ -97,6 +98,7 @@ Status DenseParameter::push(std::span<const float> gradient, const PushOptions& 
     HOTROW_RETURN_IF_ERROR(optimizer_.check(options));
     const Result<bool> finite = check_finite("gradient", gradient);
     if (!finite.ok()) return finite.status();
+    const Call under_way(context_);
     const SharedLock gate(context_.capacity_gate);
     const ExclusiveLock lock(mutex_);
     if (closed_) return closed_status();
@@ -122,6 +124,7 @@ Result<uint64_t> DenseParameter::pull_state(std::span<float> values, std::span<f
   return guarded([&]() -> Result<uint64_t> {
     HOTROW_RETURN_IF_ERROR(check("values", values.size()));
     HOTROW_RETURN_IF_ERROR(check_state(state.size()));
+    const Call under_way(context_);
     const SharedLock lock(mutex_);
     if (closed_) return closed_status();
     std::copy(values_.begin(), values_.end(), values.begin());
@@ -141,6 +144,7 @@ Status DenseParameter::update(std::span<const float> values, const UpdateOptions
     }
     const Result<bool> finite = check_finite("values", values);
     if (!finite.ok()) return finite.status();
+    const Call under_way(context_);
     const SharedLock gate(context_.capacity_gate);
     const ExclusiveLock lock(mutex_);
     if (closed_) return closed_status();

@@ -120,7 +120,7 @@ LocalStore::LocalStore(std::string path, const StoreOptions& options)
 
 Status LocalStore::check_open() const {
   if (closed_) return Status::closed("the store '" + path_ + "' is closed");
-  return {};
+  return broken_;
 }
 
 // What a store opened for reading does not have, it cannot make.

@@ -77,6 +77,7 @@ class LocalStore final : public Store {
 
   LocalStore(std::string path, const StoreOptions& options);
   bool in_memory() const { return path_.starts_with(":memory:"); }
+  Status check_on_disk() HOTROW_EXCLUDES(mutex_);
   Status check_writable() const;
   // commit.cc
   Status open_folder() HOTROW_EXCLUDES(mutex_);
@@ -98,6 +99,9 @@ class LocalStore final : public Store {
   // replace.cc
   Status promise(Replacement& all) const;
   Status replace(Replacement& all);
+  Status replace_whole(Replacement& all) HOTROW_REQUIRES(mutex_);
+  std::shared_ptr<SparseTable> open_as(const StoredTable& stored) HOTROW_REQUIRES(mutex_);
+  std::shared_ptr<DenseParameter> open_as(const StoredDense& stored) HOTROW_REQUIRES(mutex_);
   Status changed_since(const Engine& then, uint64_t from, uint64_t to, TableId id,
                        std::vector<uint64_t>& hashes) const;
   Status drop_all_but(const Manifest& old) HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
@@ -149,6 +153,7 @@ class LocalStore final : public Store {
   std::unique_ptr<Engine> engine_;
   Mutex mutex_;
   bool closed_ HOTROW_GUARDED_BY(mutex_) = false;
+  Status broken_ HOTROW_GUARDED_BY(mutex_);  // why it must be opened again, if so
   std::map<std::string, Parameter, std::less<>> parameters_ HOTROW_GUARDED_BY(mutex_);
   // The newest version's, with the tables and dense parameters made since, without those dropped.
   Manifest manifest_ HOTROW_GUARDED_BY(mutex_);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -20,7 +21,10 @@ namespace {
 
 struct Registry {
   Mutex mutex;
+  CondVar closed;
   std::map<std::string, std::shared_ptr<LocalStore>, std::less<>> stores HOTROW_GUARDED_BY(mutex);
+  // Of these the last opener has gone, and the folder is still locked.
+  std::set<std::string, std::less<>> closing HOTROW_GUARDED_BY(mutex);
 };
 
 // Never destroyed: threads may run past the end of main.
@@ -36,8 +40,22 @@ bool leave(LocalStore& store) {
   const MutexLock lock(all.mutex);
   if (--store.openers > 0) return false;
   const auto known = all.stores.find(store.path());
-  if (known != all.stores.end() && known->second.get() == &store) all.stores.erase(known);
+  if (known == all.stores.end() || known->second.get() != &store) return true;
+  all.closing.insert(store.path());
+  all.stores.erase(known);
   return true;
+}
+
+void close_last(LocalStore& store) {
+  store.close();
+  // Readers of a path are not in the registry.
+  if (store.options().read_only) return;
+  Registry& all = registry();
+  {
+    const MutexLock lock(all.mutex);
+    all.closing.erase(store.path());
+  }
+  all.closed.notify_all();
 }
 
 /// One opener's use of a store. Closing it leaves other openers alone.
@@ -116,7 +134,7 @@ class StoreHandle final : public Store {
       const MutexLock lock(mutex_);
       store.swap(store_);
     }
-    if (store && leave(*store)) store->close();
+    if (store && leave(*store)) close_last(*store);
   }
 
  private:
@@ -220,6 +238,7 @@ Result<std::shared_ptr<Store>> open_store(std::string_view path, const StoreOpti
   }
   Registry& all = registry();
   const MutexLock lock(all.mutex);
+  while (all.closing.contains(name.value())) all.closed.wait(all.mutex);
   const auto known = all.stores.find(name.value());
   if (known != all.stores.end()) {
     HOTROW_RETURN_IF_ERROR(check_same(*known->second, options));

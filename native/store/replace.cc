@@ -3,6 +3,8 @@
 // All three find out which rows differ, read them while calls go on, promise the memory, and then
 // keep all calls out for the moment in which the rows are replaced.
 #include <algorithm>
+#include <cstring>
+#include <set>
 #include <utility>
 
 #include "memory/epoch.h"
@@ -24,8 +26,11 @@ struct LocalStore::Replacement {
   };
   struct DenseStep {
     std::shared_ptr<DenseParameter> dense;
-    uint64_t steps = 0;
+    StoredDense stored;
     std::vector<float> image;
+    uint64_t chunks = 0;  // that were read, where they come one by one
+
+    Status take_chunk(uint64_t chunk, Engine::Row bytes);
   };
   bool changes = false;  // rows count as changed since the last version
   std::vector<TableStep> tables;
@@ -52,6 +57,17 @@ Status LocalStore::Replacement::TableStep::read(const Engine& engine,
     rows.add(hashes[i], row->data(), row_bytes);
     return {};
   });
+}
+
+Status LocalStore::Replacement::DenseStep::take_chunk(uint64_t chunk, Engine::Row bytes) {
+  const uint64_t all = image.size() * sizeof(float);
+  const uint64_t from = chunk * kDenseChunkBytes;
+  if (from >= all || bytes.size() != std::min(kDenseChunkBytes, all - from)) {
+    return {StatusCode::kCorruption, "dense '" + stored.name + "': a chunk of another size"};
+  }
+  std::memcpy(reinterpret_cast<std::byte*>(image.data()) + from, bytes.data(), bytes.size());
+  ++chunks;
+  return {};
 }
 
 namespace {
@@ -81,12 +97,15 @@ const Stored* with_id(const std::vector<Stored>& all, decltype(Stored::id) id) {
 
 }  // namespace
 
+// While the calls are kept out, so that what is counted stays so.
 Status LocalStore::promise(Replacement& all) const {
   const EpochGuard guard;
   for (Replacement::TableStep& step : all.tables) {
     RowMap& rows = step.table->rows_for_versions();
     step.plan.changes = all.changes;
-    if (!rows.promise_restore(step.rows, step.plan)) return restore_refused(step.stored);
+    if (!rows.promise_restore(step.rows, step.gone, step.plan)) {
+      return restore_refused(step.stored);
+    }
   }
   return {};
 }
@@ -105,9 +124,19 @@ Status LocalStore::replace(Replacement& all) {
     step.table->restore_steps(step.stored.steps);
   }
   for (Replacement::DenseStep& step : all.dense) {
-    step.dense->restore(step.image, step.steps, all.changes);
+    step.dense->restore(step.image, step.stored.steps, all.changes);
   }
   return {};
+}
+
+// What fails now has replaced some rows and not others: the store is of no use until it is opened
+// again.
+Status LocalStore::replace_whole(Replacement& all) {
+  const Status replaced = guarded([&] { return replace(all); });
+  if (replaced.ok()) return {};
+  return {StatusCode::kInternal,
+          "the store '" + path_ +
+              "' is half at another version and must be opened again: " + replaced.message()};
 }
 
 // The hashes of a table's keys that versions after `from` up to the newest have changed.
@@ -117,7 +146,8 @@ Status LocalStore::changed_since(const Engine& then, uint64_t from, uint64_t to,
   const size_t before = hashes.size();
   for (uint64_t version = from + 1; version <= to; ++version) {
     const auto delta = Delta::read(versions.delta(version));
-    const bool fits = delta.ok() && delta.value().parent == version - 1;
+    const bool fits = delta.ok() && delta.value().parent == version - 1 &&
+                      delta.value().verify(versions.delta(version)).ok();
     if (fits) {
       HOTROW_RETURN_IF_ERROR(delta.value().each(
           versions.delta(version), [&](TableId table, uint64_t hash, const auto*) -> Status {
@@ -245,7 +275,7 @@ Status LocalStore::roll_back_to(const Engine& then, const Manifest& old,
     auto image = read_dense(then, stored, dense->image_values());
     if (!image.ok()) return image.status();
     if (image.value().empty()) continue;
-    all.dense.push_back({dense, stored.steps, std::move(image).value()});
+    all.dense.push_back({.dense = dense, .stored = stored, .image = std::move(image).value()});
   }
   const Closed closed(context_.call_gate);
   for (size_t i = 0; i < old.tables.size(); ++i) {
@@ -257,7 +287,8 @@ Status LocalStore::roll_back_to(const Engine& then, const Manifest& old,
     HOTROW_RETURN_IF_ERROR(read_some(i, more));
   }
   HOTROW_RETURN_IF_ERROR(promise(all));
-  HOTROW_RETURN_IF_ERROR(replace(all));
+  broken_ = replace_whole(all);
+  HOTROW_RETURN_IF_ERROR(broken_);
   auto made = this->cut(old.cursor, old.version);
   if (!made.ok()) return made.status();
   cut = std::move(made).value();
@@ -285,20 +316,47 @@ Status LocalStore::check_applicable(const Delta& delta) const {
   return {};
 }
 
+// What is open of a version's table: of its name, kind and number. Another table that had the name
+// before is not it.
+std::shared_ptr<SparseTable> LocalStore::open_as(const StoredTable& stored) {
+  const StoredTable* const now = with_id(manifest_.tables, stored.id);
+  const Parameter* const open = find(stored.name);
+  if (now == nullptr || now->name != stored.name || open == nullptr) return nullptr;
+  const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(open);
+  return table != nullptr && (*table)->options() == stored.options ? *table : nullptr;
+}
+
+std::shared_ptr<DenseParameter> LocalStore::open_as(const StoredDense& stored) {
+  const StoredDense* const now = with_id(manifest_.dense, stored.id);
+  const Parameter* const open = find(stored.name);
+  if (now == nullptr || now->name != stored.name || open == nullptr) return nullptr;
+  const auto* const dense = std::get_if<std::shared_ptr<DenseParameter>>(open);
+  return dense != nullptr && (*dense)->options() == stored.options ? *dense : nullptr;
+}
+
 // Adds the steps of one delta for what is open.
 Status LocalStore::read_delta(const Delta& delta, const Manifest& manifest,
                               const std::string& folder, Replacement& all) {
-  const size_t from = all.tables.size();
+  const size_t first_table = all.tables.size();
+  const size_t first_dense = all.dense.size();
   for (const StoredTable& stored : manifest.tables) {
-    const Parameter* const open = find(stored.name);
-    if (open == nullptr) continue;
-    const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(open);
-    if (table == nullptr) return Status::conflict("'" + stored.name + "' is no table here");
-    all.tables.push_back({.table = *table, .stored = stored});
+    if (auto table = open_as(stored)) all.tables.push_back({.table = table, .stored = stored});
+  }
+  for (const StoredDense& stored : manifest.dense) {
+    auto dense = open_as(stored);
+    if (dense == nullptr) continue;
+    const uint64_t values = dense->image_values();
+    all.dense.push_back({.dense = dense, .stored = stored, .image = std::vector<float>(values)});
   }
   const auto add = [&](TableId id, uint64_t hash, const Engine::Row* row) -> Status {
-    if (id == kDenseTable) return {};
-    Replacement::TableStep* const step = all.step_of(id, from);
+    if (id == kDenseTable) {
+      for (size_t i = first_dense; row != nullptr && i < all.dense.size(); ++i) {
+        if (all.dense[i].stored.id != hash >> 32) continue;
+        return all.dense[i].take_chunk(hash & UINT32_MAX, *row);
+      }
+      return {};
+    }
+    Replacement::TableStep* const step = all.step_of(id, first_table);
     if (step == nullptr) return {};  // nobody has it open
     if (row == nullptr) {
       step->gone.push_back(hash);
@@ -309,21 +367,34 @@ Status LocalStore::read_delta(const Delta& delta, const Manifest& manifest,
     step->rows.add(hash, row->data(), row_bytes);
     return {};
   };
-  return delta.each(folder, add);
+  HOTROW_RETURN_IF_ERROR(delta.each(folder, add));
+  for (size_t i = first_dense; i < all.dense.size(); ++i) {
+    const Replacement::DenseStep& step = all.dense[i];
+    const uint64_t bytes = step.image.size() * sizeof(float);
+    const uint64_t chunks = (bytes + kDenseChunkBytes - 1) / kDenseChunkBytes;
+    if (step.chunks == 0 || step.chunks == chunks) continue;
+    return {StatusCode::kCorruption, "dense '" + step.stored.name +
+                                         "': " + std::to_string(step.chunks) + " of " +
+                                         std::to_string(chunks) + " chunks are there"};
+  }
+  // Those that have not changed.
+  const auto begin = all.dense.begin() + static_cast<ptrdiff_t>(first_dense);
+  all.dense.erase(
+      std::remove_if(begin, all.dense.end(), [](const auto& step) { return step.chunks == 0; }),
+      all.dense.end());
+  return {};
 }
 
 // Adds the values of every open dense parameter, as `engine` has them.
 Status LocalStore::read_all_dense(const Engine& engine, const Manifest& manifest,
                                   Replacement& all) {
   for (const StoredDense& stored : manifest.dense) {
-    const Parameter* const open = find(stored.name);
-    if (open == nullptr) continue;
-    const auto& dense = std::get<std::shared_ptr<DenseParameter>>(*open);
+    const auto dense = open_as(stored);
+    if (dense == nullptr) continue;
     auto image = read_dense(engine, stored, dense->image_values());
     if (!image.ok()) return image.status();
-    if (!image.value().empty()) {
-      all.dense.push_back({dense, stored.steps, std::move(image).value()});
-    }
+    if (image.value().empty()) continue;
+    all.dense.push_back({.dense = dense, .stored = stored, .image = std::move(image).value()});
   }
   return {};
 }
@@ -341,6 +412,9 @@ Result<VersionInfo> LocalStore::apply(std::string_view delta_folder) {
   const auto parsed = Manifest::parse(delta.manifest);
   if (!parsed.ok()) return parsed.status();
   const Manifest& manifest = parsed.value();
+  if (manifest.version != delta.version || manifest.run != delta.run) {
+    return Status(StatusCode::kCorruption, "'" + folder + "': its manifest is another version's");
+  }
   const MutexLock committing(commit_mutex_);
   HOTROW_RETURN_IF_ERROR(wait_until_warm());
   {
@@ -361,8 +435,8 @@ Result<VersionInfo> LocalStore::apply(std::string_view delta_folder) {
     HOTROW_RETURN_IF_ERROR(check_applicable(delta));
     HOTROW_RETURN_IF_ERROR(promise(all));
     HOTROW_RETURN_IF_ERROR(version.value()->install(delta));
-    HOTROW_RETURN_IF_ERROR(read_all_dense(*engine_, manifest, all));
-    HOTROW_RETURN_IF_ERROR(replace(all));
+    broken_ = replace_whole(all);
+    HOTROW_RETURN_IF_ERROR(broken_);
     adopt_whole(manifest);
     newest_bytes_ = delta.bytes();
   }
@@ -394,10 +468,10 @@ Status LocalStore::go_to_newest() {
   if (!parsed.ok()) return parsed.status();
   Replacement all;
   HOTROW_RETURN_IF_ERROR(read_difference(*next.value(), parsed.value(), all));
-  HOTROW_RETURN_IF_ERROR(read_all_dense(*next.value(), parsed.value(), all));
-  HOTROW_RETURN_IF_ERROR(promise(all));
   const Closed closed(context_.call_gate);
-  HOTROW_RETURN_IF_ERROR(replace(all));
+  HOTROW_RETURN_IF_ERROR(promise(all));
+  broken_ = replace_whole(all);
+  HOTROW_RETURN_IF_ERROR(broken_);
   engine_ = std::move(next).value();
   adopt_whole(parsed.value());
   return {};
@@ -422,6 +496,7 @@ Status LocalStore::read_difference(const Engine& there, const Manifest& manifest
       // Removed while it was read: compared instead.
       if (status.ok()) continue;
       all.tables.clear();
+      all.dense.clear();
       return compare_all(there, manifest, all);
     }
     return {};
@@ -431,9 +506,8 @@ Status LocalStore::read_difference(const Engine& there, const Manifest& manifest
 
 Status LocalStore::compare_all(const Engine& there, const Manifest& manifest, Replacement& all) {
   for (const StoredTable& stored : manifest.tables) {
-    const Parameter* const open = find(stored.name);
-    if (open == nullptr) continue;
-    const auto& table = std::get<std::shared_ptr<SparseTable>>(*open);
+    const auto table = open_as(stored);
+    if (table == nullptr) continue;
     Replacement::TableStep& step =
         all.tables.emplace_back(Replacement::TableStep{.table = table, .stored = stored});
     const size_t row_bytes = table->rules().row_bytes();
@@ -448,18 +522,21 @@ Status LocalStore::compare_all(const Engine& there, const Manifest& manifest, Re
     };
     HOTROW_RETURN_IF_ERROR(engine_->compare(there, stored.id, add));
   }
-  return {};
+  return read_all_dense(there, manifest, all);
 }
 
 // Tables and parameters that the version does not have any more are closed.
 void LocalStore::adopt_whole(const Manifest& manifest) {
+  std::set<std::string> stay;
+  for (const StoredTable& stored : manifest.tables) {
+    if (open_as(stored) != nullptr) stay.insert(stored.name);
+  }
+  for (const StoredDense& stored : manifest.dense) {
+    if (open_as(stored) != nullptr) stay.insert(stored.name);
+  }
   std::vector<std::string> gone;
   for (const auto& [name, parameter] : parameters_) {
-    const auto named = [&](const auto& stored) { return stored.name == name; };
-    if (!std::ranges::any_of(manifest.tables, named) &&
-        !std::ranges::any_of(manifest.dense, named)) {
-      gone.push_back(name);
-    }
+    if (!stay.contains(name)) gone.push_back(name);
   }
   for (const std::string& name : gone) {
     parting_.push_back(std::move(parameters_.at(name)));
@@ -477,6 +554,10 @@ void LocalStore::close_parting() {
     parting.swap(parting_);
   }
   for (const Parameter& each : parting) {
+    if (const auto* table = std::get_if<std::shared_ptr<SparseTable>>(&each)) {
+      keeper_.forget(table->get());
+      warmer_.forget(table->get());
+    }
     std::visit([](const auto& parameter) { parameter->close(); }, each);
   }
 }

@@ -16,6 +16,13 @@ Status no_versions(const std::string& path) {
 
 }  // namespace
 
+// Of a call about versions, once it is its turn.
+Status LocalStore::check_on_disk() {
+  if (in_memory()) return no_versions(path_);
+  const MutexLock lock(mutex_);
+  return check_open();
+}
+
 Status LocalStore::check_writable() const {
   if (!options_.read_only) return {};
   return {StatusCode::kReadOnly, "the store '" + path_ + "' is opened for reading"};
@@ -91,7 +98,6 @@ Result<std::vector<VersionInfo>> LocalStore::versions() {
 }
 
 Status LocalStore::change_names(const std::function<Status(VersionNames&)>& change) {
-  if (in_memory()) return no_versions(path_);
   HOTROW_RETURN_IF_ERROR(check_writable());
   auto names = VersionNames::read(path_);
   if (!names.ok()) return names.status();
@@ -119,11 +125,13 @@ Status LocalStore::set_name(std::string_view name, uint64_t version) {
 Status LocalStore::name_version(std::string_view name, uint64_t version) {
   HOTROW_RETURN_IF_ERROR(check_version_name(name));
   const MutexLock committing(commit_mutex_);
+  HOTROW_RETURN_IF_ERROR(check_on_disk());
   return set_name(name, version);
 }
 
 Status LocalStore::pin_version(uint64_t version, bool pinned) {
   const MutexLock committing(commit_mutex_);
+  HOTROW_RETURN_IF_ERROR(check_on_disk());
   return change_names([&](VersionNames& names) -> Status {
     if (!pinned) {
       names.pins.erase(version);
@@ -149,7 +157,8 @@ void LocalStore::remove_old_versions() {
     bool stays = place-- <= options_.keep_versions;
     if (stays && options_.keep_ms > 0) {
       const auto info = kept_version(version);
-      stays = !info.ok() || info.value().time_ms + options_.keep_ms >= now;
+      const uint64_t made = info.ok() ? std::min(info.value().time_ms, now) : now;
+      stays = now - made <= options_.keep_ms;
     }
     if (!stays && !names.value().holds(version)) (void)folders.remove(version);
   }
@@ -184,13 +193,16 @@ Result<std::vector<TableDiff>> LocalStore::diff(std::string_view from, std::stri
 }
 
 Status LocalStore::verify() {
-  if (in_memory()) return no_versions(path_);
   const MutexLock committing(commit_mutex_);
+  HOTROW_RETURN_IF_ERROR(check_on_disk());
   const VersionFolders& folders = engine_->versions();
   for (const uint64_t version : folders.list()) {
     const auto named_in = [&](const Status& status) {
       return Status(status.code(), "version " + std::to_string(version) + ": " + status.message());
     };
+    // Opened first: it is not removed while it is read.
+    const auto engine = Engine::open_version(path_, version);
+    if (engine.status().code() == StatusCode::kNotFound) continue;
     const auto delta = Delta::read(folders.delta(version));
     const bool none = delta.status().code() == StatusCode::kNotFound;
     if (!delta.ok() && !none) return named_in(delta.status());
@@ -198,8 +210,6 @@ Status LocalStore::verify() {
       const Status whole = delta.value().verify(folders.delta(version));
       if (!whole.ok()) return named_in(whole);
     }
-    const auto engine = Engine::open_version(path_, version);
-    if (engine.status().code() == StatusCode::kNotFound) continue;
     if (!engine.ok()) return named_in(engine.status());
     const Status whole = engine.value()->verify();
     if (!whole.ok()) return named_in(whole);
@@ -208,9 +218,9 @@ Status LocalStore::verify() {
 }
 
 Status LocalStore::compact() {
-  if (in_memory()) return no_versions(path_);
   HOTROW_RETURN_IF_ERROR(check_writable());
   const MutexLock committing(commit_mutex_);
+  HOTROW_RETURN_IF_ERROR(check_on_disk());
   return engine_->compact();
 }
 

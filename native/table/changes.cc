@@ -75,7 +75,7 @@ uint64_t Changes::chunk_rows() const {
 // Every row that was prepared for may leave a hash and, while a cut is collected, an image.
 bool Changes::make_room(uint64_t rows) {
   const uint64_t wanted = prepared_ + rows;
-  const uint64_t hashes = removed_.size() + wanted;
+  const uint64_t hashes = removed_.size() + removed_before_.size() + wanted;
   if (hashes > removed_.capacity()) {
     const uint64_t capacity = std::max<uint64_t>(hashes, 2 * removed_.capacity());
     // Charged whatever the ceiling says: whoever is at it must be able to remove rows.
@@ -84,7 +84,12 @@ bool Changes::make_room(uint64_t rows) {
     budget_.charge(bytes);
     charged_ += bytes;
   }
-  if (remembers_) gone_.reserve(gone_.size() + wanted);
+  if (remembers_) {
+    const uint64_t before = gone_.memory_bytes();
+    gone_.reserve(gone_.size() + wanted);
+    budget_.charge(gone_.memory_bytes() - before);
+    charged_ += gone_.memory_bytes() - before;
+  }
   if (!collecting_) return true;
   const uint64_t size = chunk_rows();
   uint64_t free = 0;
@@ -159,6 +164,8 @@ void Changes::remember_gone() {
 void Changes::forget_gone() {
   const MutexLock lock(mutex_);
   remembers_ = false;
+  budget_.release(gone_.memory_bytes());
+  charged_ -= gone_.memory_bytes();
   gone_ = {};
   gone_count_.store(0, std::memory_order_release);
 }
@@ -207,9 +214,14 @@ std::vector<RowImages> Changes::collected() {
 
 void Changes::finish(bool written) {
   const MutexLock lock(mutex_);
-  if (!written) removed_.insert(removed_.end(), removed_before_.begin(), removed_before_.end());
+  if (!written) {
+    // Where keys were removed meanwhile there is room for both; see make_room().
+    if (removed_.empty()) removed_.swap(removed_before_);
+    removed_.insert(removed_.end(), removed_before_.begin(), removed_before_.end());
+  }
   removed_before_ = {};
-  const uint64_t bytes = pages_.backed() + removed_.capacity() * sizeof(uint64_t);
+  const uint64_t bytes =
+      pages_.backed() + removed_.capacity() * sizeof(uint64_t) + gone_.memory_bytes();
   if (bytes > charged_) {
     budget_.charge(bytes - charged_);
     charged_ = bytes;

@@ -122,8 +122,8 @@ class Changes {
   void add_removed(std::vector<uint64_t>& hashes) const HOTROW_EXCLUDES(mutex_);
   /// Once the committer has been to every shard: what others saved meanwhile.
   std::vector<RowImages> collected() HOTROW_EXCLUDES(mutex_);
-  /// The cut is over. If it came to nothing its removals count for the next one, and the caller
-  /// notes every row as changed: what was saved is no longer marked.
+  /// The cut is over. If it came to nothing, its removals count for the next one; its rows were
+  /// thawed before.
   void finish(bool written) HOTROW_EXCLUDES(mutex_);
 
   uint64_t memory_bytes() const HOTROW_EXCLUDES(mutex_);

@@ -47,8 +47,9 @@ Result<bool> SparseTable::fill(const RowImages& images) {
   return call([&]() -> Result<bool> {
     return with_gates(context_, gate_, [&] {
       const MutexLock lock(fill_mutex_);
-      RestorePlan plan{.fill = true};
-      if (!rows_->promise_restore(images, plan)) return false;
+      RestorePlan plan;
+      plan.fill = true;
+      if (!rows_->promise_restore(images, {}, plan)) return false;
       const bool whole = rows_->restore(images, plan);
       cold_left_ -= std::min(plan.created, cold_left_);
       return whole;

@@ -64,7 +64,8 @@ class IndexedRows final : public RowMap {
   void collect(uint32_t shard, RowImages& images) override;
   std::vector<uint64_t> removed() const override { return changes_->removed(); }
   std::vector<RowImages> collected() override { return changes_->collected(); }
-  void finish_cut(bool written) override;
+  void thaw() override;
+  void finish_cut(bool written) override { changes_->finish(written); }
   void changed(std::vector<uint64_t>& hashes) override;
   void remember_gone() override { changes_->remember_gone(); }
   void forget_gone() override { changes_->forget_gone(); }
@@ -72,7 +73,9 @@ class IndexedRows final : public RowMap {
   void absent(KeyBatch keys, std::vector<uint64_t>& hashes) const override;
   bool any_changed() const override { return changes_->any(); }
   void forget_removed() override { changes_->forget_removed(); }
-  bool promise_restore(const RowImages& images, RestorePlan& plan) override;
+  bool promise_restore(const RowImages& images, std::span<const uint64_t> gone,
+                       RestorePlan& plan) override;
+  void unpromise(uint64_t rows) override { rows_.unreserve(rows); }
   bool restore(const RowImages& images, RestorePlan& plan) override;
 
  private:

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "hotrow/store.h"
@@ -45,14 +46,25 @@ struct Sweep {
   double below_norm = 0;   // values with a smaller L2 norm; 0: not asked
 };
 
-/// What is promised for rows that come from a version.
+class RowMap;
+
+/// What is promised for rows that come from a version, for as long as this lives.
 struct RestorePlan {
-  bool changes = false;  // the rows count as changed since the last cut
-  bool fill = false;     // only of keys that have no row and were not removed
-  uint64_t created = 0;  // rows that were not there
-  uint64_t rows = 0;
+  RestorePlan() = default;
+  RestorePlan(RestorePlan&& other) noexcept { *this = std::move(other); }
+  RestorePlan& operator=(RestorePlan&& other) noexcept;
+  ~RestorePlan() { release(); }
+  /// Gives back what was not used.
+  void release();
+
+  bool changes = false;   // the rows count as changed since the last cut
+  bool fill = false;      // only of keys that have no row and were not removed
+  uint64_t new_rows = 0;  // rows that are not there
+  uint64_t created = 0;   // of these, made
+  uint64_t rows = 0;      // promised
   IndexShards::Counts keys_in = {};
   Reservation index_bytes;
+  RowMap* map = nullptr;  // that promised
 };
 
 enum class Certainty : uint8_t { kGenerous, kExact };
@@ -111,7 +123,9 @@ class RowMap {
   /// See Changes.
   virtual std::vector<uint64_t> removed() const = 0;
   virtual std::vector<RowImages> collected() = 0;
-  /// The cut is over. If it came to nothing, every row counts as changed.
+  /// The cut comes to nothing: what is frozen counts as changed again. Before collected().
+  virtual void thaw() = 0;
+  /// The cut is over.
   virtual void finish_cut(bool written) = 0;
   /// Appends the hashes of keys that have changed or gone since the last cut, in any order.
   virtual void changed(std::vector<uint64_t>& hashes) = 0;
@@ -127,12 +141,36 @@ class RowMap {
   virtual bool any_changed() const = 0;
   /// Removals since the last cut are in a version already.
   virtual void forget_removed() = 0;
-  /// Promises memory for restore(); false when the rows would not fit.
-  [[nodiscard]] virtual bool promise_restore(const RowImages& images, RestorePlan& plan) = 0;
+  /// Promises memory for restore() once the keys with the hashes `gone` have been erased; false
+  /// when the rows would not fit. Unless to fill, while nothing else changes rows until then.
+  [[nodiscard]] virtual bool promise_restore(const RowImages& images,
+                                             std::span<const uint64_t> gone, RestorePlan& plan) = 0;
+  /// Gives promised rows back.
+  virtual void unpromise(uint64_t rows) = 0;
   /// Gives keys the rows of a version, and gives back what was promised and is not needed. Unless
   /// to fill, while nothing else changes rows.
   [[nodiscard]] virtual bool restore(const RowImages& images, RestorePlan& plan) = 0;
 };
+
+inline void RestorePlan::release() {
+  if (map != nullptr) map->unpromise(std::exchange(rows, 0));
+  map = nullptr;
+  index_bytes.reset();
+}
+
+inline RestorePlan& RestorePlan::operator=(RestorePlan&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  changes = other.changes;
+  fill = other.fill;
+  new_rows = other.new_rows;
+  created = other.created;
+  rows = std::exchange(other.rows, 0);
+  keys_in = other.keys_in;
+  index_bytes = std::move(other.index_bytes);
+  map = std::exchange(other.map, nullptr);
+  return *this;
+}
 
 /// `rules` and `budget` must outlive it.
 Result<std::unique_ptr<RowMap>> make_row_map(const RowRules& rules, MemoryBudget& budget);

@@ -86,7 +86,8 @@ class SparseTable final : public Table {
   Result<bool> fill(const RowImages& images);
   /// All rows are in memory, or never will be. The caller is in no call.
   void end_cold(Status status);
-  /// For those who need every row: why there are some missing.
+  /// For those who need every row: why there are some missing. The caller is in no call: calls may
+  /// have to end before the rows are there.
   Status wait_until_warm() HOTROW_EXCLUDES(warm_mutex_);
   bool cold() const { return cold_.load(std::memory_order_acquire); }
   struct Counted {

@@ -19,8 +19,8 @@ Result<uint64_t> SparseTable::erase(KeyBatch keys) {
 }
 
 Status SparseTable::reserve(uint64_t rows) {
+  HOTROW_RETURN_IF_ERROR(wait_until_warm());
   return change([&]() -> Status {
-    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     const uint64_t size = rows_->size();
     if (rows <= size) return {};
     if (rows > rules_.limit_rows()) {
@@ -38,8 +38,8 @@ Status SparseTable::reserve(uint64_t rows) {
 }
 
 Result<uint64_t> SparseTable::evict(uint64_t rows) {
+  HOTROW_RETURN_IF_ERROR(wait_until_warm());
   return change([&]() -> Result<uint64_t> {
-    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     if (options_.eviction.policy == EvictionPolicy::kNone) {
       return Status::invalid_argument(
           "eviction.policy: expected a policy that can choose victims, received none");
@@ -50,8 +50,8 @@ Result<uint64_t> SparseTable::evict(uint64_t rows) {
 }
 
 Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
+  HOTROW_RETURN_IF_ERROR(wait_until_warm());
   return change([&]() -> Result<uint64_t> {
-    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     const EvictionPolicy policy = options_.eviction.policy;
     if (options.unseen_ms > 0 && options_.eviction.ttl_ms == 0) {
       return Status::invalid_argument(
@@ -80,8 +80,8 @@ Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
 }
 
 Status SparseTable::decay(double factor) {
+  HOTROW_RETURN_IF_ERROR(wait_until_warm());
   return change([&]() -> Status {
-    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     if (!(factor >= 0 && factor <= 1)) {
       return Status::invalid_argument("factor: expected a number from 0 to 1, received " +
                                       std::to_string(factor));
@@ -92,8 +92,8 @@ Status SparseTable::decay(double factor) {
 }
 
 Result<uint64_t> SparseTable::set_scores(KeyBatch keys, std::span<const float> scores) {
+  HOTROW_RETURN_IF_ERROR(wait_until_warm());
   return change([&]() -> Result<uint64_t> {
-    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     if (options_.eviction.policy != EvictionPolicy::kLowestScore) {
       return Status::invalid_argument(
@@ -157,8 +157,8 @@ void SparseTable::read_page(ScanPage& page, bool state) {
 }
 
 Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows, const ScanOptions& options) {
+  HOTROW_RETURN_IF_ERROR(wait_until_warm());
   return call([&]() -> Result<ScanPage> {
-    HOTROW_RETURN_IF_ERROR(wait_until_warm());
     // A page is to be a page.
     constexpr size_t kMostRows = size_t{1} << 20;
     if (rows == 0 || rows > kMostRows) {

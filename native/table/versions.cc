@@ -43,14 +43,12 @@ void IndexedRows<IndexT>::collect(uint32_t shard, RowImages& images) {
 }
 
 template <class IndexT>
-void IndexedRows<IndexT>::finish_cut(bool written) {
-  changes_->finish(written);
-  if (written) return;
-  Writer writer(index_);
+void IndexedRows<IndexT>::thaw() {
   for (uint32_t shard = 0; shard < IndexT::kShards; ++shard) {
+    Writer writer(index_);
     writer.enter(shard);
     writer.each([&](const Hold& hold, uint64_t) {
-      if (!hold.has_row()) return;
+      if (!hold.has_row() || !changes_->frozen(hold.handle())) return;
       changes_->take(hold.handle());
       changes_->create(hold.handle());
     });
@@ -81,14 +79,22 @@ void IndexedRows<IndexT>::absent(KeyBatch keys, std::vector<uint64_t>& hashes) c
 }
 
 template <class IndexT>
-bool IndexedRows<IndexT>::promise_restore(const RowImages& images, RestorePlan& plan) {
-  for (const uint64_t hash : images.hashes) ++plan.keys_in[IndexShards::of(hash)];
-  if (!plan.index_bytes.take(budget_, index_.growth_bytes(plan.keys_in))) return false;
-  if (!promise_rows(images.hashes.size())) {
-    plan.index_bytes.reset();
-    return false;
+bool IndexedRows<IndexT>::promise_restore(const RowImages& images, std::span<const uint64_t> gone,
+                                          RestorePlan& plan) {
+  const auto there = [&](uint64_t hash) {
+    return index_.probe(unmix64(hash), hash).handle != IndexT::kNoHandle;
+  };
+  for (const uint64_t hash : images.hashes) {
+    if (there(hash)) continue;
+    ++plan.keys_in[IndexShards::of(hash)];
+    ++plan.new_rows;
   }
-  plan.rows = images.hashes.size();
+  const auto leaving = static_cast<uint64_t>(std::ranges::count_if(gone, there));
+  const uint64_t rows = plan.new_rows - std::min(plan.new_rows, leaving);
+  if (!plan.index_bytes.take(budget_, index_.growth_bytes(plan.keys_in))) return false;
+  if (!promise_rows(rows)) return false;
+  plan.rows = rows;
+  plan.map = this;
   return true;
 }
 
@@ -100,10 +106,9 @@ class IndexedRows<IndexT>::Restorer {
       : rows_(rows), plan_(plan), writer_(rows.index_), allocator_(rows.rows_) {}
   ~Restorer() {
     plan_.created += created_;
+    plan_.rows -= created_;
     rows_.size_.fetch_add(created_, std::memory_order_relaxed);
-    rows_.rows_.unreserve(plan_.rows - created_);
-    plan_.rows = 0;
-    plan_.index_bytes.reset();
+    plan_.release();
   }
 
   /// False when the system refuses memory.
@@ -124,6 +129,8 @@ class IndexedRows<IndexT>::Restorer {
 
  private:
   bool create(Hold& hold, uint64_t key, uint64_t hash, const std::byte* image) {
+    // Never so: what was promised covers it.
+    if (plan_.rows == created_) return false;
     if (!hold.found() && writer_.wants_growth()) {
       (void)writer_.grow(plan_.keys_in[IndexShards::of(hash)], false, Growth::kAlways);
       hold = writer_.find(key, hash);
@@ -162,6 +169,10 @@ class IndexedRows<IndexT>::Restorer {
 
 template <class IndexT>
 bool IndexedRows<IndexT>::restore(const RowImages& images, RestorePlan& plan) {
+  // Those that were to leave have left.
+  const uint64_t more = plan.new_rows - plan.rows;
+  if (!promise_rows(more)) return false;
+  plan.rows += more;
   Restorer restorer(*this, plan);
   const size_t row_bytes = rules_.row_bytes();
   for (size_t i = 0; i < images.hashes.size(); ++i) {
@@ -170,13 +181,14 @@ bool IndexedRows<IndexT>::restore(const RowImages& images, RestorePlan& plan) {
   return true;
 }
 
-#define HOTROW_INSTANTIATE(IndexT)                                                    \
-  template Status IndexedRows<IndexT>::track_changes();                               \
-  template void IndexedRows<IndexT>::collect(uint32_t, RowImages&);                   \
-  template void IndexedRows<IndexT>::finish_cut(bool);                                \
-  template void IndexedRows<IndexT>::absent(KeyBatch, std::vector<uint64_t>&) const;  \
-  template void IndexedRows<IndexT>::changed(std::vector<uint64_t>&);                 \
-  template bool IndexedRows<IndexT>::promise_restore(const RowImages&, RestorePlan&); \
+#define HOTROW_INSTANTIATE(IndexT)                                                                \
+  template Status IndexedRows<IndexT>::track_changes();                                           \
+  template void IndexedRows<IndexT>::collect(uint32_t, RowImages&);                               \
+  template void IndexedRows<IndexT>::thaw();                                                      \
+  template void IndexedRows<IndexT>::absent(KeyBatch, std::vector<uint64_t>&) const;              \
+  template void IndexedRows<IndexT>::changed(std::vector<uint64_t>&);                             \
+  template bool IndexedRows<IndexT>::promise_restore(const RowImages&, std::span<const uint64_t>, \
+                                                     RestorePlan&);                               \
   template bool IndexedRows<IndexT>::restore(const RowImages&, RestorePlan&);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
 #undef HOTROW_INSTANTIATE

@@ -204,6 +204,21 @@ test('a follower goes to each version, and says how old it is', async ({ store, 
   assert.equal(seen, [2, 3, 4, 5])
 })
 
+test('close waits for what was called before it', async ({ folder }) => {
+  const path = join(folder, 'closing')
+  const store = await open(path)
+  const table = await store.table('t', options)
+  const pushed = table.push(keys, ones)
+  const committed = store.commit()
+  const closed = store.close()
+  assert.is((await committed).version, 1)
+  await Promise.all([pushed, closed])
+  assert.is(await codeOf(store.commit()), 'ERR_CLOSED')
+  const again = await open(path)
+  assert.equal(await (await again.table('t', options)).lookup(keys), all(1))
+  await again.close()
+})
+
 test('nothing to follow is an error, and makes nothing', async ({ folder }) => {
   assert.is(await codeOf(follow(join(folder, 'none'))), 'ERR_NOT_FOUND')
   assert.is(

@@ -180,7 +180,8 @@ struct CommitOptions {
   /// Where the trainer stands, in its own words: given back by whoever opens the version. At most
   /// kMaxCursorBytes of UTF-8.
   std::string_view cursor;
-  /// As Store::name_version(); empty: no name.
+  /// As Store::name_version(); empty: no name. A version that could not be named is there all the
+  /// same: VersionInfo::names tells.
   std::string_view name;
 };
 

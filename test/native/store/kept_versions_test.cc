@@ -102,6 +102,20 @@ TEST(KeptVersions, EachCanBeOpenedWhileTrainingGoesOn) {
   EXPECT_FALSE(fs::exists(folder / "none"));
 }
 
+TEST(KeptVersions, NothingIsAskedOfAClosedStore) {
+  const Folder folder;
+  const auto store = must(Store::open(folder / "s", options()));
+  (void)train_versions(*store, 1);
+  store->close();
+  const auto closed = [](const Status& status) { return fails(status, StatusCode::kClosed); };
+  EXPECT_TRUE(closed(store->pin_version(1, true)));
+  EXPECT_TRUE(closed(store->name_version("a", 1)));
+  EXPECT_TRUE(closed(store->verify()));
+  EXPECT_TRUE(closed(store->compact()));
+  EXPECT_TRUE(closed(store->versions().status()));
+  EXPECT_TRUE(closed(store->rollback("1").status()));
+}
+
 TEST(KeptVersions, AStoreOpenedForReadingRefusesEveryChange) {
   const Folder folder;
   const auto store = must(Store::open(folder / "s", options()));
@@ -255,6 +269,50 @@ TEST(KeptVersions, AFollowerThatFellBehindComparesEveryRow) {
   }
   must(follower->refresh().status());
   EXPECT_EQ(model_of(*follower), model_of(*store));
+}
+
+TEST(KeptVersions, AFollowerOfTablesThatEvictStaysAtTheirLimit) {
+  const Folder folder;
+  TableOptions limited = sum_table(2);
+  limited.eviction = {.policy = EvictionPolicy::kLru, .max_rows = 300};
+  const auto store = must(Store::open(folder / "s", options()));
+  const auto table = must(store->table("t", limited));
+  const auto step = [&](uint64_t first) {
+    must(table->push(range(first, 200), std::vector<float>(400, 1.0F)));
+    must(store->commit().status());
+  };
+  step(0);
+  step(200);
+  const auto follower = open_for_reading(folder / "s");
+  const auto its = must(follower->table("t", limited));
+  for (uint64_t first = 300; first < 2000; first += 170) {
+    step(first);
+    must(follower->refresh().status());
+    EXPECT_EQ(lookup(*its, range(0, 2500)), lookup(*table, range(0, 2500))) << first;
+    EXPECT_EQ(stats_of(*its).rows, stats_of(*table).rows);
+  }
+  must(store->rollback("2").status());
+  EXPECT_LE(stats_of(*table).rows, 300U);
+}
+
+// The name is another table's, which nobody has asked the follower for.
+TEST(KeptVersions, ATableMadeAnewUnderItsNameIsAnother) {
+  const Folder folder;
+  const auto store = must(Store::open(folder / "s", options()));
+  const auto keys = range(0, 50);
+  must(must(store->table("t", sum_table(2)))->push(keys, std::vector<float>(100, 1.0F)));
+  must(store->commit().status());
+  const auto follower = open_for_reading(folder / "s");
+  const auto old = must(follower->table("t", sum_table(2)));
+  must(store->drop("t"));
+  must(must(store->table("t", sum_table(2)))->push(range(10, 5), std::vector<float>(10, 7.0F)));
+  must(store->commit().status());
+  must(follower->refresh().status());
+  std::vector<float> rows(100);
+  EXPECT_TRUE(fails(old->lookup(keys, rows), StatusCode::kClosed));
+  const auto fresh = must(follower->table("t", sum_table(2)));
+  EXPECT_EQ(stats_of(*fresh).rows, 5U);
+  EXPECT_EQ(lookup(*fresh, {10, 20}), (std::vector<float>{7, 7, 0, 0}));
 }
 
 // Lookups over two tables meet one version, never two.

@@ -147,6 +147,26 @@ TEST_F(Cold, WhoNeedsEveryRowWaits) {
   EXPECT_EQ(rows_->reads, before);  // warm: nothing is asked for any more
 }
 
+// One thread brings the rows of both in, this one's last.
+TEST_F(Cold, WhoWaitsForOneTableHoldsUpNoOther) {
+  TableOptions options = sum_table(kDim);
+  options.seed = 2;
+  const auto other = must(SparseTable::create("u", options, context_));
+  must(other->track_changes());
+  other->rows_for_versions().remember_gone();
+  other->begin_cold(rows_, kRows);
+  std::thread warmer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    for (SparseTable* table : {other.get(), table_.get()}) {
+      (void)must(table->fill(rows_->all()));
+      table->end_cold({});
+    }
+  });
+  EXPECT_EQ(must(table_->scan(0, 10 * kRows)).keys.size(), kRows);
+  warmer.join();
+  other->close();
+}
+
 TEST_F(Cold, WhoNeedsEveryRowIsToldWhyItDidNotCome) {
   table_->end_cold(Status::capacity("too many"));
   EXPECT_TRUE(fails(table_->scan(0, 10).status(), StatusCode::kCapacity, "too many"));
