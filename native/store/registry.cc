@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
-#include <set>
 #include <thread>
 #include <utility>
 
@@ -23,8 +22,9 @@ struct Registry {
   Mutex mutex;
   CondVar closed;
   std::map<std::string, std::shared_ptr<LocalStore>, std::less<>> stores HOTROW_GUARDED_BY(mutex);
-  // Of these the last opener has gone, and the folder is still locked.
-  std::set<std::string, std::less<>> closing HOTROW_GUARDED_BY(mutex);
+  // Of these the last opener has gone, and the folder is still locked. Moved here by node, which
+  // needs no memory.
+  std::map<std::string, std::shared_ptr<LocalStore>, std::less<>> closing HOTROW_GUARDED_BY(mutex);
 };
 
 // Never destroyed: threads may run past the end of main.
@@ -41,8 +41,7 @@ bool leave(LocalStore& store) {
   if (--store.openers > 0) return false;
   const auto known = all.stores.find(store.path());
   if (known == all.stores.end() || known->second.get() != &store) return true;
-  all.closing.insert(store.path());
-  all.stores.erase(known);
+  all.closing.insert(all.stores.extract(known));
   return true;
 }
 

@@ -75,7 +75,7 @@ uint64_t Changes::chunk_rows() const {
 // Every row that was prepared for may leave a hash and, while a cut is collected, an image.
 bool Changes::make_room(uint64_t rows) {
   const uint64_t wanted = prepared_ + rows;
-  const uint64_t hashes = removed_.size() + removed_before_.size() + wanted;
+  const uint64_t hashes = removed_.size() + wanted;
   if (hashes > removed_.capacity()) {
     const uint64_t capacity = std::max<uint64_t>(hashes, 2 * removed_.capacity());
     // Charged whatever the ceiling says: whoever is at it must be able to remove rows.
@@ -214,10 +214,16 @@ std::vector<RowImages> Changes::collected() {
 
 void Changes::finish(bool written) {
   const MutexLock lock(mutex_);
-  if (!written) {
-    // Where keys were removed meanwhile there is room for both; see make_room().
-    if (removed_.empty()) removed_.swap(removed_before_);
-    removed_.insert(removed_.end(), removed_before_.begin(), removed_before_.end());
+  if (!written && removed_.empty()) removed_.swap(removed_before_);
+  // Forgotten they may not be: without memory for both this waits for some.
+  for (Backoff backoff; !written && !removed_before_.empty(); backoff.pause()) {
+    try {
+      removed_.reserve(removed_.size() + removed_before_.size());
+      removed_.insert(removed_.end(), removed_before_.begin(), removed_before_.end());
+      removed_before_.clear();
+    } catch (const std::bad_alloc&) {
+      continue;
+    }
   }
   removed_before_ = {};
   const uint64_t bytes =

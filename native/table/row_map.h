@@ -123,7 +123,7 @@ class RowMap {
   /// See Changes.
   virtual std::vector<uint64_t> removed() const = 0;
   virtual std::vector<RowImages> collected() = 0;
-  /// The cut comes to nothing: what is frozen counts as changed again. Before collected().
+  /// The cut comes to nothing: every row counts as changed. Before collected().
   virtual void thaw() = 0;
   /// The cut is over.
   virtual void finish_cut(bool written) = 0;

@@ -48,7 +48,8 @@ void IndexedRows<IndexT>::thaw() {
     Writer writer(index_);
     writer.enter(shard);
     writer.each([&](const Hold& hold, uint64_t) {
-      if (!hold.has_row() || !changes_->frozen(hold.handle())) return;
+      if (!hold.has_row()) return;
+      // Those that were taken already count too: what they were taken for is not there.
       changes_->take(hold.handle());
       changes_->create(hold.handle());
     });

@@ -349,7 +349,7 @@ TEST_F(DamagedFiles, GiveAnErrorOrTheRowsOfAVersion) {
   whole_ = read_files(folder_ / "whole");
   older_ = read_files(folder_ / "older");
   const uint64_t seed = test_seed("DamagedFiles.GiveAnErrorOrTheRowsOfAVersion");
-  const uint64_t cases = scaled(2500);
+  const uint64_t cases = scaled(1000);
   run(seed, 0, cases);
   std::printf("%llu cases, %llu refused or older\n", static_cast<unsigned long long>(cases),
               static_cast<unsigned long long>(shared_.refused.load()));
