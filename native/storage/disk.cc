@@ -165,9 +165,10 @@ class ReadFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
   }
 
  private:
-  // Footer, index of the parts beside the data, properties, index of the data.
-  static constexpr int kReadsToOpen = 4;
-  static constexpr int kFailed = 5;
+  // The end of the file in one, then what that was too short for: footer, index of the parts beside
+  // the data, properties, index of the data; and some to spare.
+  static constexpr int kReadsToOpen = 8;
+  static constexpr int kFailed = kReadsToOpen + 1;
 
   const std::string path_;
   Unread* const unread_;

@@ -46,13 +46,21 @@ Status Warmer::bring_all(const Job& job) const {
     return Status::capacity("table '" + job.stored.name + "': its " +
                             std::to_string(job.stored.rows) + " rows do not fit into memory");
   };
+  uint64_t count = 0;
   const auto take = [&](uint64_t hash, Engine::Row row) -> Status {
+    ++count;
     HOTROW_RETURN_IF_ERROR(check_row(job.stored, row.size(), row_bytes));
     images.add(hash, row.data(), row_bytes);
     return images.hashes.size() < kSlice ? Status() : fill();
   };
   HOTROW_RETURN_IF_ERROR(job.engine->read(job.stored.id, take));
-  return fill();
+  HOTROW_RETURN_IF_ERROR(fill());
+  // RocksDB's iterator forgets a read that fails where one file ends and the next one begins
+  // (FaultyDiskTest found it), and then ends early. Keys removed since may be gone from disk, too.
+  if (count + job.table->rows_for_versions().gone_rows() >= job.stored.rows) return {};
+  return {StatusCode::kIoError, "table '" + job.stored.name + "': only " + std::to_string(count) +
+                                    " of its " + std::to_string(job.stored.rows) +
+                                    " rows could be read"};
 }
 
 void Warmer::loop() {

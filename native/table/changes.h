@@ -108,6 +108,7 @@ class Changes {
   // --- Of a table that is cold.
   void remember_gone() HOTROW_EXCLUDES(mutex_);
   void forget_gone() HOTROW_EXCLUDES(mutex_);
+  uint64_t gone_count() const { return gone_count_.load(std::memory_order_acquire); }
   /// Was the key removed while that is remembered?
   bool gone(uint64_t hash) const HOTROW_EXCLUDES(mutex_) {
     if (gone_count_.load(std::memory_order_acquire) == 0) return false;

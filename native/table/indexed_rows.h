@@ -70,6 +70,7 @@ class IndexedRows final : public RowMap {
   void remember_gone() override { changes_->remember_gone(); }
   void forget_gone() override { changes_->forget_gone(); }
   bool gone(uint64_t hash) const override { return changes_->gone(hash); }
+  uint64_t gone_rows() const override { return changes_->gone_count(); }
   void absent(KeyBatch keys, std::vector<uint64_t>& hashes) const override;
   bool any_changed() const override { return changes_->any(); }
   void forget_removed() override { changes_->forget_removed(); }

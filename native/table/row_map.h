@@ -134,6 +134,8 @@ class RowMap {
   virtual void remember_gone() = 0;
   virtual void forget_gone() = 0;
   virtual bool gone(uint64_t hash) const = 0;
+  /// Keys remembered as removed.
+  virtual uint64_t gone_rows() const = 0;
   /// Appends the hashes of those keys that have no row and were not removed.
   virtual void absent(KeyBatch keys, std::vector<uint64_t>& hashes) const = 0;
 
