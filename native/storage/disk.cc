@@ -165,10 +165,9 @@ class ReadFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
   }
 
  private:
-  // The end of the file in one, then what that was too short for: footer, index of the parts beside
-  // the data, properties, index of the data; and some to spare.
-  static constexpr int kReadsToOpen = 8;
-  static constexpr int kFailed = kReadsToOpen + 1;
+  // Footer, index of the parts beside the data, properties, index of the data.
+  static constexpr int kReadsToOpen = 4;
+  static constexpr int kFailed = 5;
 
   const std::string path_;
   Unread* const unread_;
