@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/failpoint.h"
+#include "base/sort_unique.h"
 #include "memory/epoch.h"
 #include "store/cut.h"
 #include "store/version_names.h"
@@ -49,8 +50,7 @@ Result<std::shared_ptr<LocalStore>> LocalStore::open(std::string path,
   std::shared_ptr<LocalStore> store(new LocalStore(std::move(path), options));
   if (store->in_memory()) {
     if (!options.read_only) return store;
-    return Status(StatusCode::kUnsupported,
-                  "a store in memory has no versions: '" + store->path_ + "'");
+    return store->no_versions();
   }
   HOTROW_RETURN_IF_ERROR(store->open_folder());
   return store;
@@ -79,9 +79,7 @@ Status LocalStore::open_folder() {
 }
 
 Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
-  if (in_memory()) {
-    return Status(StatusCode::kUnsupported, "a store in memory has no versions: '" + path_ + "'");
-  }
+  if (in_memory()) return no_versions();
   HOTROW_RETURN_IF_ERROR(check_writable());
   if (options.cursor.size() > kMaxCursorBytes) {
     return Status::invalid_argument("cursor: expected at most 1048576 bytes, received " +
@@ -217,8 +215,7 @@ Status LocalStore::write_table(Engine::Version& version, SparseTable& table, Tab
   RowMap& rows = table.rows_for_versions();
   const size_t row_bytes = table.rules().row_bytes();
   std::vector<uint64_t> removed = rows.removed();
-  std::ranges::sort(removed);
-  removed.erase(std::ranges::unique(removed).begin(), removed.end());
+  sort_unique(removed);
   HOTROW_RETURN_IF_ERROR(version.erase(id, removed));
   HOTROW_RETURN_IF_ERROR(version.begin_file(id));
   RowImages images;

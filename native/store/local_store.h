@@ -77,6 +77,7 @@ class LocalStore final : public Store {
 
   LocalStore(std::string path, const StoreOptions& options);
   bool in_memory() const { return path_.starts_with(":memory:"); }
+  Status no_versions() const;
   Status check_on_disk() HOTROW_EXCLUDES(mutex_);
   Status check_writable() const;
   // commit.cc
@@ -126,7 +127,6 @@ class LocalStore final : public Store {
   /// The number of a version, by number or name.
   Result<uint64_t> resolve(std::string_view version) const;
   Result<VersionInfo> kept_version(uint64_t version) const;
-  Result<VersionInfo> named(VersionInfo info) const;
   Status check_kept(uint64_t version) const;
   Status change_names(const std::function<Status(VersionNames&)>& change)
       HOTROW_REQUIRES(commit_mutex_);

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/sort_unique.h"
 #include "memory/epoch.h"
 #include "store/cut.h"
 
@@ -71,11 +72,6 @@ Status LocalStore::Replacement::DenseStep::take_chunk(uint64_t chunk, Engine::Ro
 }
 
 namespace {
-
-void sort_unique(std::vector<uint64_t>& values) {
-  std::ranges::sort(values);
-  values.erase(std::ranges::unique(values).begin(), values.end());
-}
 
 /// Opens again when this ends.
 class Closed {
@@ -167,9 +163,7 @@ Status LocalStore::changed_since(const Engine& then, uint64_t from, uint64_t to,
 }
 
 Result<VersionInfo> LocalStore::rollback(std::string_view version) {
-  if (in_memory()) {
-    return Status(StatusCode::kUnsupported, "a store in memory has no versions: '" + path_ + "'");
-  }
+  if (in_memory()) return no_versions();
   HOTROW_RETURN_IF_ERROR(check_writable());
   const auto number = resolve(version);
   if (!number.ok()) return number.status();
@@ -400,9 +394,7 @@ Status LocalStore::read_all_dense(const Engine& engine, const Manifest& manifest
 }
 
 Result<VersionInfo> LocalStore::apply(std::string_view delta_folder) {
-  if (in_memory()) {
-    return Status(StatusCode::kUnsupported, "a store in memory has no versions: '" + path_ + "'");
-  }
+  if (in_memory()) return no_versions();
   HOTROW_RETURN_IF_ERROR(check_writable());
   const std::string folder(delta_folder);
   const auto read = Delta::read(folder);

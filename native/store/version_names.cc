@@ -48,12 +48,11 @@ bool VersionNames::holds(uint64_t version) const {
   return pins.contains(version) || std::ranges::any_of(names, same);
 }
 
-std::vector<std::string> VersionNames::of(uint64_t version) const {
-  std::vector<std::string> all;
+void VersionNames::tell(VersionInfo& info) const {
   for (const auto& [name, number] : names) {
-    if (number == version) all.push_back(name);
+    if (number == info.version) info.names.push_back(name);
   }
-  return all;
+  info.pinned = pins.contains(info.version);
 }
 
 uint64_t version_number(std::string_view text) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hotrow/status.h"
+#include "hotrow/store.h"
 
 namespace hotrow {
 
@@ -24,7 +25,8 @@ class VersionNames {
   std::set<uint64_t> pins;
 
   bool holds(uint64_t version) const;
-  std::vector<std::string> of(uint64_t version) const;
+  /// Adds what a version is called and whether it is pinned.
+  void tell(VersionInfo& info) const;
 };
 
 /// 1 to 255 bytes of UTF-8, not digits alone.

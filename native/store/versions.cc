@@ -8,17 +8,13 @@
 
 namespace hotrow {
 
-namespace {
-
-Status no_versions(const std::string& path) {
-  return {StatusCode::kUnsupported, "a store in memory has no versions: '" + path + "'"};
+Status LocalStore::no_versions() const {
+  return {StatusCode::kUnsupported, "a store in memory has no versions: '" + path_ + "'"};
 }
-
-}  // namespace
 
 // Of a call about versions, once it is its turn.
 Status LocalStore::check_on_disk() {
-  if (in_memory()) return no_versions(path_);
+  if (in_memory()) return no_versions();
   const MutexLock lock(mutex_);
   return check_open();
 }
@@ -38,14 +34,9 @@ Result<VersionInfo> LocalStore::version() {
     if (!engine_) return info;
     info.kept = std::ranges::count(engine_->versions().list(), info.version) > 0;
   }
-  return named(std::move(info));
-}
-
-Result<VersionInfo> LocalStore::named(VersionInfo info) const {
   const auto names = VersionNames::read(path_);
   if (!names.ok()) return names.status();
-  info.names = names.value().of(info.version);
-  info.pinned = names.value().pins.contains(info.version);
+  names.value().tell(info);
   return info;
 }
 
@@ -81,18 +72,19 @@ Result<VersionInfo> LocalStore::kept_version(uint64_t version) const {
 }
 
 Result<std::vector<VersionInfo>> LocalStore::versions() {
-  if (in_memory()) return no_versions(path_);
+  if (in_memory()) return no_versions();
   const MutexLock lock(mutex_);
   HOTROW_RETURN_IF_ERROR(check_open());
+  const auto names = VersionNames::read(path_);
+  if (!names.ok()) return names.status();
   std::vector<VersionInfo> infos;
   for (const uint64_t version : engine_->versions().list()) {
     auto info = kept_version(version);
     // Removed meanwhile by the process that writes.
     if (info.status().code() == StatusCode::kNotFound) continue;
     if (!info.ok()) return info.status();
-    auto full = named(std::move(info).value());
-    if (!full.ok()) return full.status();
-    infos.push_back(std::move(full).value());
+    names.value().tell(info.value());
+    infos.push_back(std::move(info).value());
   }
   return infos;
 }
@@ -165,7 +157,7 @@ void LocalStore::remove_old_versions() {
 }
 
 Result<std::vector<TableDiff>> LocalStore::diff(std::string_view from, std::string_view to) {
-  if (in_memory()) return no_versions(path_);
+  if (in_memory()) return no_versions();
   std::vector<std::unique_ptr<Engine>> engines;
   // By table number: two tables that had one name after the other are two.
   std::map<TableId, TableDiff> tables;

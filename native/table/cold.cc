@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/sort_unique.h"
 #include "table/gates.h"
 #include "table/table.h"
 
@@ -26,11 +27,6 @@ class ImageIndex {
   const RowImages& images_;
   const std::vector<uint32_t> order_;
 };
-
-void sort_unique(std::vector<uint64_t>& hashes) {
-  std::ranges::sort(hashes);
-  hashes.erase(std::ranges::unique(hashes).begin(), hashes.end());
-}
 
 }  // namespace
 
