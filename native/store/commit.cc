@@ -70,7 +70,7 @@ Status LocalStore::open_folder() {
   if (!manifest.ok()) return manifest.status();
   const MutexLock lock(mutex_);
   manifest_ = std::move(manifest).value();
-  context_.version_time_ms.store(manifest_.time_ms, std::memory_order_relaxed);
+  context_->version_time_ms.store(manifest_.time_ms, std::memory_order_relaxed);
   if (options_.read_only) return {};
   if (manifest_.run.empty()) manifest_.run = fresh_run();
   HOTROW_RETURN_IF_ERROR(engine_->versions().clean(manifest_.version));
@@ -115,7 +115,7 @@ Result<VersionInfo> LocalStore::finish(Cut& cut, std::string_view name) {
     }
   }
   {
-    const ExclusiveLock gate(context_.capacity_gate);
+    const ExclusiveLock gate(context_->capacity_gate);
     const EpochGuard guard;
     for (const Cut::TablePart& part : cut.tables) {
       part.table->rows_for_versions().finish_cut(written.ok());
@@ -148,7 +148,7 @@ Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor
   cut->manifest = manifest_;
   cut->manifest.parent = manifest_.version;
   cut->manifest.version = manifest_.version + 1;
-  cut->manifest.time_ms = context_.clock.now_ms();
+  cut->manifest.time_ms = context_->clock.now_ms();
   cut->manifest.cursor = cursor;
   cut->manifest.rolled_back_to = rolled_back_to;
   cut->dropped = dropped_;
@@ -160,7 +160,7 @@ Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor
   }
   cut->dense.reserve(cut->manifest.dense.size());
   // Nothing below may fail before the last table is frozen: a cut is whole.
-  const ExclusiveLock gate(context_.capacity_gate);
+  const ExclusiveLock gate(context_->capacity_gate);
   try {
     for (StoredDense& stored : cut->manifest.dense) {
       const auto open = parameters_.find(stored.name);
@@ -275,8 +275,8 @@ Status LocalStore::restore(const std::shared_ptr<SparseTable>& table, const Stor
 
 Status LocalStore::restore_refused(const StoredTable& stored) const {
   return Status::capacity("table '" + stored.name + "': its " + std::to_string(stored.rows) +
-                          " rows would not fit: " + std::to_string(context_.budget.used()) +
-                          " of memoryBytes " + std::to_string(context_.budget.limit()) +
+                          " rows would not fit: " + std::to_string(context_->budget.used()) +
+                          " of memoryBytes " + std::to_string(context_->budget.limit()) +
                           " are in use");
 }
 

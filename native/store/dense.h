@@ -21,9 +21,9 @@ namespace hotrow {
 
 class DenseParameter final : public Dense {
  public:
-  /// `context` must outlive the parameter. Options are valid and carry the final seed.
+  /// Options are valid and carry the final seed.
   static Result<std::shared_ptr<DenseParameter>> create(std::string name, DenseOptions options,
-                                                        TableContext& context);
+                                                        std::shared_ptr<TableContext> context);
   ~DenseParameter() override = default;
 
   const std::string& name() const override { return name_; }
@@ -71,7 +71,7 @@ class DenseParameter final : public Dense {
   void close() HOTROW_EXCLUDES(mutex_);
 
  private:
-  DenseParameter(std::string name, DenseOptions options, TableContext& context);
+  DenseParameter(std::string name, DenseOptions options, std::shared_ptr<TableContext> context);
 
   Status check_writable() const;
   Status check(const char* argument, size_t values) const;
@@ -85,7 +85,7 @@ class DenseParameter final : public Dense {
   const uint64_t size_;
   const uint64_t columns_;  // the last dimension: the row of row-wise rules
   const Optimizer optimizer_;
-  TableContext& context_;
+  const std::shared_ptr<TableContext> context_;
 
   SharedMutex mutex_;
   bool closed_ HOTROW_GUARDED_BY(mutex_) = false;

@@ -41,7 +41,7 @@ void SparseTable::begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count) {
 
 Result<bool> SparseTable::fill(const RowImages& images) {
   return call([&]() -> Result<bool> {
-    return with_gates(context_, gate_, [&] {
+    return with_gates(*context_, gate_, [&] {
       const MutexLock lock(fill_mutex_);
       RestorePlan plan;
       plan.fill = true;
@@ -76,7 +76,7 @@ void SparseTable::end_cold(Status status) {
   if (!warm) return;
   // A call that still takes it for cold asks which keys are gone.
   EpochDomain::instance().synchronize();
-  const Call under_way(context_);
+  const Call under_way(*context_);
   if (!closed()) rows_->forget_gone();
 }
 
@@ -102,8 +102,8 @@ Status SparseTable::bring(KeyBatch keys) {
   if (filled.value()) return {};
   return Status::capacity(
       "table '" + name_ + "': " + std::to_string(images.hashes.size()) +
-      " rows from disk would not fit: " + std::to_string(context_.budget.used()) +
-      " of memoryBytes " + std::to_string(context_.budget.limit()) + " are in use");
+      " rows from disk would not fit: " + std::to_string(context_->budget.used()) +
+      " of memoryBytes " + std::to_string(context_->budget.limit()) + " are in use");
 }
 
 // After a gather: reads the rows of keys that it did not find; returns how many there were.

@@ -7,18 +7,23 @@
 
 namespace hotrow {
 
-SparseTable::SparseTable(std::string name, TableOptions options, TableContext& context)
-    : name_(std::move(name)), options_(std::move(options)), context_(context), rules_(options_) {}
+SparseTable::SparseTable(std::string name, TableOptions options,
+                         std::shared_ptr<TableContext> context)
+    : name_(std::move(name)),
+      options_(std::move(options)),
+      context_(std::move(context)),
+      rules_(options_) {}
 
 Result<std::shared_ptr<SparseTable>> SparseTable::create(std::string name, TableOptions options,
-                                                         TableContext& context) {
-  std::shared_ptr<SparseTable> table(new SparseTable(std::move(name), std::move(options), context));
-  auto rows = make_row_map(table->rules_, context.budget);
+                                                         std::shared_ptr<TableContext> context) {
+  std::shared_ptr<SparseTable> table(
+      new SparseTable(std::move(name), std::move(options), std::move(context)));
+  auto rows = make_row_map(table->rules_, table->context_->budget);
   if (!rows.ok()) return rows.status();
   table->rows_ = std::move(rows).value();
   if (const uint32_t wanted = table->options_.hot_keys; wanted > 0) {
     auto sketch = std::make_unique<HotKeys>(HotKeysOptions{.wanted = wanted});
-    if (!table->sketch_memory_.take(context.budget, sketch->memory_bytes())) {
+    if (!table->sketch_memory_.take(table->context_->budget, sketch->memory_bytes())) {
       return Status::capacity("hotKeys: " + std::to_string(sketch->memory_bytes()) +
                               " bytes for the counts would not fit under memoryBytes");
     }
@@ -43,7 +48,7 @@ Moment SparseTable::moment() const {
   if (!HeatRule::needed(options_.eviction.policy)) return {};
   const uint64_t accesses = counters_.lookups.load(kRelaxed) + counters_.pushes.load(kRelaxed) +
                             counters_.updates.load(kRelaxed);
-  const uint64_t now = options_.eviction.ttl_ms == 0 ? 0 : context_.clock.now_ms();
+  const uint64_t now = options_.eviction.ttl_ms == 0 ? 0 : context_->clock.now_ms();
   return {rules_.heat().clock(accesses, now), steps_.load(kRelaxed)};
 }
 

@@ -29,9 +29,9 @@ namespace hotrow {
 
 class SparseTable final : public Table {
  public:
-  /// `context` must outlive the table. Options are valid and carry the final seed.
+  /// Options are valid and carry the final seed.
   static Result<std::shared_ptr<SparseTable>> create(std::string name, TableOptions options,
-                                                     TableContext& context);
+                                                     std::shared_ptr<TableContext> context);
   ~SparseTable() override { close(); }
 
   const std::string& name() const override { return name_; }
@@ -77,7 +77,7 @@ class SparseTable final : public Table {
   uint64_t size() const;
   /// As stats(), of rows and memory alone, which costs nothing.
   Result<TableStats> memory_stats();
-  const TableContext& context() const { return context_; }
+  const TableContext& context() const { return *context_; }
 
   // --- While its rows come from elsewhere (cold.cc); see ColdRows.
   /// Before anybody has the table: `count` rows are not in memory.
@@ -108,7 +108,7 @@ class SparseTable final : public Table {
 
   /// Does the table want to be kept by a Keeper?
   bool wants_upkeep() const {
-    if (context_.read_only) return false;
+    if (context_->read_only) return false;
     return rules_.eviction().background || rules_.eviction().ttl_ms != 0;
   }
   /// Evicts what has expired in the next `shards` shards. For one thread.
@@ -123,14 +123,14 @@ class SparseTable final : public Table {
         skipped{0}, not_admitted{0};
   };
 
-  SparseTable(std::string name, TableOptions options, TableContext& context);
+  SparseTable(std::string name, TableOptions options, std::shared_ptr<TableContext> context);
 
   /// Runs work() as every call is run: memory that runs out becomes a Status, nothing is freed
   /// meanwhile, and the table is open.
   template <class Work>
   auto call(const Work& work) -> decltype(work()) {
     return guarded([&]() -> decltype(work()) {
-      const Call under_way(context_);
+      const Call under_way(*context_);
       if (closed()) return closed_status();
       return work();
     });
@@ -139,7 +139,7 @@ class SparseTable final : public Table {
   template <class Work>
   auto change(const Work& work) -> decltype(work()) {
     return call([&]() -> decltype(work()) {
-      if (context_.read_only) return read_only_status();
+      if (context_->read_only) return read_only_status();
       return work();
     });
   }
@@ -215,7 +215,7 @@ class SparseTable final : public Table {
 
   const std::string name_;
   const TableOptions options_;
-  TableContext& context_;
+  const std::shared_ptr<TableContext> context_;  // a table still held may outlive its store
   const RowRules rules_;
   std::atomic<bool> closed_{false};  // release by close(), acquire by every call
   std::unique_ptr<RowMap> rows_;     // constant until close() has waited for all calls
