@@ -1,0 +1,10 @@
+// What ThreadSanitizer is not to report in the tests.
+#include "base/sync.h"
+
+#if defined(HOTROW_TSAN)
+// RocksDB's library is not instrumented: where its threads hand memory to each other, the sanitizer
+// sees the memory and not the handing over.
+extern "C" const char* __tsan_default_suppressions() {  // NOLINT: the sanitizer's name
+  return "race:librocksdb.so\n";
+}
+#endif
