@@ -89,6 +89,7 @@ EvictionOptions read_eviction(Napi::Object object) {
           .max_bytes = read_count(object, "maxBytes"),
           .ttl_ms = read_count(object, "ttlMs"),
           .half_life = read_count(object, "halfLife"),
+          .demote = read_flag(object, "demote"),
           .background = read_flag(object, "background"),
           .log = static_cast<uint32_t>(read_count(object, "log"))};
 }

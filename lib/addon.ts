@@ -41,6 +41,7 @@ export interface NativeEviction {
   maxBytes: number
   ttlMs: number
   halfLife: number
+  demote: boolean
   background: boolean
   log: number
 }

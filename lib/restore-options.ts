@@ -67,12 +67,13 @@ function admissionOf(given: NativeAdmission): AdmissionOptions | undefined {
 }
 
 function evictionOf(given: NativeEviction): EvictionOptions | undefined {
-  const { policy, background, ...numbers } = given
+  const { policy, demote, background, ...numbers } = given
   const limits = Object.entries(numbers).filter(([, value]) => value !== 0)
   if (policy === 0 && limits.length === 0 && !background) return undefined
   return {
     policy: policies[policy]!,
     ...Object.fromEntries(limits),
+    ...(demote && { demote }),
     ...(background && { background }),
   }
 }

@@ -17,6 +17,7 @@
 #include "base/sort_unique.h"
 #include "memory/epoch.h"
 #include "store/cut.h"
+#include "store/disk_rows.h"
 #include "store/version_names.h"
 
 namespace hotrow {
@@ -118,7 +119,7 @@ Result<VersionInfo> LocalStore::finish(Cut& cut, std::string_view name) {
     const ExclusiveLock gate(context_->capacity_gate);
     const EpochGuard guard;
     for (const Cut::TablePart& part : cut.tables) {
-      part.table->rows_for_versions().finish_cut(written.ok());
+      part.table->finish_cut(written.ok());
     }
     if (!written.ok()) {
       for (const Cut::DensePart& part : cut.dense) part.dense->image_lost();
@@ -174,7 +175,7 @@ Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor
     throw;
   }
   for (const Cut::TablePart& part : cut->tables) {
-    part.table->rows_for_versions().freeze();
+    part.table->freeze();
     for (StoredTable& stored : cut->manifest.tables) {
       if (stored.id != part.id) continue;
       stored.steps = part.table->steps();
@@ -209,14 +210,20 @@ Status LocalStore::write(Cut& cut) {
   return {};
 }
 
-// Later files replace: keys that went, some of which have come back; frozen rows as they lie; those
-// that others saved.
+// Later files replace: keys that went, some of which have come back; spilled rows; frozen rows as
+// they lie; those that others saved.
 Status LocalStore::write_table(Engine::Version& version, SparseTable& table, TableId id) const {
   RowMap& rows = table.rows_for_versions();
   const size_t row_bytes = table.rules().row_bytes();
   std::vector<uint64_t> removed = rows.removed();
   sort_unique(removed);
   HOTROW_RETURN_IF_ERROR(version.erase(id, removed));
+  if (table.demotes()) {
+    HOTROW_RETURN_IF_ERROR(version.begin_file(id));
+    HOTROW_RETURN_IF_ERROR(
+        table.each_spilled([&](uint64_t hash, Engine::Row row) { return version.put(hash, row); }));
+    HOTROW_RETURN_IF_ERROR(version.end_file());
+  }
   HOTROW_RETURN_IF_ERROR(version.begin_file(id));
   RowImages images;
   for (uint32_t shard = 0; shard < IndexShards::kCount; ++shard) {
@@ -235,40 +242,18 @@ Status LocalStore::write_table(Engine::Version& version, SparseTable& table, Tab
   return version.end_file();
 }
 
-namespace {
-
-/// The rows of a table that a store's engine has.
-class DiskRows final : public ColdRows {
- public:
-  DiskRows(const Engine& engine, StoredTable stored, size_t row_bytes)
-      : engine_(engine), stored_(std::move(stored)), row_bytes_(row_bytes) {}
-
-  Status read(std::span<const uint64_t> hashes, RowImages& images) override {
-    return engine_.read_rows(stored_.id, hashes, [&](size_t i, const Engine::Row* row) -> Status {
-      if (row == nullptr) return {};
-      HOTROW_RETURN_IF_ERROR(check_row(stored_, row->size(), row_bytes_));
-      images.add(hashes[i], row->data(), row_bytes_);
-      return {};
-    });
-  }
-
- private:
-  const Engine& engine_;
-  const StoredTable stored_;
-  const size_t row_bytes_;
-};
-
-}  // namespace
-
 // Rows are read when they are asked for, and all of them behind that. A table that evicts has to
-// know all of its rows from the start.
+// know all of its rows from the start; one that demotes never does.
 Status LocalStore::restore(const std::shared_ptr<SparseTable>& table, const StoredTable& stored) {
   HOTROW_RETURN_IF_ERROR(table->track_changes());
   table->restore_steps(stored.steps);
-  if (stored.rows == 0) return {};
-  const size_t row_bytes = table->rules().row_bytes();
-  table->rows_for_versions().remember_gone();
-  table->begin_cold(std::make_shared<DiskRows>(*engine_, stored, row_bytes), stored.rows);
+  const bool demotes = table->demotes();
+  if (stored.rows == 0 && !demotes) return {};
+  table->rows_for_versions().remember_gone(demotes);
+  auto rows = std::make_shared<DiskRows>(engine_, stored, table->rules().row_bytes(), path_,
+                                         context_->budget);
+  HOTROW_RETURN_IF_ERROR(table->begin_cold(std::move(rows), stored.rows));
+  if (demotes) return {};
   warmer_.warm(table, *engine_, stored);
   return table->rules().evicts() ? table->wait_until_warm() : Status();
 }

@@ -74,6 +74,14 @@ Status EvictionOptions::validate() const {
   HOTROW_RETURN_IF_ERROR(needs(max_bytes != 0, "eviction.maxBytes"));
   HOTROW_RETURN_IF_ERROR(needs(ttl_ms != 0, "eviction.ttlMs"));
   HOTROW_RETURN_IF_ERROR(needs(background, "eviction.background"));
+  HOTROW_RETURN_IF_ERROR(needs(demote, "eviction.demote"));
+  const bool by_use = policy == EvictionPolicy::kLru || policy == EvictionPolicy::kLfu ||
+                      policy == EvictionPolicy::kAgeingLfu || policy == EvictionPolicy::kRandom;
+  if (demote && (!by_use || ttl_ms != 0 || log != 0)) {
+    return Status::invalid_argument(
+        "eviction.demote: expected eviction.policy 'lru', 'lfu', 'ageingLfu' or 'random' beside "
+        "it, without ttlMs and log");
+  }
   HOTROW_RETURN_IF_ERROR(expect(ttl_ms != 0 || policy != EvictionPolicy::kTtl, "eviction.ttlMs",
                                 "at least 1 with eviction.policy 'ttl'", 0));
   const bool takes_ttl = policy == EvictionPolicy::kTtl || policy == EvictionPolicy::kLru ||

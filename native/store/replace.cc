@@ -220,7 +220,7 @@ Status LocalStore::wait_until_warm() {
 Status LocalStore::check_warm() const {
   for (const auto& [name, parameter] : parameters_) {
     const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(&parameter);
-    if (table == nullptr || !(*table)->cold()) continue;
+    if (table == nullptr || !(*table)->cold() || (*table)->demotes()) continue;
     return Status::conflict("table '" + name + "' was opened at the same time; once more");
   }
   return {};
@@ -303,7 +303,7 @@ Status LocalStore::check_applicable(const Delta& delta) const {
   for (const auto& [name, parameter] : parameters_) {
     const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(&parameter);
     const bool changed = table != nullptr
-                             ? (*table)->rows_for_versions().any_changed()
+                             ? (*table)->any_changed()
                              : std::get<std::shared_ptr<DenseParameter>>(parameter)->changed();
     if (changed) return refused("'" + name + "' has changes of its own");
   }

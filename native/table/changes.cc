@@ -150,15 +150,38 @@ void Changes::remove(uint32_t handle, uint64_t hash, const std::byte* row) {
   bits.changed[active()].fetch_and(~bit, kRelaxed);
   if ((bits.kept.fetch_and(~bit, kRelaxed) & bit) == 0) return;
   const MutexLock lock(mutex_);
+  note_removed(hash);
+}
+
+void Changes::note_removed(uint64_t hash) {
   removed_.push_back(hash);
   if (!remembers_) return;
   gone_.insert(hash);
   gone_count_.store(gone_.size(), std::memory_order_release);
 }
 
-void Changes::remember_gone() {
+void Changes::demote(uint32_t handle, uint64_t hash, const std::byte* row) {
+  if (frozen(handle)) save(handle, hash, row);
+  const uint64_t bit = uint64_t{1} << (handle % 64);
+  Bits& bits = bits_of(handle);
+  bits.changed[active()].fetch_and(~bit, kRelaxed);
+  bits.kept.fetch_and(~bit, kRelaxed);
+  if (gone_count_.load(std::memory_order_acquire) == 0) return;
+  // A key that came back: what can be read of it is this row.
+  const MutexLock lock(mutex_);
+  gone_.erase(hash);
+  gone_count_.store(gone_.size(), std::memory_order_release);
+}
+
+void Changes::remove_demoted(uint64_t hash) {
+  const MutexLock lock(mutex_);
+  note_removed(hash);
+}
+
+void Changes::remember_gone(bool until_written) {
   const MutexLock lock(mutex_);
   remembers_ = true;
+  until_written_ = until_written;
 }
 
 void Changes::forget_gone() {
@@ -173,6 +196,7 @@ void Changes::forget_gone() {
 void Changes::freeze() {
   const MutexLock lock(mutex_);
   active_.store(1 - active(), kRelaxed);
+  cutting_.store(true, kRelaxed);
   collecting_ = true;
   removed_before_ = std::exchange(removed_, {});
 }
@@ -226,6 +250,8 @@ void Changes::finish(bool written) {
     }
   }
   removed_before_ = {};
+  cutting_.store(false, kRelaxed);
+  if (written && until_written_) forget_written();
   const uint64_t bytes =
       pages_.backed() + removed_.capacity() * sizeof(uint64_t) + gone_.memory_bytes();
   if (bytes > charged_) {
@@ -233,6 +259,22 @@ void Changes::finish(bool written) {
     charged_ = bytes;
   } else {
     (void)charge(bytes);
+  }
+}
+
+// Of the keys remembered as gone only those are left that went since the cut.
+void Changes::forget_written() {
+  if (gone_.size() == 0) return;
+  try {
+    HashSet left;
+    left.reserve(removed_.size());
+    for (const uint64_t hash : removed_) {
+      if (gone_.contains(hash)) left.insert(hash);
+    }
+    gone_ = std::move(left);
+    gone_count_.store(gone_.size(), std::memory_order_release);
+  } catch (const std::bad_alloc&) {
+    // The others are gone from the version too: no harm in remembering them.
   }
 }
 

@@ -11,9 +11,11 @@ Result<uint64_t> SparseTable::erase(KeyBatch keys) {
   return change([&]() -> Result<uint64_t> {
     const CallTimer timer(context_->latencies.erase, keys.size());
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
-    HOTROW_RETURN_IF_ERROR(bring(keys));
-    const uint64_t erased = with_gates(*context_, gate_, [&] { return rows_->erase(keys); });
-    counters_.erased.fetch_add(erased, std::memory_order_relaxed);
+    HOTROW_RETURN_IF_ERROR(demotes() ? Status() : bring(keys));
+    const Result<uint64_t> erased =
+        demotes() ? erase_cold(keys)
+                  : with_gates(*context_, gate_, [&] { return Result(rows_->erase(keys)); });
+    if (erased.ok()) counters_.erased.fetch_add(erased.value(), std::memory_order_relaxed);
     return erased;
   });
 }
@@ -45,8 +47,8 @@ Result<uint64_t> SparseTable::evict(uint64_t rows) {
       return Status::invalid_argument(
           "eviction.policy: expected a policy that can choose victims, received none");
     }
-    return with_gates(*context_, gate_,
-                      [&] { return rows_->evict(rows, EvictionReason::kDemand, moment()); });
+    return with_evicting_gates(
+        [&] { return rows_->evict(rows, EvictionReason::kDemand, moment()); });
   });
 }
 
@@ -54,6 +56,10 @@ Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
   HOTROW_RETURN_IF_ERROR(wait_until_warm());
   return change([&]() -> Result<uint64_t> {
     const EvictionPolicy policy = options_.eviction.policy;
+    if (demotes()) {
+      return Status(StatusCode::kUnsupported,
+                    "table '" + name_ + "' demotes its rows: those on disk cannot be judged");
+    }
     if (options.unseen_ms > 0 && options_.eviction.ttl_ms == 0) {
       return Status::invalid_argument(
           "unseenMs: expected a table with eviction.ttlMs, which keeps the time of each use");
@@ -236,7 +242,7 @@ bool SparseTable::evict_ahead() {
     const uint64_t wanted = rules_.limit_rows() - rules_.limit_rows() / 32;
     const uint64_t size = rows_->size();
     if (size <= wanted) return {};
-    worked = with_gates(*context_, gate_, [&] {
+    worked = with_evicting_gates([&] {
       return rows_->evict(std::min(size - wanted, kSlice), EvictionReason::kCapacity, moment()) > 0;
     });
     return {};

@@ -113,13 +113,17 @@ class IndexedRows<IndexT>::Restorer {
   }
 
   /// False when the system refuses memory.
-  bool put(uint64_t hash, const std::byte* image) {
+  bool put(size_t i, uint64_t hash, const std::byte* image) {
     const uint64_t key = unmix64(hash);
     writer_.enter(IndexShards::of(hash));
     Hold hold = writer_.find(key, hash);
     // What is in memory, or was removed, is newer.
     if (plan_.fill && (hold.has_row() || rows_.changes_->gone(hash))) return true;
-    if (!hold.has_row()) return create(hold, key, hash, image);
+    if (plan_.stamps != nullptr && rows_.tier_->moved(hash, *plan_.stamps)) {
+      ++plan_.stale;
+      return true;
+    }
+    if (!hold.has_row()) return create(hold, key, hash, image) && warm(hold, i);
     std::byte* const row = rows_.rows_.row(hold.handle());
     if (plan_.changes) rows_.changes_->change(hold.handle(), hash, row);
     writer_.begin(hold);
@@ -129,6 +133,14 @@ class IndexedRows<IndexT>::Restorer {
   }
 
  private:
+  bool warm(const Hold& hold, size_t i) const {
+    if constexpr (kHeat) {
+      const uint32_t uses = plan_.uses.empty() ? 1 : plan_.uses[i];
+      hold.holder->heats.store(hold.place, rows_.rules_.heat().seen(plan_.moment.clock, uses));
+    }
+    return true;
+  }
+
   bool create(Hold& hold, uint64_t key, uint64_t hash, const std::byte* image) {
     // Never so: what was promised covers it.
     if (plan_.rows == created_) return false;
@@ -142,6 +154,8 @@ class IndexedRows<IndexT>::Restorer {
       rows_.changes_->create(handle);
     } else {
       rows_.changes_->restored(handle);
+      const bool spilled = rows_.tier_ != nullptr && rows_.tier_->rows().take_back(hash);
+      if (spilled) rows_.changes_->create(handle);
     }
     for (;;) {
       writer_.begin(hold);
@@ -156,7 +170,6 @@ class IndexedRows<IndexT>::Restorer {
       }
       hold = writer_.find(key, hash);
     }
-    if constexpr (kHeat) hold.holder->heats.store(hold.place, rows_.rules_.heat().fresh(0, 0));
     ++created_;
     return true;
   }
@@ -177,7 +190,7 @@ bool IndexedRows<IndexT>::restore(const RowImages& images, RestorePlan& plan) {
   Restorer restorer(*this, plan);
   const size_t row_bytes = rules_.row_bytes();
   for (size_t i = 0; i < images.hashes.size(); ++i) {
-    if (!restorer.put(images.hashes[i], images.bytes.data() + i * row_bytes)) return false;
+    if (!restorer.put(i, images.hashes[i], images.bytes.data() + i * row_bytes)) return false;
   }
   return true;
 }

@@ -241,10 +241,15 @@ enum class EvictionPolicy : uint8_t {
 /// victim is the coldest of sixteen keys or so. Limits hold at every moment.
 struct EvictionOptions {
   EvictionPolicy policy = EvictionPolicy::kNone;
-  uint64_t max_rows = 0;    ///< 0: no limit but the store's
-  uint64_t max_bytes = 0;   ///< rows and index; 0: no limit but the store's
-  uint64_t ttl_ms = 0;      ///< kTtl, and with kLru and kLfu: evict what was unused for so long
-  uint64_t half_life = 0;   ///< kAgeingLfu: key uses of the whole table; 0: eight per row
+  uint64_t max_rows = 0;   ///< 0: no limit but the store's
+  uint64_t max_bytes = 0;  ///< rows and index; 0: no limit but the store's
+  uint64_t ttl_ms = 0;     ///< kTtl, and with kLru and kLfu: evict what was unused for so long
+  uint64_t half_life = 0;  ///< kAgeingLfu: key uses of the whole table; 0: eight per row
+  /// Rows that would be evicted for want of room go to the store's disk instead, and are read from
+  /// there: the table holds all of its rows, memory the hottest of them. With kLru, kLfu,
+  /// kAgeingLfu and kRandom, without ttl_ms, in a store on disk. What has changed since the newest
+  /// version is kept on disk for as long as the process lives and is in no version before the next.
+  bool demote = false;
   bool background = false;  ///< keep some rows free ahead of need; always so for ttl_ms
   uint32_t log = 0;         ///< evicted keys remembered for take_evicted(), the latest so many
 
