@@ -77,6 +77,12 @@ export interface TableStats {
   rows: number
   /** Of these, rows that are still on disk only: they come when asked for, and all in time. */
   coldRows: number
+  /** Of a table with `eviction.demote`: times that a row left memory for the disk. */
+  demoted: number
+  /** Times that lookups brought one back. */
+  promoted: number
+  /** Rows that are out of memory and in no version yet. */
+  spilledRows: number
   /** Keys that were pushed and have no row yet (`admission.kind: 'count'`). */
   candidates: number
   /** Bytes of one row with its optimizer state and padding. */

@@ -181,6 +181,16 @@ export interface EvictionOptions {
   /** Of `'ageingLfu'`, in uses of keys of the whole table. By default eight per row. */
   readonly halfLife?: number
   /**
+   * Rows that memory has no room for go to the store's disk instead of going for good, and are read
+   * from there: the table has all of its rows, memory the hottest of them. With `'lru'`, `'lfu'`,
+   * `'ageingLfu'` and `'random'`, without `ttlMs` and `log`, in a store on disk. A lookup reads what
+   * it misses in one batch, and keeps in memory what it misses again; a push brings its rows in.
+   * Rows changed since the last commit that leave memory are kept in a file without a name: no
+   * version has them before the next commit, and a crash loses them as it loses those in memory.
+   * By default false.
+   */
+  readonly demote?: boolean
+  /**
    * Keep some rows of `maxRows` or `maxBytes` free, so that no push waits for evictions. By default
    * false.
    */

@@ -112,6 +112,27 @@ Status Engine::read(TableId table, const Visit& visit) const {
   return disk_status(at->status(), "reading table " + std::to_string(table));
 }
 
+Status Engine::walk(TableId table, uint64_t from, size_t most, std::vector<uint64_t>& hashes,
+                    std::optional<uint64_t>& next) const {
+  next.reset();
+  auto* const family = database_->find(table);
+  if (family == nullptr) return {};
+  const std::unique_ptr<rocksdb::Iterator> at(database_->db->NewIterator(scan_options(), family));
+  const DiskKey first = disk_key(from);
+  size_t count = 0;
+  for (at->Seek(rocksdb::Slice(first.data(), first.size())); at->Valid(); at->Next()) {
+    if (at->key().size() != sizeof(DiskKey)) return bad_key(table, at->key().size());
+    const uint64_t hash = hash_of(at->key().ToStringView());
+    if (count == most) {
+      next = hash;
+      return {};
+    }
+    hashes.push_back(hash);
+    ++count;
+  }
+  return disk_status(at->status(), "reading table " + std::to_string(table));
+}
+
 Status Engine::read_rows(TableId table, std::span<const uint64_t> hashes,
                          const VisitOne& visit) const {
   auto* const family = database_->find(table);

@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,6 +46,10 @@ class Engine {
   /// Calls visit(hash, row) for every row of a table in rising order of hashes, until it fails.
   using Visit = std::function<Status(uint64_t hash, Row row)>;
   Status read(TableId table, const Visit& visit) const;
+  /// Appends the hashes of at most `most` rows from `from` on, rising; `next` is the one after
+  /// them, or nothing.
+  Status walk(TableId table, uint64_t from, size_t most, std::vector<uint64_t>& hashes,
+              std::optional<uint64_t>& next) const;
   /// Calls visit(i, row) for the row of each of these hashes, or null; in any order.
   using VisitOne = std::function<Status(size_t i, const Row* row)>;
   Status read_rows(TableId table, std::span<const uint64_t> hashes, const VisitOne& visit) const;

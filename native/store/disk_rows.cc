@@ -68,6 +68,18 @@ Status DiskRows::read(std::span<const uint64_t> hashes, RowImages& images) {
   });
 }
 
+Status DiskRows::walk(uint64_t from, size_t most, std::vector<uint64_t>& hashes,
+                      std::optional<uint64_t>& next) const {
+  HOTROW_RETURN_IF_ERROR(engine_->walk(stored_.id, from, most, hashes, next));
+  const SharedLock lock(mutex_);
+  for (const Rows* rows : {&rows_, &frozen_}) {
+    for (const auto& [hash, row] : *rows) {
+      if (hash >= from && (!next || hash < *next)) hashes.push_back(hash);
+    }
+  }
+  return {};
+}
+
 Status DiskRows::spill(const RowImages& rows) {
   std::vector<uint32_t> slots;
   std::vector<uint32_t> freed;

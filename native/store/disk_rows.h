@@ -26,6 +26,8 @@ class DiskRows final : public ColdRows {
   ~DiskRows() override;
 
   Status read(std::span<const uint64_t> hashes, RowImages& images) override HOTROW_EXCLUDES(mutex_);
+  Status walk(uint64_t from, size_t most, std::vector<uint64_t>& hashes,
+              std::optional<uint64_t>& next) const override HOTROW_EXCLUDES(mutex_);
   Status spill(const RowImages& rows) override HOTROW_EXCLUDES(mutex_);
   bool take_back(uint64_t hash) override HOTROW_EXCLUDES(mutex_);
   void spilled(std::vector<uint64_t>& hashes) const override HOTROW_EXCLUDES(mutex_);

@@ -99,6 +99,7 @@ Status LocalStore::promise(Replacement& all) const {
   for (Replacement::TableStep& step : all.tables) {
     RowMap& rows = step.table->rows_for_versions();
     step.plan.changes = all.changes;
+    if (step.table->demotes()) continue;
     if (!rows.promise_restore(step.rows, step.gone, step.plan)) {
       return restore_refused(step.stored);
     }
@@ -111,6 +112,12 @@ Status LocalStore::replace(Replacement& all) {
   const EpochGuard guard;
   for (Replacement::TableStep& step : all.tables) {
     RowMap& rows = step.table->rows_for_versions();
+    if (step.table->demotes()) {
+      HOTROW_RETURN_IF_ERROR(
+          step.table->replace_demoted(step.rows, step.gone, all.changes, step.stored.rows));
+      step.table->restore_steps(step.stored.steps);
+      continue;
+    }
     std::vector<uint64_t> keys;
     keys.reserve(step.gone.size());
     for (const uint64_t hash : step.gone) keys.push_back(unmix64(hash));
@@ -242,7 +249,7 @@ Status LocalStore::roll_back_to(const Engine& then, const Manifest& old,
   }
   const auto changed_now = [&](size_t i, std::vector<uint64_t>& hashes) {
     const EpochGuard guard;
-    tables[i]->rows_for_versions().changed(hashes);
+    tables[i]->changed(hashes);
   };
   const auto read_some = [&](size_t i, std::span<const uint64_t> hashes) -> Status {
     Replacement::TableStep& step = all.tables.emplace_back(

@@ -166,10 +166,14 @@ void Changes::demote(uint32_t handle, uint64_t hash, const std::byte* row) {
   Bits& bits = bits_of(handle);
   bits.changed[active()].fetch_and(~bit, kRelaxed);
   bits.kept.fetch_and(~bit, kRelaxed);
+  // What can be read of it from now on is this row.
+  come_back({&hash, 1});
+}
+
+void Changes::come_back(std::span<const uint64_t> hashes) {
   if (gone_count_.load(std::memory_order_acquire) == 0) return;
-  // A key that came back: what can be read of it is this row.
   const MutexLock lock(mutex_);
-  gone_.erase(hash);
+  for (const uint64_t hash : hashes) gone_.erase(hash);
   gone_count_.store(gone_.size(), std::memory_order_release);
 }
 

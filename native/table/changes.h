@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/sync.h"
@@ -109,6 +110,8 @@ class Changes {
   void demote(uint32_t handle, uint64_t hash, const std::byte* row) HOTROW_EXCLUDES(mutex_);
   /// A key without a row in memory is removed; as remove().
   void remove_demoted(uint64_t hash) HOTROW_EXCLUDES(mutex_);
+  /// These keys have rows out there again.
+  void come_back(std::span<const uint64_t> hashes) HOTROW_EXCLUDES(mutex_);
 
   void prefetch(uint32_t handle) const { __builtin_prefetch(&bits_of(handle), 1, 3); }
 

@@ -30,6 +30,18 @@ class ImageIndex {
   const std::vector<uint32_t> order_;
 };
 
+/// Takes a flag down in the end.
+class Ended {
+ public:
+  explicit Ended(std::atomic<bool>& flag) : flag_(flag) {}
+  ~Ended() { flag_.store(false, std::memory_order_release); }
+  Ended(const Ended&) = delete;
+  Ended& operator=(const Ended&) = delete;
+
+ private:
+  std::atomic<bool>& flag_;
+};
+
 }  // namespace
 
 /// Rows on their way into memory.
@@ -56,43 +68,53 @@ Status SparseTable::begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count) {
 Result<bool> SparseTable::put_in(const RowImages& images, Arrival* arrival) {
   return with_gates(*context_, gate_, [&] {
     RestorePlan plan;
-    plan.fill = true;
-    plan.moment = moment();
-    if (arrival != nullptr) {
-      plan.stamps = demotes() ? arrival->stamps : nullptr;
-      plan.uses = arrival->uses;
-    }
-    if (!rows_->promise_restore(images, {}, plan)) return false;
-    const MutexLock counts(tier_->counts());
-    const bool whole = rows_->restore(images, plan);
-    tier_->take(plan.created);
-    if (arrival != nullptr) arrival->stale += plan.stale;
-    return whole;
+    return rows_->promise_restore(images, {}, plan) && put_promised(images, plan, arrival);
   });
 }
 
-// Demotes what is in the way.
+// With the gates held.
+bool SparseTable::put_promised(const RowImages& images, RestorePlan& plan, Arrival* arrival) {
+  plan.fill = true;
+  plan.moment = moment();
+  if (arrival != nullptr) {
+    plan.stamps = demotes() ? arrival->stamps : nullptr;
+    plan.uses = arrival->uses;
+  }
+  const MutexLock counts(tier_->counts());
+  const bool whole = rows_->restore(images, plan);
+  tier_->take(plan.created);
+  if (arrival != nullptr) arrival->stale = plan.stale;
+  return whole;
+}
+
+// Demotes what is in the way: with the table's gate held exclusively, and where other tables take
+// the room that is made, with the store's held so.
 Result<bool> SparseTable::put_in_or_demote(const RowImages& images, Arrival& arrival) {
-  // Room that was made may be taken by another table before it is used.
-  constexpr int kTries = 4;
-  for (int i = 0; i < kTries; ++i) {
-    const Result<bool> put = put_in(images, &arrival);
-    if (!put.ok() || put.value()) return put;
+  const Result<bool> put = put_in(images, &arrival);
+  if (!put.ok() || put.value()) return put;
+  {
     const SharedLock capacity(context_->capacity_gate);
     const ExclusiveLock own(gate_);
-    // What leaves now is none of these: their stamps are as good as before.
-    DemotionStamps before;
-    tier_->stamp(before);
-    const bool room = rows_->make_room_for(images, *arrival.plan);
-    DemotionStamps after;
-    tier_->stamp(after);
-    for (size_t shard = 0; shard < before.size(); ++shard) {
-      uint32_t& stamp = (*arrival.stamps)[shard];
-      if (stamp == before[shard]) stamp = after[shard];
-    }
-    if (!room) return false;
+    if (demote_and_put(images, arrival)) return true;
   }
-  return false;
+  EpochDomain::instance().reclaim();
+  const ExclusiveLock capacity(context_->capacity_gate);
+  return demote_and_put(images, arrival);
+}
+
+bool SparseTable::demote_and_put(const RowImages& images, Arrival& arrival) {
+  DemotionStamps before;
+  tier_->stamp(before);
+  RestorePlan plan;
+  const bool room = rows_->make_room_for(images, *arrival.plan, plan);
+  // What has left is none of these: their stamps are as good as before.
+  DemotionStamps after;
+  tier_->stamp(after);
+  for (size_t shard = 0; shard < before.size(); ++shard) {
+    uint32_t& stamp = (*arrival.stamps)[shard];
+    if (stamp == before[shard]) stamp = after[shard];
+  }
+  return room && put_promised(images, plan, &arrival);
 }
 
 SparseTable::Counted SparseTable::count_rows() const {
@@ -264,11 +286,17 @@ void SparseTable::promote(const RowImages& images, std::span<const uint64_t> mis
     uses.push_back(static_cast<uint8_t>(times));
   }
   if (hot.hashes.empty() || promoting_.exchange(true, std::memory_order_acquire)) return;
-  PushPlan nobody;
-  nobody.moment = moment();
-  Arrival arrival{.stamps = &stamps, .plan = &nobody, .uses = uses};
+  const Ended ended(promoting_);
+  // What of them others have brought in meanwhile is not to leave for the rest.
+  std::vector<uint64_t> keys;
+  for (const uint64_t hash : hot.hashes) keys.push_back(unmix64(hash));
+  PushPlan plan;
+  plan.moment = moment();
+  plan.batch = take_batch();
+  plan.batch->assign(keys, 1, context_->pool);
+  Arrival arrival{.stamps = &stamps, .plan = &plan, .uses = uses};
   const Result<bool> put = put_in_or_demote(hot, arrival);
-  promoting_.store(false, std::memory_order_release);
+  return_batch(std::move(plan.batch));
   if (put.ok() && put.value()) {
     promoted_.fetch_add(hot.hashes.size() - arrival.stale, std::memory_order_relaxed);
   }
@@ -306,6 +334,41 @@ void SparseTable::finish_cut(bool written) {
         written, [&](uint64_t hash) { return rows_->mark_changed(hash) || rows_->gone(hash); });
   }
   rows_->finish_cut(written);
+}
+
+void SparseTable::changed(std::vector<uint64_t>& hashes) {
+  rows_->changed(hashes);
+  if (demotes()) tier_->rows().spilled(hashes);
+}
+
+// Only what is in memory is replaced there. Of a version that is on disk already the rest is there;
+// rows that are to become one are spilled.
+Status SparseTable::replace_demoted(const RowImages& rows, std::span<const uint64_t> gone,
+                                    bool changes, uint64_t total) {
+  std::vector<uint64_t> keys;
+  for (const uint64_t hash : gone) keys.push_back(unmix64(hash));
+  (void)rows_->erase(keys);
+  RowImages here;
+  RowImages there;
+  const size_t row_bytes = rules_.row_bytes();
+  for (size_t i = 0; i < rows.hashes.size(); ++i) {
+    const uint64_t hash = rows.hashes[i];
+    (rows_->has_row(hash) ? here : there).add(hash, rows.bytes.data() + i * row_bytes, row_bytes);
+  }
+  if (changes) {
+    (void)rows_->erase_demoted(gone);
+    if (!there.hashes.empty()) HOTROW_RETURN_IF_ERROR(tier_->rows().spill(there));
+    rows_->come_back(there.hashes);
+  } else {
+    rows_->forget_removed();
+    rows_->forget_gone();
+    rows_->remember_gone(true);
+  }
+  RestorePlan plan;
+  plan.changes = changes;
+  const bool restored = rows_->restore(here, plan);
+  tier_->set_left(total - std::min(total, rows_->size()));
+  return restored ? Status() : no_room_for(here.hashes.size());
 }
 
 bool SparseTable::any_changed() const {

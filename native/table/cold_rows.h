@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,6 +27,11 @@ class ColdRows {
   virtual ~ColdRows() = default;
   /// Appends the rows that there are of these hashes, in any order. From any thread.
   virtual Status read(std::span<const uint64_t> hashes, RowImages& images) = 0;
+
+  /// Appends hashes of rows from `from` on, in any order and some that are gone too: all before
+  /// `next`, which is where to go on after `most` or so, or nothing.
+  virtual Status walk(uint64_t from, size_t most, std::vector<uint64_t>& hashes,
+                      std::optional<uint64_t>& next) const;
 
   // --- Of a table that demotes; while nothing else moves its rows.
   /// Keeps rows that are about to leave memory. When it fails, none of them may leave.
@@ -45,6 +51,11 @@ class ColdRows {
   using Left = std::function<bool(uint64_t hash)>;
   virtual void finish_cut(bool /*written*/, const Left& /*left*/) {}
 };
+
+inline Status ColdRows::walk(uint64_t /*from*/, size_t /*most*/, std::vector<uint64_t>& /*hashes*/,
+                             std::optional<uint64_t>& /*next*/) const {
+  return {StatusCode::kUnsupported, "rows are only read from here"};
+}
 
 inline Status ColdRows::spill(const RowImages& /*rows*/) {
   return {StatusCode::kUnsupported, "rows are only read from here"};

@@ -75,10 +75,9 @@ uint64_t IndexedRows<IndexT>::demote_all(std::span<const Victim> victims, Moment
 }
 
 template <class IndexT>
-bool IndexedRows<IndexT>::make_room_for(const RowImages& images, PushPlan& plan) {
-  const auto here = [&](uint64_t hash) {
-    return index_.probe(unmix64(hash), hash).handle != IndexT::kNoHandle;
-  };
+bool IndexedRows<IndexT>::make_room_for(const RowImages& images, PushPlan& plan,
+                                        RestorePlan& promise) {
+  const auto here = [&](uint64_t hash) { return has_row(hash); };
   plan.keys_in.fill(0);
   plan.spared = 0;
   for (uint32_t i = 0; plan.batch && i < plan.batch->parts(); ++i) {
@@ -91,10 +90,10 @@ bool IndexedRows<IndexT>::make_room_for(const RowImages& images, PushPlan& plan)
     ++rows;
   }
   if (!make_room(plan, rows)) return false;
-  const bool grown = grow_shards(plan);
-  // Promised again by whoever fills, at once: nobody else may take it meanwhile.
-  rows_.unreserve(rows);
-  return grown;
+  promise.keys_in = plan.keys_in;
+  promise.new_rows = promise.rows = rows;
+  promise.map = this;
+  return grow_shards(plan);
 }
 
 template <class IndexT>
@@ -112,8 +111,7 @@ uint64_t IndexedRows<IndexT>::erase_demoted(std::span<const uint64_t> hashes) {
   prepare(hashes.size());
   uint64_t erased = 0;
   for (const uint64_t hash : hashes) {
-    const bool here = index_.probe(unmix64(hash), hash).handle != IndexT::kNoHandle;
-    if (here || changes_->gone(hash)) continue;
+    if (has_row(hash) || changes_->gone(hash)) continue;
     changes_->remove_demoted(hash);
     (void)tier_->rows().take_back(hash);
     ++erased;
@@ -122,10 +120,10 @@ uint64_t IndexedRows<IndexT>::erase_demoted(std::span<const uint64_t> hashes) {
   return erased;
 }
 
-#define HOTROW_INSTANTIATE(IndexT)                                                    \
-  template uint64_t IndexedRows<IndexT>::demote_all(std::span<const Victim>, Moment); \
-  template bool IndexedRows<IndexT>::make_room_for(const RowImages&, PushPlan&);      \
-  template bool IndexedRows<IndexT>::mark_changed(uint64_t);                          \
+#define HOTROW_INSTANTIATE(IndexT)                                                             \
+  template uint64_t IndexedRows<IndexT>::demote_all(std::span<const Victim>, Moment);          \
+  template bool IndexedRows<IndexT>::make_room_for(const RowImages&, PushPlan&, RestorePlan&); \
+  template bool IndexedRows<IndexT>::mark_changed(uint64_t);                                   \
   template uint64_t IndexedRows<IndexT>::erase_demoted(std::span<const uint64_t>);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
 #undef HOTROW_INSTANTIATE

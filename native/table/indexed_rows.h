@@ -81,7 +81,11 @@ class IndexedRows final : public RowMap {
   bool restore(const RowImages& images, RestorePlan& plan) override;
   // demote.cc
   void demote_to(ColdTier& tier) override { tier_ = &tier; }
-  bool make_room_for(const RowImages& images, PushPlan& plan) override;
+  bool make_room_for(const RowImages& images, PushPlan& plan, RestorePlan& promise) override;
+  bool has_row(uint64_t hash) const override {
+    return index_.probe(unmix64(hash), hash).handle != IndexT::kNoHandle;
+  }
+  void come_back(std::span<const uint64_t> hashes) override { changes_->come_back(hashes); }
   bool mark_changed(uint64_t hash) override;
   uint64_t erase_demoted(std::span<const uint64_t> hashes) override;
 

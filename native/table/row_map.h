@@ -163,8 +163,12 @@ class RowMap {
   // --- Of a table that demotes its rows. The table's gate is held exclusively, or the store's.
   /// Rows that are evicted go there from now on, which must outlive it; before there are rows.
   virtual void demote_to(ColdTier& tier) = 0;
-  /// Evicts until these rows would find room; of a batch in `plan` no row goes.
-  [[nodiscard]] virtual bool make_room_for(const RowImages& images, PushPlan& plan) = 0;
+  /// As promise_restore(), evicting what is in the way; of a batch in `plan` no row goes.
+  [[nodiscard]] virtual bool make_room_for(const RowImages& images, PushPlan& plan,
+                                           RestorePlan& promise) = 0;
+  virtual bool has_row(uint64_t hash) const = 0;
+  /// Rows out there count again for keys that were removed.
+  virtual void come_back(std::span<const uint64_t> hashes) = 0;
   /// The row counts as changed since the last cut; false when it is not in memory.
   virtual bool mark_changed(uint64_t hash) = 0;
   /// Removes keys whose rows are out there; returns how many were not gone already.

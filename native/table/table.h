@@ -113,6 +113,11 @@ class SparseTable final : public Table {
   }
   void finish_cut(bool written);
   bool any_changed() const;
+  void changed(std::vector<uint64_t>& hashes);
+  /// Of a table that demotes, while calls are kept out: goes to another version, of `total` rows,
+  /// that differs by these.
+  Status replace_demoted(const RowImages& rows, std::span<const uint64_t> gone, bool changes,
+                         uint64_t total);
   const RowRules& rules() const { return rules_; }
   /// Pushes applied: Adam's t.
   uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
@@ -180,7 +185,8 @@ class SparseTable final : public Table {
 
   // upkeep.cc
   /// Reads the rows of a page's keys, in parallel; those that have gone drop out.
-  void read_page(ScanPage& page, bool state);
+  Status read_page(ScanPage& page, bool state);
+  Status walk_all(uint64_t from, size_t rows, ScanPage& page);
 
   // lookup.cc
   /// Looks every position up, large batches shard by shard; returns how many keys had a row.
@@ -216,7 +222,9 @@ class SparseTable final : public Table {
   // cold.cc
   struct Arrival;
   Result<bool> put_in(const RowImages& images, Arrival* arrival);
+  bool put_promised(const RowImages& images, RestorePlan& plan, Arrival* arrival);
   Result<bool> put_in_or_demote(const RowImages& images, Arrival& arrival);
+  bool demote_and_put(const RowImages& images, Arrival& arrival);
   Status bring(PushPlan& plan);
   Status bring(KeyBatch keys);
   /// Were rows of the batch demoted since they were brought in?

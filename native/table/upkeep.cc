@@ -2,6 +2,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/sort_unique.h"
 #include "table/gates.h"
 #include "table/table.h"
 
@@ -123,7 +124,7 @@ Result<std::vector<EvictedKey>> SparseTable::take_evicted(size_t most) {
   return call([&]() -> Result<std::vector<EvictedKey>> { return rows_->take_evicted(most); });
 }
 
-void SparseTable::read_page(ScanPage& page, bool state) {
+Status SparseTable::read_page(ScanPage& page, bool state) {
   const size_t n = page.keys.size();
   const size_t dim = options_.dim;
   const size_t width = state ? rules_.state_values() : 0;
@@ -149,6 +150,20 @@ void SparseTable::read_page(ScanPage& page, bool state) {
     request.stride = width;
     (void)rows_->gather_state(request);
   });
+  if (demotes()) {
+    GatherRequest all{.keys = page.keys,
+                      .rows = page.rows.data(),
+                      .stride = dim,
+                      .found = found.data(),
+                      .counts = false};
+    if (width == 0) {
+      HOTROW_RETURN_IF_ERROR(gather_cold(all).status());
+    } else {
+      all.values = std::exchange(all.rows, page.state.data());
+      all.stride = width;
+      HOTROW_RETURN_IF_ERROR(gather_cold_state(all).status());
+    }
+  }
   // A row may have gone since its key was seen.
   size_t kept = 0;
   for (size_t i = 0; i < n; ++i) {
@@ -161,6 +176,25 @@ void SparseTable::read_page(ScanPage& page, bool state) {
   page.keys.resize(kept);
   page.rows.resize(kept * dim);
   page.state.resize(kept * width);
+  return {};
+}
+
+// What is in memory and what is out there, in that order: a row that comes in meanwhile can be
+// read out there for a while.
+Status SparseTable::walk_all(uint64_t from, size_t rows, ScanPage& page) {
+  std::optional<uint64_t> here_next = rows_->walk(from, rows, page.keys);
+  std::vector<uint64_t> hashes;
+  std::optional<uint64_t> there_next;
+  HOTROW_RETURN_IF_ERROR(tier_->rows().walk(from, rows, hashes, there_next));
+  for (const uint64_t key : page.keys) hashes.push_back(mix64(key));
+  sort_unique(hashes);
+  page.next = here_next;
+  if (there_next && (!here_next || *there_next < *here_next)) page.next = there_next;
+  page.keys.clear();
+  for (const uint64_t hash : hashes) {
+    if (!page.next || hash < *page.next) page.keys.push_back(unmix64(hash));
+  }
+  return {};
 }
 
 Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows, const ScanOptions& options) {
@@ -173,8 +207,12 @@ Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows, const ScanOptions
                                       std::to_string(rows));
     }
     ScanPage page;
-    page.next = rows_->walk(from, rows, page.keys);
-    read_page(page, options.state);
+    if (demotes()) {
+      HOTROW_RETURN_IF_ERROR(walk_all(from, rows, page));
+    } else {
+      page.next = rows_->walk(from, rows, page.keys);
+    }
+    HOTROW_RETURN_IF_ERROR(read_page(page, options.state));
     return page;
   });
 }
@@ -216,6 +254,8 @@ Result<TableStats> SparseTable::stats() {
     stats.erased = counters_.erased.load(kRelaxed);
     stats.skipped_gradients = counters_.skipped.load(kRelaxed);
     stats.not_admitted = counters_.not_admitted.load(kRelaxed);
+    stats.promoted = promoted_.load(kRelaxed);
+    if (demotes()) stats.spilled_rows = tier_->rows().spilled_rows();
     return stats;
   });
 }

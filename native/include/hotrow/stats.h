@@ -54,6 +54,11 @@ struct TableStats {
   uint64_t evicted_expired = 0;
   uint64_t evicted_demand = 0;
   uint64_t evicted_shrink = 0;
+  // Of a table that demotes: rows that left memory, rows that lookups brought back, and rows that
+  // are out of memory and in no version yet.
+  uint64_t demoted = 0;
+  uint64_t promoted = 0;
+  uint64_t spilled_rows = 0;
   uint64_t grown_shards = 0;  ///< times a shard was rebuilt larger
 };
 

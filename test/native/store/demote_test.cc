@@ -1,9 +1,11 @@
 // Tables that demote: whatever memory holds, calls answer as if it held everything.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -144,10 +146,6 @@ TEST_P(Demoting, AnswersAsIfEverythingWereInMemory) {
   EXPECT_GT(stats_of(*table_).cold_rows, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, Demoting,
-                         ::testing::Values(EvictionPolicy::kLru, EvictionPolicy::kLfu,
-                                           EvictionPolicy::kAgeingLfu, EvictionPolicy::kRandom));
-
 TEST(DemotingTogether, NoPushIsLost) {
   constexpr int kPushers = 3;
   Folder folder;
@@ -204,6 +202,81 @@ TEST(DemotingTogether, NoPushIsLost) {
   check(*must(again->table("t", demoting(300))));
 }
 
+TEST_P(Demoting, AScanGivesEveryRowOnce) {
+  open();
+  Random random(7);
+  for (int i = 0; i < 40; ++i) {
+    push(random.keys(100, kKeys), std::vector<float>(100, 1.0F));
+    if (i == 20) commit();
+    if (i == 30) erase(random.keys(100, kKeys));
+  }
+  for (const bool state : {false, true}) {
+    std::map<uint64_t, float> seen;
+    std::optional<uint64_t> from = 0;
+    while (from) {
+      const ScanPage page = must(table_->scan(*from, 64, {.state = state}));
+      for (size_t i = 0; i < page.keys.size(); ++i) {
+        EXPECT_TRUE(seen.emplace(page.keys[i], page.rows[i * kDim]).second);
+      }
+      from = page.next;
+    }
+    EXPECT_EQ(seen, rows_);
+  }
+}
+
+TEST_P(Demoting, GoesBackToAVersion) {
+  open();
+  Random random(8);
+  const auto churn = [&] {
+    for (int i = 0; i < 20; ++i) push(random.keys(100, kKeys), std::vector<float>(100, 1.0F));
+    std::vector<uint64_t> gone = random.keys(200, kKeys);
+    std::ranges::sort(gone);
+    gone.erase(std::ranges::unique(gone).begin(), gone.end());
+    erase(gone);
+  };
+  churn();
+  commit();
+  const auto first = rows_;
+  churn();
+  commit();
+  const auto second = rows_;
+  churn();
+  must(store_->rollback("1"));
+  rows_ = committed_ = first;
+  check_all();
+  open();
+  check_all();
+  churn();
+  must(store_->rollback("2"));
+  rows_ = second;
+  check_all();
+}
+
+TEST_P(Demoting, AReaderOfMoreRowsThanItsMemoryHoldsFollows) {
+  open();
+  Random random(9);
+  const auto churn = [&] {
+    for (int i = 0; i < 20; ++i) push(random.keys(100, kKeys), std::vector<float>(100, 1.0F));
+    erase({random.below(kKeys)});
+    commit();
+  };
+  churn();
+  const auto reader =
+      must(Store::open(folder_ / "s", {.memory_bytes = 64 * kMiB, .read_only = true}));
+  const auto trained = table_;
+  const auto served = must(reader->table("t", demoting(200, GetParam())));
+  for (int round = 0; round < 5; ++round) {
+    table_ = served;
+    for (int i = 0; i < 20; ++i) check(random.keys(150, kKeys));
+    check_all();
+    EXPECT_GT(stats_of(*served).promoted, 0);
+    EXPECT_EQ(stats_of(*served).spilled_rows, 0);
+    table_ = trained;
+    churn();
+    must(reader->refresh());
+  }
+}
+
 TEST(DemotingTable, NeedsADisk) {
   EXPECT_TRUE(fails(private_store()->table("t", demoting(100)).status(), StatusCode::kUnsupported,
                     "eviction.demote"));
@@ -222,6 +295,10 @@ TEST(DemotingTable, ABatchThatMemoryCannotHoldIsRefusedAndChangesNothing) {
     return rows;
   }());
 }
+
+INSTANTIATE_TEST_SUITE_P(Policies, Demoting,
+                         ::testing::Values(EvictionPolicy::kLru, EvictionPolicy::kLfu,
+                                           EvictionPolicy::kAgeingLfu, EvictionPolicy::kRandom));
 
 }  // namespace
 }  // namespace hotrow::test
