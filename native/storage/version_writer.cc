@@ -1,12 +1,12 @@
 // Engine::Version: writing the files of a version, and making them the newest.
 #include <rocksdb/db.h>
-#include <rocksdb/file_checksum.h>
 #include <rocksdb/sst_file_writer.h>
 
 #include <filesystem>
 #include <utility>
 
 #include "base/failpoint.h"
+#include "storage/checksum.h"
 #include "storage/database.h"
 #include "storage/rocks.h"
 
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 rocksdb::Options writer_options(bool checksums) {
   rocksdb::Options options(database_options(), family_options());
-  if (checksums) options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  if (checksums) options.file_checksum_gen_factory = checksum_factory();
   return options;
 }
 
@@ -29,7 +29,10 @@ rocksdb::Slice slice_of(const DiskKey& key) { return {key.data(), key.size()}; }
 /// One sorted file being written.
 struct Engine::Version::File {
   explicit File(std::string where, bool checksums = true)
-      : path(std::move(where)), writer(rocksdb::EnvOptions(), writer_options(checksums)) {}
+      : path(std::move(where)),
+        // Its pages stay in memory: followers read the file at once, and to drop pages that are not
+        // written yet is to wait for the disk between two rows.
+        writer(rocksdb::EnvOptions(), writer_options(checksums), nullptr, false) {}
 
   const std::string path;
   rocksdb::SstFileWriter writer;
