@@ -278,11 +278,17 @@ async function benchOpeningFrom(place: 'page cache' | 'disk'): Promise<string[]>
 
 async function benchFollowing(store: Store, table: Table): Promise<string[]> {
   const ages: number[] = []
+  let first = 0
   const committed = new Map<number, number>()
   const follower = await follow(path, {
     onVersion: ({ version }) => {
-      const at = committed.get(version)
-      if (at !== undefined) ages.push(performance.now() - at)
+      // Those that it went past have become readable now, too.
+      const passed = [...committed].filter(([number]) => number <= version)
+      const now = passed.map(([, at]) => performance.now() - at)
+      for (const [number] of passed) committed.delete(number)
+      // The first switch waits for all of the rows to be in the follower's memory.
+      if (first === 0) first = Math.max(0, ...now)
+      else ages.push(...now)
     },
   })
   await (await follower.store.table('t', tableOptions)).lookup(BigUint64Array.of(1n))
@@ -300,10 +306,12 @@ async function benchFollowing(store: Store, table: Table): Promise<string[]> {
   const worst = quantile(ages, 0.99)
   note('freshness p99, commit to readable', worst, 'ms')
   note('freshness p50, commit to readable', median(ages), 'ms')
+  note('freshness of the first, while the follower loads', first, 'ms')
   return [
     `freshness, from the call of commit to readable at a follower, one commit a second of 1 % ` +
       `of the rows, ${ages.length} versions: p50 ${decimals(median(ages), 0)} ms, ` +
-      `p99 ${decimals(worst, 0)} ms`,
+      `p99 ${decimals(worst, 0)} ms; of one committed while the follower still loads ` +
+      `${decimals(first, 0)} ms`,
   ]
 }
 

@@ -9,6 +9,7 @@
 #include "storage/checksum.h"
 #include "storage/database.h"
 #include "storage/rocks.h"
+#include "storage/write_behind.h"
 
 namespace hotrow {
 
@@ -32,10 +33,12 @@ struct Engine::Version::File {
       : path(std::move(where)),
         // Its pages stay in memory: followers read the file at once, and to drop pages that are not
         // written yet is to wait for the disk between two rows.
-        writer(rocksdb::EnvOptions(), writer_options(checksums), nullptr, false) {}
+        writer(rocksdb::EnvOptions(), writer_options(checksums), nullptr, false),
+        behind(path) {}
 
   const std::string path;
   rocksdb::SstFileWriter writer;
+  WriteBehind behind;
   DeltaFile of;
 
   Status open() { return status(writer.Open(path)); }
@@ -66,6 +69,7 @@ Status Engine::Version::begin_file(TableId table) {
 Status Engine::Version::put(uint64_t hash, Row row) {
   const DiskKey key = disk_key(hash);
   ++file_->of.rows;
+  file_->behind.wrote(sizeof key + row.size());
   return file_->status(
       file_->writer.Put(slice_of(key), {reinterpret_cast<const char*>(row.data()), row.size()}));
 }
