@@ -281,10 +281,7 @@ class Disk final : public rocksdb::FileSystemWrapper {
 
 rocksdb::Env* env_over(const std::shared_ptr<rocksdb::FileSystem>& files) {
   // Threads of RocksDB may use it to the end of the process.
-  rocksdb::Env* const env = rocksdb::NewCompositeEnv(std::make_shared<Disk>(files)).release();
-  // Files are merged by what calls and commits leave of the processor.
-  (void)env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW, rocksdb::CpuPriority::kLow);
-  return env;
+  return rocksdb::NewCompositeEnv(std::make_shared<Disk>(files)).release();
 }
 
 std::atomic<rocksdb::Env*>& env_in_use() {
