@@ -1,7 +1,5 @@
 #include "storage/delta.h"
 
-#include <rocksdb/sst_file_reader.h>
-
 #include <algorithm>
 #include <exception>
 #include <filesystem>
@@ -11,6 +9,7 @@
 
 #include "storage/files.h"
 #include "storage/rocks.h"
+#include "storage/sorted_file.h"
 
 namespace hotrow {
 
@@ -147,18 +146,15 @@ Status each_gone(const std::string& path, const VisitHash& visit) {
 }
 
 Status each_row(const std::string& path, const VisitHash& visit) {
-  rocksdb::SstFileReader reader({database_options(), family_options()});
-  HOTROW_RETURN_IF_ERROR(disk_status(reader.Open(path), "'" + path + "'"));
-  rocksdb::ReadOptions options;
-  options.readahead_size = 4 << 20;
-  options.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> at(reader.NewIterator(options));
-  for (at->SeekToFirst(); at->Valid(); at->Next()) {
-    if (at->key().size() != sizeof(DiskKey)) return damaged(path, "a key that is none of ours");
-    const std::span row(reinterpret_cast<const std::byte*>(at->value().data()), at->value().size());
-    HOTROW_RETURN_IF_ERROR(visit(hash_of(at->key().ToStringView()), &row));
+  const auto opened = SortedFile::open(path, 0);
+  if (!opened.ok()) return opened.status();
+  SortedFile& file = *opened.value();
+  for (;;) {
+    HOTROW_RETURN_IF_ERROR(file.next());
+    if (!file.valid()) return {};
+    const std::span row = file.row();
+    HOTROW_RETURN_IF_ERROR(visit(file.hash(), file.gone() ? nullptr : &row));
   }
-  return disk_status(at->status(), "'" + path + "'");
 }
 
 }  // namespace

@@ -26,6 +26,12 @@
 
 namespace hotrow {
 
+/// Hashes from `first` to `last`, both included.
+struct HashRange {
+  uint64_t first = 0;
+  uint64_t last = UINT64_MAX;
+};
+
 class Engine {
  public:
   /// Opens the folder, creating it when there is none. ERR_LOCKED when another process or store has
@@ -43,9 +49,10 @@ class Engine {
   const VersionFolders& versions() const { return versions_; }
 
   using Row = std::span<const std::byte>;
-  /// Calls visit(hash, row) for every row of a table in rising order of hashes, until it fails.
+  /// Calls visit(hash, row) for every row of a table, or of a part of it, in rising order of
+  /// hashes, until it fails. Rows that cannot be read are an error, never left out.
   using Visit = std::function<Status(uint64_t hash, Row row)>;
-  Status read(TableId table, const Visit& visit) const;
+  Status read(TableId table, const Visit& visit, HashRange part = {}) const;
   /// Appends the hashes of at most `most` rows from `from` on, rising; `next` is the one after
   /// them, or nothing.
   Status walk(TableId table, uint64_t from, size_t most, std::vector<uint64_t>& hashes,

@@ -1,7 +1,6 @@
 #include "storage/files.h"
 
 #include <fcntl.h>
-#include <rocksdb/file_checksum.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -10,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+
+#include "storage/checksum.h"
 
 namespace hotrow {
 
@@ -46,7 +47,7 @@ bool write_all(int fd, std::string_view text) {
 }
 
 std::unique_ptr<rocksdb::FileChecksumGenerator> checksum_generator() {
-  return rocksdb::GetFileChecksumGenCrc32cFactory()->CreateFileChecksumGenerator({});
+  return checksum_factory()->CreateFileChecksumGenerator({});
 }
 
 std::string folder_of(const std::string& path) { return fs::path(path).parent_path().string(); }

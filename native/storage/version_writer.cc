@@ -1,14 +1,15 @@
 // Engine::Version: writing the files of a version, and making them the newest.
 #include <rocksdb/db.h>
-#include <rocksdb/file_checksum.h>
 #include <rocksdb/sst_file_writer.h>
 
 #include <filesystem>
 #include <utility>
 
 #include "base/failpoint.h"
+#include "storage/checksum.h"
 #include "storage/database.h"
 #include "storage/rocks.h"
+#include "storage/write_behind.h"
 
 namespace hotrow {
 
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 
 rocksdb::Options writer_options(bool checksums) {
   rocksdb::Options options(database_options(), family_options());
-  if (checksums) options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  if (checksums) options.file_checksum_gen_factory = checksum_factory();
   return options;
 }
 
@@ -29,10 +30,15 @@ rocksdb::Slice slice_of(const DiskKey& key) { return {key.data(), key.size()}; }
 /// One sorted file being written.
 struct Engine::Version::File {
   explicit File(std::string where, bool checksums = true)
-      : path(std::move(where)), writer(rocksdb::EnvOptions(), writer_options(checksums)) {}
+      : path(std::move(where)),
+        // Its pages stay in memory: followers read the file at once, and to drop pages that are not
+        // written yet is to wait for the disk between two rows.
+        writer(rocksdb::EnvOptions(), writer_options(checksums), nullptr, false),
+        behind(path) {}
 
   const std::string path;
   rocksdb::SstFileWriter writer;
+  WriteBehind behind;
   DeltaFile of;
 
   Status open() { return status(writer.Open(path)); }
@@ -63,6 +69,7 @@ Status Engine::Version::begin_file(TableId table) {
 Status Engine::Version::put(uint64_t hash, Row row) {
   const DiskKey key = disk_key(hash);
   ++file_->of.rows;
+  file_->behind.wrote(sizeof key + row.size());
   return file_->status(
       file_->writer.Put(slice_of(key), {reinterpret_cast<const char*>(row.data()), row.size()}));
 }

@@ -16,6 +16,7 @@
 #include "base/failpoint.h"
 #include "base/sort_unique.h"
 #include "memory/epoch.h"
+#include "store/collector.h"
 #include "store/cut.h"
 #include "store/disk_rows.h"
 #include "store/version_names.h"
@@ -24,8 +25,9 @@ namespace hotrow {
 
 namespace {
 
-Status put_images(Engine::Version& version, const RowImages& images, size_t row_bytes) {
-  for (const uint32_t i : images.sorted()) {
+Status put_images(Engine::Version& version, const RowImages& images,
+                  std::span<const uint32_t> order, size_t row_bytes) {
+  for (const uint32_t i : order) {
     HOTROW_RETURN_IF_ERROR(
         version.put(images.hashes[i], std::span(images.bytes).subspan(i * row_bytes, row_bytes)));
   }
@@ -225,20 +227,20 @@ Status LocalStore::write_table(Engine::Version& version, SparseTable& table, Tab
     HOTROW_RETURN_IF_ERROR(version.end_file());
   }
   HOTROW_RETURN_IF_ERROR(version.begin_file(id));
-  RowImages images;
-  for (uint32_t shard = 0; shard < IndexShards::kCount; ++shard) {
-    images.clear();
-    {
-      const EpochGuard guard;
-      rows.collect(shard, images);
+  {
+    Collector collector(rows);
+    Collector::Piece piece;
+    for (;;) {
+      HOTROW_RETURN_IF_ERROR(collector.next(piece));
+      if (piece.order.empty()) break;
+      HOTROW_RETURN_IF_ERROR(put_images(version, piece.images, piece.order, row_bytes));
     }
-    HOTROW_RETURN_IF_ERROR(put_images(version, images, row_bytes));
   }
   HOTROW_RETURN_IF_ERROR(version.end_file());
-  images.clear();
+  RowImages images;
   for (const RowImages& saved : rows.collected()) images.append(saved, row_bytes);
   HOTROW_RETURN_IF_ERROR(version.begin_file(id));
-  HOTROW_RETURN_IF_ERROR(put_images(version, images, row_bytes));
+  HOTROW_RETURN_IF_ERROR(put_images(version, images, images.sorted(), row_bytes));
   return version.end_file();
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <utility>
 
 namespace hotrow {
@@ -15,8 +14,8 @@ constexpr uint64_t kChunkBytes = uint64_t{1} << 20;
 
 void RowImages::add(uint64_t hash, const std::byte* row, size_t row_bytes) {
   // Bytes first: when memory runs out, there are some too many, of no row.
-  bytes.resize((hashes.size() + 1) * row_bytes);
-  std::memcpy(bytes.data() + hashes.size() * row_bytes, row, row_bytes);
+  bytes.resize(hashes.size() * row_bytes);
+  bytes.insert(bytes.end(), row, row + row_bytes);
   hashes.push_back(hash);
 }
 
@@ -28,9 +27,14 @@ void RowImages::append(const RowImages& more, size_t row_bytes) {
 }
 
 std::vector<uint32_t> RowImages::sorted() const {
-  std::vector<uint32_t> order(hashes.size());
-  std::iota(order.begin(), order.end(), 0U);
-  std::ranges::sort(order, {}, [&](uint32_t i) { return hashes[i]; });
+  // Beside their positions, so that comparing two reads no third place.
+  std::vector<std::pair<uint64_t, uint32_t>> pairs;
+  pairs.reserve(hashes.size());
+  for (uint32_t i = 0; i < hashes.size(); ++i) pairs.emplace_back(hashes[i], i);
+  if (!std::ranges::is_sorted(hashes)) std::ranges::sort(pairs);
+  std::vector<uint32_t> order;
+  order.reserve(pairs.size());
+  for (const auto& [hash, i] : pairs) order.push_back(i);
   return order;
 }
 
