@@ -104,22 +104,18 @@ Status Engine::read(TableId table, const Visit& visit, HashRange part) const {
 Status Engine::walk(TableId table, uint64_t from, size_t most, std::vector<uint64_t>& hashes,
                     std::optional<uint64_t>& next) const {
   next.reset();
-  auto* const family = database_->find(table);
-  if (family == nullptr) return {};
-  const std::unique_ptr<rocksdb::Iterator> at(database_->db->NewIterator(scan_options(), family));
-  const DiskKey first = disk_key(from);
-  size_t count = 0;
-  for (at->Seek(rocksdb::Slice(first.data(), first.size())); at->Valid(); at->Next()) {
-    if (at->key().size() != sizeof(DiskKey)) return bad_key(table, at->key().size());
-    const uint64_t hash = hash_of(at->key().ToStringView());
+  auto opened = SortedRows::open(*database_->db, database_->find(table), {.first = from});
+  if (!opened.ok()) return opened.status();
+  SortedRows& rows = opened.value();
+  for (size_t count = 0;; ++count) {
+    HOTROW_RETURN_IF_ERROR(rows.next());
+    if (!rows.valid()) return {};
     if (count == most) {
-      next = hash;
+      next = rows.hash();
       return {};
     }
-    hashes.push_back(hash);
-    ++count;
+    hashes.push_back(rows.hash());
   }
-  return disk_status(at->status(), "reading table " + std::to_string(table));
 }
 
 Status Engine::read_rows(TableId table, std::span<const uint64_t> hashes,
