@@ -77,6 +77,8 @@ export interface TableStats {
   rows: number
   /** Of these, rows that are still on disk only: they come when asked for, and all in time. */
   coldRows: number
+  /** Of `hits`, rows that were read from disk. */
+  coldHits: number
   /** Of a table with `eviction.demote`: times that a row left memory for the disk. */
   demoted: number
   /** Times that lookups brought one back. */

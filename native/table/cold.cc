@@ -250,6 +250,7 @@ Result<uint64_t> SparseTable::read_missed(const GatherRequest& request, const Ta
     request.found[i] = 1;
     ++hits;
   }
+  cold_hits_.fetch_add(hits, std::memory_order_relaxed);
   if (demotes() && request.counts) promote(images, missed, stamps);
   return hits;
 }

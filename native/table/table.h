@@ -276,6 +276,7 @@ class SparseTable final : public Table {
   std::atomic<bool> cold_{false};
   std::atomic<bool> promoting_{false};  // one lookup at a time
   std::atomic<uint64_t> promoted_{0};   // publishes nothing
+  std::atomic<uint64_t> cold_hits_{0};  // publishes nothing
   Mutex warm_mutex_;
   CondVar warm_;
   bool warm_ended_ HOTROW_GUARDED_BY(warm_mutex_) = false;

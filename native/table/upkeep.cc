@@ -254,6 +254,7 @@ Result<TableStats> SparseTable::stats() {
     stats.erased = counters_.erased.load(kRelaxed);
     stats.skipped_gradients = counters_.skipped.load(kRelaxed);
     stats.not_admitted = counters_.not_admitted.load(kRelaxed);
+    stats.cold_hits = cold_hits_.load(kRelaxed);
     stats.promoted = promoted_.load(kRelaxed);
     if (demotes()) stats.spilled_rows = tier_->rows().spilled_rows();
     return stats;
