@@ -106,6 +106,29 @@ Napi::Value StoreObject::apply(const Napi::CallbackInfo& info) {
       to_value);
 }
 
+// snapshot(version, folder)
+Napi::Value StoreObject::snapshot(const Napi::CallbackInfo& info) {
+  return commits_->submit(
+      info.This().As<Napi::Object>(),
+      [opened = opened_, version = read_string(info[0], "version"),
+       folder = read_string(info[1], "folder")] {
+        return opened->store->snapshot(version, folder);
+      },
+      undefined);
+}
+
+Napi::Value StoreObject::recovered(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(), [opened = opened_] { return opened->store->recovered(); },
+      [](Napi::Env env, const Recovery& recovery) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("from", to_number(env, recovery.from));
+        object.Set("to", to_number(env, recovery.to));
+        object.Set("reason", Napi::String::New(env, recovery.reason));
+        return object;
+      });
+}
+
 Napi::Value StoreObject::refresh(const Napi::CallbackInfo& info) {
   return commits_->answer(
       info.This().As<Napi::Object>(), [opened = opened_] { return opened->store->refresh(); },

@@ -15,6 +15,10 @@ export interface NativeStoreOptions {
   keepVersions: number
   /** 0: for ever. */
   keepMs: number
+  /** Positions in the lists of complete.ts. */
+  sync: number
+  recover: number
+  durable: number
 }
 
 export interface NativeGroup {
@@ -247,6 +251,9 @@ export interface NativeStore {
   pinVersion(version: number, pinned: boolean): Promise<void>
   apply(folder: string): Promise<NativeVersion>
   /** As `commit`, it waits for nobody. */
+  snapshot(version: string, folder: string): Promise<void>
+  /** `from` is 0 when nothing was given up. */
+  recovered(): Promise<{ from: number; to: number; reason: string }>
   refresh(): Promise<NativeVersion>
   diff(from: string, to: string): Promise<TableDiff[]>
   verify(): Promise<void>

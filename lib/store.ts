@@ -16,7 +16,7 @@ import {
   nativePushes,
   type PushRequest,
 } from './requests.ts'
-import { denseOptionsOf, tableOptionsOf } from './restore-options.ts'
+import { denseOptionsOf, frozenParts, tableOptionsOf } from './restore-options.ts'
 import { Table } from './table.ts'
 import { exportStore } from './transfer/export.ts'
 import { importStore } from './transfer/import.ts'
@@ -278,12 +278,22 @@ export class Store {
    *
    * Rejects with ERR_CONFLICT when the store is not at the delta's parent, is another store's, or
    * has changes of its own, and with ERR_CORRUPTION when a checksum does not fit. Nothing is
-   * changed then.
+   * changed then. A snapshot's parent is any earlier version.
    */
   apply(delta: Pick<Delta, 'folder'> | string): Promise<VersionInfo> {
     const folder = typeof delta === 'object' && delta !== null ? delta.folder : delta
     if (typeof folder !== 'string') throw typeError('delta', 'a delta or its folder', delta)
     return this.#version((native) => native.apply(folder))
+  }
+
+  /**
+   * Writes all of a kept version into a folder, which must not be there, as one delta from nothing
+   * to it: `apply` takes it over any earlier version of its store, and over a store without one.
+   */
+  snapshot(version: VersionLike, folder: string): Promise<void> {
+    const checked = checkVersion(version)
+    if (typeof folder !== 'string') throw typeError('folder', 'a string', folder)
+    return this.#beside((native) => native.snapshot(checked, folder))
   }
 
   /**
@@ -365,18 +375,5 @@ export class Store {
   /** `await using store = await open(…)` closes it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-}
-
-/**
- * Copies, that nobody can change, of what the caller wrote by hand: it may change its own as soon
- * as the call has returned.
- */
-function frozenParts({ admission, eviction, groups }: TableOptions): Partial<TableOptions> {
-  const frozen = <T extends object>(part: T): Readonly<T> => Object.freeze({ ...part })
-  return {
-    ...(admission && { admission: frozen(admission) }),
-    ...(eviction && { eviction: frozen(eviction) }),
-    ...(groups && { groups: Object.freeze(Array.from(groups, frozen)) }),
   }
 }

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "hotrow/options.h"
 #include "hotrow/status.h"
 #include "storage/delta.h"
 #include "storage/version_folders.h"
@@ -29,7 +30,8 @@ class Engine {
  public:
   /// Opens the folder, creating it when there is none. ERR_LOCKED when another process or store has
   /// it open, naming its pid.
-  static Result<std::unique_ptr<Engine>> open(const std::string& path);
+  static Result<std::unique_ptr<Engine>> open(const std::string& path,
+                                              SyncMode sync = SyncMode::kDisk);
   /// Opens one version that the folder keeps, for reading; 0: the newest of them. ERR_NOT_FOUND
   /// when there is none.
   static Result<std::unique_ptr<Engine>> open_version(const std::string& path, uint64_t version);
@@ -61,18 +63,21 @@ class Engine {
   /// are removed.
   class Version;
   Result<std::unique_ptr<Version>> begin();
+  /// Files that become part of nothing: they get their folder by Version::describe().
+  std::unique_ptr<Version> begin_in(const std::string& folder);
   /// Gives the newest version its folder, if it has none yet.
   Status keep(uint64_t version);
 
  private:
   struct Database;
 
-  explicit Engine(const std::string& path);
+  explicit Engine(const std::string& path, SyncMode sync = SyncMode::kDisk);
   /// The folder of files that are not installed.
   std::string incoming() const;
   Status open_database(const std::string& folder, bool for_writing);
 
   const std::string path_;
+  const SyncMode sync_;
   const VersionFolders versions_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Database> database_;
@@ -82,6 +87,8 @@ class Engine {
 class Engine::Version {
  public:
   explicit Version(Engine& engine);
+  /// Of begin_in().
+  Version(Engine& engine, std::string folder);
   ~Version();
   Version(const Version&) = delete;
   Version& operator=(const Version&) = delete;
@@ -100,6 +107,9 @@ class Engine::Version {
   /// Makes all of it the newest version, by the number and manifest that `delta` names; rows of
   /// tables that it names as dropped go. Completes `delta` with the files.
   Status install(Delta& delta);
+  /// Makes all of it a delta in its folder, and gives that its name. Completes `delta` with the
+  /// files.
+  Status describe(Delta& delta, const std::string& name);
   /// Why the installed version has no folder of its own, if it has none.
   const Status& kept() const { return kept_; }
 

@@ -64,25 +64,25 @@ Result<std::unique_ptr<FileLock>> VersionFolders::use(uint64_t version) const {
 
 Status VersionFolders::begin(uint64_t version) const {
   HOTROW_RETURN_IF_ERROR(remove_all(fresh(version)));
-  return make_folder(fresh_delta(version));
+  return make_folder(fresh_delta(version), sync_);
 }
 
 Status VersionFolders::finish(uint64_t version) const {
   // Made now, so that a reader who may not write can lock it.
   const auto use = FileLock::take(fresh(version) + "/USE", FileLock::Kind::kShared);
   if (!use.ok()) return use.status();
-  HOTROW_RETURN_IF_ERROR(sync_folder(fresh_delta(version)));
-  HOTROW_RETURN_IF_ERROR(sync_folder(fresh(version)));
+  HOTROW_RETURN_IF_ERROR(sync_folder(fresh_delta(version), sync_));
+  HOTROW_RETURN_IF_ERROR(sync_folder(fresh(version), sync_));
   std::error_code error;
   fs::rename(fresh(version), folder(version), error);
   if (error) return file_status(error, "'" + folder(version) + "' cannot be made");
-  return sync_folder(root_);
+  return sync_folder(root_, sync_);
 }
 
 void VersionFolders::abandon(uint64_t version) const { (void)remove_all(fresh(version)); }
 
 Status VersionFolders::clean(uint64_t newest) const {
-  HOTROW_RETURN_IF_ERROR(make_folder(root_));
+  HOTROW_RETURN_IF_ERROR(make_folder(root_, sync_));
   for (const std::string& name : names_in(root_)) {
     const uint64_t number = number_of(name);
     const std::string path = root_ + "/" + name;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "hotrow/options.h"
 #include "hotrow/status.h"
 #include "storage/files.h"
 
@@ -19,7 +20,8 @@ namespace hotrow {
 
 class VersionFolders {
  public:
-  explicit VersionFolders(const std::string& store) : root_(store + "/versions") {}
+  explicit VersionFolders(const std::string& store, SyncMode sync = SyncMode::kDisk)
+      : root_(store + "/versions"), sync_(sync) {}
 
   std::string rows(uint64_t version) const { return folder(version) + "/rows"; }
   std::string delta(uint64_t version) const { return folder(version) + "/delta"; }
@@ -45,6 +47,7 @@ class VersionFolders {
   std::string fresh(uint64_t version) const { return folder(version) + ".new"; }
 
   const std::string root_;
+  const SyncMode sync_;
 };
 
 }  // namespace hotrow
