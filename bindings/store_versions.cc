@@ -39,13 +39,14 @@ Napi::Value StoreObject::settled(const Napi::CallbackInfo& info) {
   return lane_->submit(info.This().As<Napi::Object>(), [] { return Status(); }, undefined);
 }
 
-// commit(cursor, name)
+// commit(cursor, name); cursor undefined: as it was
 Napi::Value StoreObject::commit(const Napi::CallbackInfo& info) {
+  const bool keep = info[0].IsUndefined();
   return commits_->answer(
       info.This().As<Napi::Object>(),
-      [opened = opened_, cursor = read_string(info[0], "cursor"),
+      [opened = opened_, keep, cursor = keep ? std::string() : read_string(info[0], "cursor"),
        name = read_string(info[1], "name")] {
-        return opened->store->commit({.cursor = cursor, .name = name});
+        return opened->store->commit({.cursor = cursor, .name = name, .keep_cursor = keep});
       },
       to_value);
 }

@@ -15,6 +15,7 @@ export type {
   HotKey,
   LatencySummary,
   ParameterInfo,
+  Recovery,
   StoreStats,
   TableDiff,
   TableStats,

@@ -55,11 +55,13 @@ export interface StoreOptions {
   /**
    * When what a call has changed is on disk. `'commit'` (the default): with the next commit; what
    * was changed since the last one is lost with the process. `'push'`: when the promise of a push,
-   * update, erase or other change resolves, a version that has it is on disk. Calls that wait at
-   * the same time share one commit, which keeps the last commit's cursor; each takes as long as a
-   * commit. Versions made so are kept and removed like others. `'never'`: commits make versions and
-   * sync nothing, as with `sync: 'os'`; after the death of the process or the machine nothing is
-   * promised but that what opens is whole.
+   * update, erase, evict or shrink resolves, a version that has it is on disk. Calls that wait at
+   * the same time share one commit, which keeps the last commit's cursor; each takes as long as one
+   * or two commits. Versions made so are kept and removed like others. When the commit fails the
+   * call rejects with outcome `'unknown'`: it is applied, and the next commit has it. Not for
+   * stores in memory: ERR_UNSUPPORTED. `'never'`: commits make versions and sync nothing, as with
+   * `sync: 'os'`; after the death of the process or the machine nothing is promised but that what
+   * opens is whole.
    */
   durable?: 'commit' | 'push' | 'never'
 }

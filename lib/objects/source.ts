@@ -132,7 +132,7 @@ export async function openSource(
   place: Place,
   options: FollowObjectsOptions,
 ): Promise<ObjectSource> {
-  const { path, s3, keepVersions, keepMs, sync, onError = () => {} } = options
+  const { path, s3, keepVersions, keepMs, sync, recover, onError = () => {} } = options
   const objects = await openObjects(place.bucket, s3)
   let store: Store | undefined
   try {
@@ -143,6 +143,8 @@ export async function openSource(
       ...(keepVersions !== undefined && { keepVersions }),
       ...(keepMs !== undefined && { keepMs }),
       ...(sync !== undefined && { sync }),
+      // What is given up here is there to be fetched again.
+      ...(recover !== undefined && { recover }),
     })
     await clean(store.path)
     const { version } = await store.version()

@@ -67,12 +67,16 @@ Status Engine::open_database(const std::string& folder, bool for_writing) {
   return status.IsNotFound() ? Status() : disk_status(status, "the manifest of '" + path_ + "'");
 }
 
-Result<std::unique_ptr<Engine>> Engine::open(const std::string& path, SyncMode sync) {
+Result<std::unique_ptr<Engine>> Engine::open(const std::string& path, SyncMode sync,
+                                             Recover* recover) {
   std::unique_ptr<Engine> engine(new Engine(path, sync));
   HOTROW_RETURN_IF_ERROR(make_folder(path, sync));
   auto lock = lock_for_writing(path);
   if (!lock.ok()) return lock.status();
   engine->lock_ = std::move(lock).value();
+  HOTROW_RETURN_IF_ERROR(engine->finish_recovery());
+  if (recover != nullptr) HOTROW_RETURN_IF_ERROR(engine->recover(*recover));
+  HOTROW_RETURN_IF_ERROR(engine->check_database());
   HOTROW_RETURN_IF_ERROR(engine->open_database(path + "/rows", true));
   failpoint("open.database");
   // Left by a process that died.

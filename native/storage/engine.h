@@ -21,6 +21,7 @@
 
 #include "hotrow/options.h"
 #include "hotrow/status.h"
+#include "hotrow/store.h"
 #include "storage/delta.h"
 #include "storage/version_folders.h"
 
@@ -28,10 +29,22 @@ namespace hotrow {
 
 class Engine {
  public:
+  /// The number of the version that a manifest is of.
+  using VersionOf = std::function<Result<uint64_t>(const std::string& manifest)>;
+  /// Where only what is whole is wanted, see recovery.cc.
+  struct Recover {
+    VersionOf version_of;
+    Recovery recovery;  // completed by who opens
+  };
   /// Opens the folder, creating it when there is none. ERR_LOCKED when another process or store has
   /// it open, naming its pid.
   static Result<std::unique_ptr<Engine>> open(const std::string& path,
-                                              SyncMode sync = SyncMode::kDisk);
+                                              SyncMode sync = SyncMode::kDisk,
+                                              Recover* recover = nullptr);
+  /// The newest kept version that is whole. ERR_CORRUPTION when none is.
+  static Result<uint64_t> newest_intact(const std::string& path, Recover& recover);
+  /// The highest number of a version that was given up; 0: none was.
+  uint64_t last_given_up() const;
   /// Opens one version that the folder keeps, for reading; 0: the newest of them. ERR_NOT_FOUND
   /// when there is none.
   static Result<std::unique_ptr<Engine>> open_version(const std::string& path, uint64_t version);
@@ -70,6 +83,17 @@ class Engine {
 
  private:
   struct Database;
+
+  // recovery.cc
+  static Result<uint64_t> check(const std::string& path, const std::string& folder,
+                                const VersionOf& version_of);
+  static Result<uint64_t> check_version(const VersionFolders& versions, const std::string& path,
+                                        uint64_t version, const VersionOf& version_of);
+  Status recover(Recover& recover) const;
+  Status finish_recovery() const;
+  bool has_database() const;
+  Status no_database() const;
+  Status check_database() const;
 
   explicit Engine(const std::string& path, SyncMode sync = SyncMode::kDisk);
   /// The folder of files that are not installed.

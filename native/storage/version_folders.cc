@@ -14,14 +14,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kDigits = 20;
 
-/// The number that a folder's name is, or 0.
-uint64_t number_of(const std::string& name) {
-  uint64_t number = 0;
-  const char* const end = name.data() + name.size();
-  const auto read = std::from_chars(name.data(), end, number);
-  return name.size() == kDigits && read.ec == std::errc() && read.ptr == end ? number : 0;
-}
-
 std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
@@ -38,6 +30,13 @@ Status remove_all(const std::string& path) {
 }
 
 }  // namespace
+
+uint64_t VersionFolders::number_of(const std::string& name) {
+  uint64_t number = 0;
+  const char* const end = name.data() + name.size();
+  const auto read = std::from_chars(name.data(), end, number);
+  return name.size() == kDigits && read.ec == std::errc() && read.ptr == end ? number : 0;
+}
 
 std::string VersionFolders::folder(uint64_t version) const {
   const std::string digits = std::to_string(version);

@@ -25,6 +25,9 @@ class VersionFolders {
 
   std::string rows(uint64_t version) const { return folder(version) + "/rows"; }
   std::string delta(uint64_t version) const { return folder(version) + "/delta"; }
+  std::string folder(uint64_t version) const;
+  /// The number that a folder's name is, or 0.
+  static uint64_t number_of(const std::string& name);
   /// Those that are kept, rising.
   std::vector<uint64_t> list() const;
   /// For as long as the lock lives the version is not removed. Null: it is gone, or about to be.
@@ -43,7 +46,6 @@ class VersionFolders {
   Result<bool> remove(uint64_t version) const;
 
  private:
-  std::string folder(uint64_t version) const;
   std::string fresh(uint64_t version) const { return folder(version) + ".new"; }
 
   const std::string root_;

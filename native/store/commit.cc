@@ -42,7 +42,8 @@ Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
   std::unique_ptr<Cut> cut;
   {
     const MutexLock lock(mutex_);
-    auto made = this->cut(options.cursor, 0);
+    const std::string kept = options.keep_cursor ? manifest_.cursor : std::string();
+    auto made = this->cut(options.keep_cursor ? kept : options.cursor, 0);
     if (!made.ok()) return made.status();
     cut = std::move(made).value();
   }

@@ -50,16 +50,31 @@ Status LocalStore::open_folder() {
   context_->version_time_ms.store(manifest_.time_ms, std::memory_order_relaxed);
   if (options_.read_only) return {};
   if (manifest_.run.empty()) manifest_.run = fresh_run();
+  last_number_ = engine_->last_given_up();
   HOTROW_RETURN_IF_ERROR(engine_->versions().clean(manifest_.version));
   // A process that died between the two steps of a commit has left this to us.
   return engine_->keep(manifest_.version);
 }
 
 Status LocalStore::open_engine(uint64_t version) {
-  auto engine = options_.read_only ? Engine::open_version(path_, version)
-                                   : Engine::open(path_, sync_of(options_));
+  const bool recovers = options_.recover == RecoverMode::kNewestIntact;
+  Engine::Recover recover;
+  recover.version_of = [](const std::string& text) -> Result<uint64_t> {
+    const auto manifest = Manifest::parse(text);
+    if (!manifest.ok()) return manifest.status();
+    return manifest.value().version;
+  };
+  if (options_.read_only && recovers) {
+    const auto intact = Engine::newest_intact(path_, recover);
+    if (!intact.ok()) return intact.status();
+    version = intact.value();
+  }
+  auto engine = options_.read_only
+                    ? Engine::open_version(path_, version)
+                    : Engine::open(path_, sync_of(options_), recovers ? &recover : nullptr);
   if (!engine.ok()) return engine.status();
   engine_ = std::move(engine).value();
+  recovery_ = std::move(recover.recovery);
   return {};
 }
 

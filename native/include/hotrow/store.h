@@ -183,6 +183,8 @@ struct CommitOptions {
   /// As Store::name_version(); empty: no name. A version that could not be named is there all the
   /// same: VersionInfo::names tells.
   std::string_view name;
+  /// The cursor is that of the version before.
+  bool keep_cursor = false;
 };
 
 /// One instant of the whole store, on disk.

@@ -17,6 +17,7 @@ import {
 } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { damage } from '../support/damage.ts'
 import { S3Server } from '../support/s3-server.ts'
 import { sameStores } from '../support/stores.ts'
 
@@ -271,6 +272,19 @@ test('a gap is gone over by a snapshot, in one instant', async (context) => {
   await again.close()
 })
 
+test('a damaged folder is mended by what is published', async (context) => {
+  for (let i = 0; i < 3; i++) await step(context)
+  await (await followed(context, 'f')).close()
+  await step(context)
+  await (await followed(context, 'f')).close()
+  await damage(join(context.folder, 'f', 'versions', '4'.padStart(20, '0'), 'delta'))
+  const follower = await followed(context, 'f', { recover: 'newest-intact' })
+  assert.is(await at(follower), 4)
+  await sameStores(follower.store, context.store)
+  await follower.store.verify()
+  await follower.close()
+})
+
 test('a rollback is a version as any', async (context) => {
   await step(context)
   const follower = await followed(context, 'f')
@@ -280,6 +294,46 @@ test('a rollback is a version as any', async (context) => {
   assert.is((await follower.refresh()).rolledBackTo, 1)
   await sameStores(follower.store, context.store)
   await follower.close()
+})
+
+test('followers of a version that the writer gave up go on with it', async (context) => {
+  const { server, url, folder } = context
+  const path = join(folder, 'unlucky')
+  const before = await open(path)
+  const s3 = server.options
+  const publisher = await publish(before, url, { s3 })
+  const table = await before.table('t', options)
+  const push = async (store: Store, its: Table): Promise<void> => {
+    await its.push(keys, ones)
+    await store.commit()
+  }
+  await push(before, table)
+  await publisher.publish()
+  const slow = await followed(context, 'slow')
+  for (let i = 0; i < 2; i++) {
+    await push(before, table)
+    await publisher.publish()
+  }
+  const quick = await followed(context, 'quick')
+  assert.is(await at(quick), 3)
+  await publisher.close()
+  await before.close()
+  await damage(join(path, 'versions', '3'.padStart(20, '0'), 'delta'))
+  const store = await open(path, { recover: 'newest-intact' })
+  assert.is(store.recovered?.to, 2)
+  const again = await publish(store, url, { s3 })
+  assert.is(await codeOf(again.publish()), 'ERR_CONFLICT')
+  const its = await store.table('t', options)
+  await its.erase(keys.subarray(0, 9))
+  await push(store, its)
+  assert.is((await again.publish()).version, 4)
+  for (const follower of [slow, quick]) {
+    assert.is((await follower.refresh()).version, 4)
+    await sameStores(follower.store, store)
+    await follower.close()
+  }
+  await again.close()
+  await store.close()
 })
 
 test('versions of another store are not mixed with', async (context) => {
