@@ -52,7 +52,10 @@ Status set_aside(const std::string& store, const std::string& what, const std::s
   const std::string root = store + std::string(kDamaged);
   HOTROW_RETURN_IF_ERROR(make_folder(root, sync));
   std::string place = root + "/" + name;
-  for (int i = 1; exists(place); ++i) place = root + "/" + name + "-" + std::to_string(i);
+  for (int i = 1; exists(place); ++i) {
+    place = root + "/" + name;
+    place.append("-").append(std::to_string(i));
+  }
   HOTROW_RETURN_IF_ERROR(rename(what, place));
   return sync_folder(root, sync);
 }
@@ -64,7 +67,7 @@ Status copy_database(const std::string& from, const std::string& to, SyncMode sy
   HOTROW_RETURN_IF_ERROR(make_folder(to, sync));
   for (fs::directory_iterator at(from, error), end; !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();
-    const std::string copy = to + "/" + name;
+    const std::string copy = std::string(to).append("/").append(name);
     if (name == "LOCK") continue;
     if (name.ends_with(".sst")) {
       HOTROW_RETURN_IF_ERROR(link_or_copy(at->path().string(), copy, sync));

@@ -110,7 +110,7 @@ test('a durable call that is refused is refused at once', async ({ path }) => {
   assert.is(memory.code, 'ERR_UNSUPPORTED')
 })
 
-test('recover opens the newest version that is whole, and says what it gave up', async (context) => {
+test('recover opens the newest whole version, and says what it gave up', async (context) => {
   const { path } = context
   const store = await open(path)
   const table = await store.table('t', options)
