@@ -53,8 +53,8 @@ Status set_aside(const std::string& store, const std::string& what, const std::s
   HOTROW_RETURN_IF_ERROR(make_folder(root, sync));
   std::string place = root + "/" + name;
   for (int i = 1; exists(place); ++i) {
-    place = root + "/" + name;
-    place.append("-").append(std::to_string(i));
+    place = root;
+    place.append("/").append(name).append("-").append(std::to_string(i));
   }
   HOTROW_RETURN_IF_ERROR(rename(what, place));
   return sync_folder(root, sync);
