@@ -103,7 +103,10 @@ StoreOptions read_store_options(Napi::Object object) {
           .read_only = read_flag(object, "readOnly"),
           .version = read_string(object.Get("version"), "version"),
           .keep_versions = static_cast<uint32_t>(read_count(object, "keepVersions")),
-          .keep_ms = read_count(object, "keepMs")};
+          .keep_ms = read_count(object, "keepMs"),
+          .sync = read_enum<SyncMode>(object, "sync"),
+          .recover = read_enum<RecoverMode>(object, "recover"),
+          .durable = read_enum<Durability>(object, "durable")};
 }
 
 TableOptions read_table_options(Napi::Object object) {

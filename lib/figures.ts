@@ -134,3 +134,13 @@ export interface TableStats {
   /** Times a shard was rebuilt larger. */
   grownShards: number
 }
+
+/** What `open` gave up for a version that is whole; see `recover` of its options. */
+export interface Recovery {
+  /** The newest version there was, which is damaged. */
+  readonly from: number
+  /** The version that was opened: the same where only the store's own database was damaged. */
+  readonly to: number
+  /** What was found to be damaged first. */
+  readonly reason: string
+}

@@ -120,3 +120,16 @@ export function tableOptionsOf(given: NativeTableOptions): TableOptions {
 export function denseOptionsOf(given: NativeDenseOptions): DenseOptions {
   return { shape: given.shape, ...commonOf(given) }
 }
+
+/**
+ * Copies, that nobody can change, of what the caller wrote by hand: it may change its own as soon
+ * as the call has returned.
+ */
+export function frozenParts({ admission, eviction, groups }: TableOptions): Partial<TableOptions> {
+  const frozen = <T extends object>(part: T): Readonly<T> => Object.freeze({ ...part })
+  return {
+    ...(admission && { admission: frozen(admission) }),
+    ...(eviction && { eviction: frozen(eviction) }),
+    ...(groups && { groups: Object.freeze(Array.from(groups, frozen)) }),
+  }
+}

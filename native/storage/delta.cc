@@ -72,14 +72,15 @@ uint64_t Delta::bytes() const {
 
 // By hand: the library's objects need memory to be destroyed, and end the process when there is
 // none.
-Status Delta::write(const std::string& folder) const {
+Status Delta::write(const std::string& folder, SyncMode sync) const {
   const std::string text =
       "{" + number("format", kFormat) + number("version", version) + number("parent", parent) +
       "\"run\":" + quoted(run) +
       ",\"dropped\":" + list(dropped, [](TableId id) { return std::to_string(id); }) +
       ",\"files\":" + list(files, [](const DeltaFile& file) { return to_text(file); }) +
       ",\"manifest\":" + quoted(manifest) + "}";
-  return write_text(folder + std::string(kDescription), text + "\n" + checksum_of(text) + "\n");
+  return write_text(folder + std::string(kDescription), text + "\n" + checksum_of(text) + "\n",
+                    sync);
 }
 
 Result<Delta> Delta::read(const std::string& folder) {
@@ -159,8 +160,9 @@ Status each_row(const std::string& path, const VisitHash& visit) {
 
 }  // namespace
 
-Status write_gone(const std::string& path, std::span<const uint64_t> hashes) {
-  return write_text(path, {reinterpret_cast<const char*>(hashes.data()), hashes.size_bytes()});
+Status write_gone(const std::string& path, std::span<const uint64_t> hashes, SyncMode sync) {
+  return write_text(path, {reinterpret_cast<const char*>(hashes.data()), hashes.size_bytes()},
+                    sync);
 }
 
 Result<std::vector<uint64_t>> read_gone(const std::string& path) {

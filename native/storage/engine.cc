@@ -43,24 +43,29 @@ Engine::Row row_of(const rocksdb::Slice& slice) {
 
 }  // namespace
 
-Engine::Engine(const std::string& path) : path_(path), versions_(path) {}
+Engine::Engine(const std::string& path, SyncMode sync)
+    : path_(path), sync_(sync), versions_(path, sync) {}
 Engine::~Engine() = default;
 std::string Engine::incoming() const { return path_ + "/" + std::string(kIncoming); }
 
 Status Engine::open_database(const std::string& folder, bool for_writing) {
   database_ = std::make_unique<Database>();
-  HOTROW_RETURN_IF_ERROR(database_->open(folder, for_writing));
+  HOTROW_RETURN_IF_ERROR(database_->open(folder, for_writing, sync_));
   const auto status =
       database_->db->Get({}, database_->family_of_manifest(), kManifestKey, &manifest_);
   return status.IsNotFound() ? Status() : disk_status(status, "the manifest of '" + path_ + "'");
 }
 
-Result<std::unique_ptr<Engine>> Engine::open(const std::string& path) {
-  std::unique_ptr<Engine> engine(new Engine(path));
-  HOTROW_RETURN_IF_ERROR(make_folder(path));
+Result<std::unique_ptr<Engine>> Engine::open(const std::string& path, SyncMode sync,
+                                             Recover* recover) {
+  std::unique_ptr<Engine> engine(new Engine(path, sync));
+  HOTROW_RETURN_IF_ERROR(make_folder(path, sync));
   auto lock = lock_for_writing(path);
   if (!lock.ok()) return lock.status();
   engine->lock_ = std::move(lock).value();
+  HOTROW_RETURN_IF_ERROR(engine->finish_recovery());
+  if (recover != nullptr) HOTROW_RETURN_IF_ERROR(engine->recover(*recover));
+  HOTROW_RETURN_IF_ERROR(engine->check_database());
   HOTROW_RETURN_IF_ERROR(engine->open_database(path + "/rows", true));
   failpoint("open.database");
   // Left by a process that died.
@@ -195,10 +200,14 @@ Result<std::unique_ptr<Engine::Version>> Engine::begin() {
   return std::make_unique<Version>(*this);
 }
 
+std::unique_ptr<Engine::Version> Engine::begin_in(const std::string& folder) {
+  return std::make_unique<Version>(*this, folder);
+}
+
 Status Engine::keep(uint64_t version) {
   std::error_code error;
   if (version == 0 || fs::exists(versions_.rows(version), error)) return {};
-  HOTROW_RETURN_IF_ERROR(make_folder(versions_.fresh_delta(version)));
+  HOTROW_RETURN_IF_ERROR(make_folder(versions_.fresh_delta(version), sync_));
   fs::remove_all(versions_.fresh_rows(version), error);
   rocksdb::Checkpoint* made = nullptr;
   HOTROW_RETURN_IF_ERROR(

@@ -20,7 +20,9 @@
 #include <string>
 #include <vector>
 
+#include "hotrow/options.h"
 #include "hotrow/status.h"
+#include "hotrow/store.h"
 #include "storage/delta.h"
 #include "storage/version_folders.h"
 
@@ -34,9 +36,22 @@ struct HashRange {
 
 class Engine {
  public:
+  /// The number of the version that a manifest is of.
+  using VersionOf = std::function<Result<uint64_t>(const std::string& manifest)>;
+  /// Where only what is whole is wanted, see recovery.cc.
+  struct Recover {
+    VersionOf version_of;
+    Recovery recovery;  // completed by who opens
+  };
   /// Opens the folder, creating it when there is none. ERR_LOCKED when another process or store has
   /// it open, naming its pid.
-  static Result<std::unique_ptr<Engine>> open(const std::string& path);
+  static Result<std::unique_ptr<Engine>> open(const std::string& path,
+                                              SyncMode sync = SyncMode::kDisk,
+                                              Recover* recover = nullptr);
+  /// The newest kept version that is whole. ERR_CORRUPTION when none is.
+  static Result<uint64_t> newest_intact(const std::string& path, Recover& recover);
+  /// The highest number of a version that was given up; 0: none was.
+  uint64_t last_given_up() const;
   /// Opens one version that the folder keeps, for reading; 0: the newest of them. ERR_NOT_FOUND
   /// when there is none.
   static Result<std::unique_ptr<Engine>> open_version(const std::string& path, uint64_t version);
@@ -73,18 +88,32 @@ class Engine {
   /// are removed.
   class Version;
   Result<std::unique_ptr<Version>> begin();
+  /// Files that become part of nothing: they get their folder by Version::describe().
+  std::unique_ptr<Version> begin_in(const std::string& folder);
   /// Gives the newest version its folder, if it has none yet.
   Status keep(uint64_t version);
 
  private:
   struct Database;
 
-  explicit Engine(const std::string& path);
+  // recovery.cc
+  static Result<uint64_t> check(const std::string& path, const std::string& folder,
+                                const VersionOf& version_of);
+  static Result<uint64_t> check_version(const VersionFolders& versions, const std::string& path,
+                                        uint64_t version, const VersionOf& version_of);
+  Status recover(Recover& recover) const;
+  Status finish_recovery() const;
+  bool has_database() const;
+  Status no_database() const;
+  Status check_database() const;
+
+  explicit Engine(const std::string& path, SyncMode sync = SyncMode::kDisk);
   /// The folder of files that are not installed.
   std::string incoming() const;
   Status open_database(const std::string& folder, bool for_writing);
 
   const std::string path_;
+  const SyncMode sync_;
   const VersionFolders versions_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Database> database_;
@@ -94,6 +123,8 @@ class Engine {
 class Engine::Version {
  public:
   explicit Version(Engine& engine);
+  /// Of begin_in().
+  Version(Engine& engine, std::string folder);
   ~Version();
   Version(const Version&) = delete;
   Version& operator=(const Version&) = delete;
@@ -112,6 +143,9 @@ class Engine::Version {
   /// Makes all of it the newest version, by the number and manifest that `delta` names; rows of
   /// tables that it names as dropped go. Completes `delta` with the files.
   Status install(Delta& delta);
+  /// Makes all of it a delta in its folder, and gives that its name. Completes `delta` with the
+  /// files.
+  Status describe(Delta& delta, const std::string& name);
   /// Why the installed version has no folder of its own, if it has none.
   const Status& kept() const { return kept_; }
 

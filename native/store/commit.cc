@@ -6,10 +6,7 @@
 // themselves the frozen rows they are about to change. install: the files become the newest version
 // together with its manifest, or, if anything failed before, everything counts as changed again.
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <cstring>
-#include <random>
 #include <utility>
 #include <vector>
 
@@ -34,52 +31,7 @@ Status put_images(Engine::Version& version, const RowImages& images,
   return {};
 }
 
-/// 32 hexadecimal digits that no other store has.
-std::string fresh_run() {
-  std::random_device device;
-  std::string run;
-  for (int i = 0; i < 4; ++i) {
-    std::array<char, 9> digits;
-    (void)std::snprintf(digits.data(), digits.size(), "%08x", static_cast<uint32_t>(device()));
-    run += digits.data();
-  }
-  return run;
-}
-
 }  // namespace
-
-Result<std::shared_ptr<LocalStore>> LocalStore::open(std::string path,
-                                                     const StoreOptions& options) {
-  std::shared_ptr<LocalStore> store(new LocalStore(std::move(path), options));
-  if (store->in_memory()) {
-    if (!options.read_only) return store;
-    return store->no_versions();
-  }
-  HOTROW_RETURN_IF_ERROR(store->open_folder());
-  return store;
-}
-
-Status LocalStore::open_folder() {
-  uint64_t wanted = 0;
-  if (!options_.version.empty()) {
-    const auto number = resolve(options_.version);
-    if (!number.ok()) return number.status();
-    wanted = number.value();
-  }
-  auto engine = options_.read_only ? Engine::open_version(path_, wanted) : Engine::open(path_);
-  if (!engine.ok()) return engine.status();
-  engine_ = std::move(engine).value();
-  auto manifest = Manifest::parse(engine_->manifest());
-  if (!manifest.ok()) return manifest.status();
-  const MutexLock lock(mutex_);
-  manifest_ = std::move(manifest).value();
-  context_->version_time_ms.store(manifest_.time_ms, std::memory_order_relaxed);
-  if (options_.read_only) return {};
-  if (manifest_.run.empty()) manifest_.run = fresh_run();
-  HOTROW_RETURN_IF_ERROR(engine_->versions().clean(manifest_.version));
-  // A process that died between the two steps of a commit has left this to us.
-  return engine_->keep(manifest_.version);
-}
 
 Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
   if (in_memory()) return no_versions();
@@ -93,7 +45,8 @@ Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
   std::unique_ptr<Cut> cut;
   {
     const MutexLock lock(mutex_);
-    auto made = this->cut(options.cursor, 0);
+    const std::string kept = options.keep_cursor ? manifest_.cursor : std::string();
+    auto made = this->cut(options.keep_cursor ? kept : options.cursor, 0);
     if (!made.ok()) return made.status();
     cut = std::move(made).value();
   }
@@ -150,7 +103,7 @@ Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor
   HOTROW_RETURN_IF_ERROR(check_open());
   cut->manifest = manifest_;
   cut->manifest.parent = manifest_.version;
-  cut->manifest.version = manifest_.version + 1;
+  cut->manifest.version = std::max(manifest_.version, last_number_) + 1;
   cut->manifest.time_ms = context_->clock.now_ms();
   cut->manifest.cursor = cursor;
   cut->manifest.rolled_back_to = rolled_back_to;

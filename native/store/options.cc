@@ -159,6 +159,16 @@ Status StoreOptions::validate() const {
   if (!version.empty() && !read_only) {
     return Status::invalid_argument("version: expected readOnly with it");
   }
+  // Whoever asks for one version gets that or none.
+  if (!version.empty() && recover != RecoverMode::kNever) {
+    return Status::invalid_argument("recover: expected no version beside it");
+  }
+  HOTROW_RETURN_IF_ERROR(
+      expect(sync <= SyncMode::kOs, "sync", "'disk' or 'os'", static_cast<double>(sync)));
+  HOTROW_RETURN_IF_ERROR(expect(recover <= RecoverMode::kNewestIntact, "recover",
+                                "'never' or 'newest-intact'", static_cast<double>(recover)));
+  HOTROW_RETURN_IF_ERROR(expect(durable <= Durability::kNever, "durable",
+                                "'commit', 'push' or 'never'", static_cast<double>(durable)));
   return expect(background_share > 0 && background_share <= 1, "backgroundShare",
                 "a number above 0 and at most 1", background_share);
 }

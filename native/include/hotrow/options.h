@@ -328,6 +328,25 @@ struct DenseOptions {
   bool operator==(const DenseOptions&) const = default;
 };
 
+/// What a commit waits for.
+enum class SyncMode : uint8_t {
+  kDisk,  ///< until the disk says it has the version: it survives loss of power
+  kOs,    ///< until the system has it: it survives the death of the process, not loss of power
+};
+
+/// What open() does when the newest version is damaged.
+enum class RecoverMode : uint8_t {
+  kNever,         ///< ERR_CORRUPTION
+  kNewestIntact,  ///< opens the newest version of which every checksum fits
+};
+
+/// When what a call has changed is on disk.
+enum class Durability : uint8_t {
+  kCommit,  ///< with the next commit
+  kPush,    ///< when the promise of the call resolves; commits are shared by calls that wait
+  kNever,   ///< nobody knows: commits make versions and sync nothing
+};
+
 struct StoreOptions {
   /// Ceiling for rows, index and dense parameters, in bytes. 0: half of what the process may use.
   uint64_t memory_bytes = 0;
@@ -345,6 +364,16 @@ struct StoreOptions {
   uint32_t keep_versions = 4;
   /// Kept no longer than so many milliseconds; 0: for ever.
   uint64_t keep_ms = 0;
+  /// With kOs a commit is as safe as the system's memory. After loss of power the last versions
+  /// may be gone, or damaged, which is ERR_CORRUPTION then.
+  SyncMode sync = SyncMode::kDisk;
+  /// A damaged newest version is given up for an older one, see Store::recovered(). Reads all of
+  /// the store when it is opened.
+  RecoverMode recover = RecoverMode::kNever;
+  /// kPush is for callers that wait on promises: through C++ it is kCommit, and commit() is called
+  /// by whoever wants it. With kNever nothing is synced, as with SyncMode::kOs, and nothing is
+  /// promised of a store that was not closed but that what opens is whole.
+  Durability durable = Durability::kCommit;
 
   Status validate() const;
   bool operator==(const StoreOptions&) const = default;
