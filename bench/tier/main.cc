@@ -110,7 +110,7 @@ TableOptions options_of(uint32_t dim, EvictionPolicy policy, uint64_t most_rows)
 }
 
 void fill(Table& table, uint64_t rows) {
-  constexpr uint64_t kAtOnce = 4096;
+  constexpr uint64_t kAtOnce = 500;
   const uint32_t dim = table.options().dim;
   for (uint64_t first = 0; first < rows; first += kAtOnce) {
     std::vector<uint64_t> keys(std::min(kAtOnce, rows - first));
@@ -232,18 +232,19 @@ void rates(const Settings& settings, const std::string& folder) {
     const auto missed = misses.draw(keys / 4);
     const auto before = must(table->stats()).cold_hits;
     const auto per_key = [](double seconds, size_t n) { return seconds * 1e9 / n; };
-    tier.push_back(per_key(
-        seconds_of([&] { look_up(*table, drawn, settings.batch, out); }), keys));
-    in_memory.push_back(per_key(
-        seconds_of([&] { look_up(*resident, hit, settings.batch, out); }), keys));
+    tier.push_back(per_key(seconds_of([&] { look_up(*table, drawn, settings.batch, out); }), keys));
+    in_memory.push_back(
+        per_key(seconds_of([&] { look_up(*resident, hit, settings.batch, out); }), keys));
     multi_get.push_back(per_key(seconds_of([&] {
-      for (size_t first = 0; first < missed.size(); first += settings.batch) {
-        rocks.read(std::span(missed).subspan(first, settings.batch),
-                   reinterpret_cast<std::byte*>(out.data()), row_bytes);
-      }
-    }), missed.size()));
-    const double share =
-        1 - static_cast<double>(must(table->stats()).cold_hits - before) / static_cast<double>(keys);
+                                  for (size_t first = 0; first < missed.size();
+                                       first += settings.batch) {
+                                    rocks.read(std::span(missed).subspan(first, settings.batch),
+                                               reinterpret_cast<std::byte*>(out.data()), row_bytes);
+                                  }
+                                }),
+                                missed.size()));
+    const double share = 1 - static_cast<double>(must(table->stats()).cold_hits - before) /
+                                 static_cast<double>(keys);
     shares.push_back(share);
     // Of rates: keys a second of each kind, weighted by how many keys are of it, is of times the
     // sum of what each kind of key takes.
@@ -251,8 +252,8 @@ void rates(const Settings& settings, const std::string& folder) {
     ratios.push_back(expected / tier.back());
   }
   std::printf("lookups, %lu of %lu rows in memory, %zu bytes a row, Zipf %.2f, batches of %zu\n",
-              static_cast<unsigned long>(hot), static_cast<unsigned long>(settings.rows),
-              row_bytes, kExponent, settings.batch);
+              static_cast<unsigned long>(hot), static_cast<unsigned long>(settings.rows), row_bytes,
+              kExponent, settings.batch);
   std::printf("  in memory %.0f ns a key, MultiGet %.0f ns, tier %.0f ns, hit rate %.4f\n",
               median(in_memory), median(multi_get), median(tier), median(shares));
   std::printf("  (hit rate x memory + miss rate x MultiGet) / tier: %.2f (aim 0.8)\n\n",
@@ -267,14 +268,7 @@ const char* name_of(EvictionPolicy policy) {
 
 void hit_rates(const std::string& what, const std::vector<uint64_t>& keys, uint64_t rows,
                std::span<const uint64_t> capacities, const std::string& folder) {
-  const std::string path = folder + "/hits-" + what;
   const StoreOptions store_options{.memory_bytes = uint64_t{1} << 30, .threads = 1};
-  {
-    const auto store = must(Store::open(path, store_options));
-    fill(*must(store->table("t", options_of(4, EvictionPolicy::kLru, 1000))), rows);
-    must(store->commit());
-    store->close();
-  }
   std::printf("hit rates, %s: %zu keys\n", what.c_str(), keys.size());
   std::printf("  %8s %9s %9s %9s %9s %9s\n", "rows", "exact LRU", "exact LFU", "lru", "lfu",
               "ageingLfu");
@@ -283,8 +277,9 @@ void hit_rates(const std::string& what, const std::vector<uint64_t>& keys, uint6
                 lru_hit_rate(keys, capacity), lfu_hit_rate(keys, capacity));
     for (const auto policy :
          {EvictionPolicy::kLru, EvictionPolicy::kLfu, EvictionPolicy::kAgeingLfu}) {
-      // Each policy in a folder of its own: options of a table stay what they were.
-      const std::string own = path + "-" + name_of(policy) + std::to_string(capacity);
+      // Each in a folder of its own: options of a table stay what they were.
+      const std::string own =
+          folder + "/" + what + "-" + name_of(policy) + std::to_string(capacity);
       const auto store = must(Store::open(own, store_options));
       const auto table = must(store->table("t", options_of(4, policy, capacity)));
       fill(*table, rows);
