@@ -212,8 +212,8 @@ export interface EvictionOptions {
   /**
    * Rows that memory has no room for go to the store's disk instead of going for good, and are read
    * from there: the table has all of its rows, memory the hottest of them. With `'lru'`, `'lfu'`,
-   * `'ageingLfu'` and `'random'`, without `ttlMs` and `log`, in a store on disk. A lookup reads what
-   * it misses in one batch, and keeps in memory what it misses again; a push brings its rows in.
+   * `'ageingLfu'` and `'random'`, without `ttlMs` and `log`, in a store on disk. A lookup reads
+   * what it misses in one batch, and keeps in memory what it misses again; a push brings its rows.
    * Rows changed since the last commit that leave memory are kept in a file without a name: no
    * version has them before the next commit, and a crash loses them as it loses those in memory.
    * By default false.

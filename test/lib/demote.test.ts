@@ -76,7 +76,7 @@ test('what lookups miss again comes into memory', async ({ table }) => {
   await fill(table, 2000)
   for (let i = 0; i < 5; i++) await table.lookup(range(0, 50))
   const { coldHits, promoted } = await table.stats()
-  assert.ok(promoted >= 50)
+  assert.ok(promoted > 0 && promoted <= 50, `${promoted} promoted`)
   await table.lookup(range(0, 50))
   assert.is((await table.stats()).coldHits, coldHits)
 })
