@@ -2,18 +2,21 @@
 // everything, opening and loading beside sequential reading, pushes beside a commit, and how soon a
 // follower has a version. Rounds alternate; a figure is the median of its rounds.
 
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   closeSync,
   fdatasyncSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readSync,
   rmSync,
   writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import * as zlib from 'node:zlib'
 import { adagrad, follow, open, type Store, type Table, uniform } from 'hotrow'
 import { outputPath, positiveInteger, readOptions } from '../examples/common/arguments.ts'
 import { machine, type Result, writeResults } from '../examples/common/results.ts'
@@ -70,13 +73,6 @@ function writeSequentially(bytes: number): void {
   const file = openSync(join(folder, 'sequential'), 'w')
   for (let left = bytes; left > 0; left -= CHUNK) writeSync(file, piece, 0, Math.min(CHUNK, left))
   fdatasyncSync(file)
-  closeSync(file)
-}
-
-function readSequentially(): void {
-  const piece = Buffer.alloc(CHUNK)
-  const file = openSync(join(folder, 'sequential'), 'r')
-  while (readSync(file, piece, 0, CHUNK, null) > 0);
   closeSync(file)
 }
 
@@ -179,45 +175,120 @@ async function benchPushes(store: Store, table: Table): Promise<string[]> {
   return [`push p99 during a commit: ${decimals(ratio, 2)}× its p99 without one`]
 }
 
-async function benchOpening(): Promise<string[]> {
-  const opened: number[] = []
-  const first: number[] = []
-  const loaded: number[] = []
-  const sequential: number[] = []
-  let bytes = 0
-  for (let round = 0; round < rounds; round++) {
-    const start = performance.now()
-    const store = await open(path)
-    const table = await store.table('t', tableOptions)
-    opened.push(performance.now() - start)
-    await table.lookup(BigUint64Array.of(1n, 2n, 3n))
-    first.push(performance.now() - start)
-    while ((await table.stats()).coldRows > 0) await new Promise((done) => setTimeout(done, 5))
-    loaded.push((performance.now() - start) / 1000)
-    await store.close()
-    bytes = rows * (rowBytes + 8)
-    writeSequentially(bytes)
-    sequential.push(await seconds(readSequentially))
+/** The sorted files of the store, which is closed. */
+function rowFiles(): string[] {
+  const rowsFolder = join(path, 'rows')
+  const names = readdirSync(rowsFolder).filter((name) => name.endsWith('.sst'))
+  return names.map((name) => join(rowsFolder, name))
+}
+
+/** Makes the system forget what it has of the files, by posix_fadvise; false where `dd` cannot. */
+function dropFromCache(files: readonly string[]): boolean {
+  try {
+    for (const file of files) {
+      execFileSync('dd', [`if=${file}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' })
+    }
+    return true
+  } catch {
+    return false
   }
-  const ratio = median(sequential) / median(loaded)
-  note('open to a table', median(opened), 'ms')
-  note('open to the first rows', median(first), 'ms')
-  note('full load', bytes / MB / median(loaded), 'MB/s', { 'sequential reading': ratio })
+}
+
+/** Reads the files one after the other in pieces of 1 MiB; gives their bytes. */
+function readSequentially(
+  files: readonly string[],
+  check?: (piece: Uint8Array) => unknown,
+): number {
+  const piece = Buffer.alloc(CHUNK)
+  let bytes = 0
+  for (const name of files) {
+    const file = openSync(name, 'r')
+    for (let n = 1; n > 0; bytes += n) {
+      n = readSync(file, piece, 0, CHUNK, null)
+      check?.(piece.subarray(0, n))
+    }
+    closeSync(file)
+  }
+  return bytes
+}
+
+interface Opening {
+  opened: number
+  first: number
+  loaded: number
+}
+
+async function openAndLoad(): Promise<Opening> {
+  const start = performance.now()
+  const store = await open(path)
+  const table = await store.table('t', tableOptions)
+  const opened = performance.now() - start
+  await table.lookup(BigUint64Array.of(1n, 2n, 3n))
+  const first = performance.now() - start
+  while ((await table.stats()).coldRows > 0) await new Promise((done) => setTimeout(done, 1))
+  const loaded = (performance.now() - start) / 1000
+  await store.close()
+  return { opened, first, loaded }
+}
+
+/** Of a store whose files are in the page cache, or of none of whose files anything is. */
+async function benchOpeningFrom(place: 'page cache' | 'disk'): Promise<string[]> {
+  const files = rowFiles()
+  const openings: Opening[] = []
+  const plain: number[] = []
+  const checked: number[] = []
+  let bytes = 0
+  const prepare = (): boolean => {
+    if (place === 'disk') return dropFromCache(files)
+    bytes = readSequentially(files)
+    return true
+  }
+  for (let round = 0; round < rounds; round++) {
+    if (!prepare()) return ['opening from disk: `dd` cannot empty the page cache here']
+    plain.push(
+      await seconds(() => {
+        bytes = readSequentially(files)
+      }),
+    )
+    prepare()
+    checked.push(await seconds(() => readSequentially(files, zlib.crc32)))
+    prepare()
+    openings.push(await openAndLoad())
+  }
+  const loaded = median(openings.map((each) => each.loaded))
+  const opened = median(openings.map((each) => each.opened))
+  const first = median(openings.map((each) => each.first))
+  const ratio = median(plain) / loaded
+  const checkedRatio = median(checked) / loaded
+  note(`open to a table, ${place}`, opened, 'ms')
+  note(`open to the first rows, ${place}`, first, 'ms')
+  note(`full load, ${place}`, bytes / MB / loaded, 'MB/s', {
+    'sequential reading': ratio,
+    'sequential reading with CRC-32': checkedRatio,
+  })
   return [
-    `open to a table: ${decimals(median(opened), 1)} ms`,
-    `open to the first rows: ${decimals(median(first), 1)} ms`,
-    `full load: ${decimals(bytes / MB / median(loaded), 0)} MB/s, ` +
-      `${decimals(ratio, 2)} of sequential reading (both from the page cache)`,
+    `from the ${place}: open to a table ${decimals(opened, 1)} ms, to the first rows ` +
+      `${decimals(first, 1)} ms`,
+    `from the ${place}: open to a full load ${decimals(bytes / MB / loaded, 0)} MB/s, ` +
+      `${decimals(ratio, 2)} of sequential reading of the same files ` +
+      `(${decimals(bytes / MB / median(plain), 0)} MB/s), ` +
+      `${decimals(checkedRatio, 2)} of that with CRC-32`,
   ]
 }
 
 async function benchFollowing(store: Store, table: Table): Promise<string[]> {
   const ages: number[] = []
+  let first = 0
   const committed = new Map<number, number>()
   const follower = await follow(path, {
     onVersion: ({ version }) => {
-      const at = committed.get(version)
-      if (at !== undefined) ages.push(performance.now() - at)
+      // Those that it went past have become readable now, too.
+      const passed = [...committed].filter(([number]) => number <= version)
+      const now = passed.map(([, at]) => performance.now() - at)
+      for (const [number] of passed) committed.delete(number)
+      // The first switch waits for all of the rows to be in the follower's memory.
+      if (first === 0) first = Math.max(0, ...now)
+      else ages.push(...now)
     },
   })
   await (await follower.store.table('t', tableOptions)).lookup(BigUint64Array.of(1n))
@@ -235,10 +306,12 @@ async function benchFollowing(store: Store, table: Table): Promise<string[]> {
   const worst = quantile(ages, 0.99)
   note('freshness p99, commit to readable', worst, 'ms')
   note('freshness p50, commit to readable', median(ages), 'ms')
+  note('freshness of the first, while the follower loads', first, 'ms')
   return [
     `freshness, from the call of commit to readable at a follower, one commit a second of 1 % ` +
       `of the rows, ${ages.length} versions: p50 ${decimals(median(ages), 0)} ms, ` +
-      `p99 ${decimals(worst, 0)} ms`,
+      `p99 ${decimals(worst, 0)} ms; of one committed while the follower still loads ` +
+      `${decimals(first, 0)} ms`,
   ]
 }
 
@@ -253,7 +326,8 @@ async function main(): Promise<void> {
   for (const line of await benchFollowing(store, table)) console.log(line)
   await store.compact()
   await store.close()
-  for (const line of await benchOpening()) console.log(line)
+  for (const line of await benchOpeningFrom('page cache')) console.log(line)
+  for (const line of await benchOpeningFrom('disk')) console.log(line)
   if (jsonPath !== undefined) writeResults(jsonPath, results)
   console.log(
     `${rows} rows of ${rowBytes} bytes, ${rounds} rounds, on ${machine()}, in ${dirname(folder)}`,

@@ -89,6 +89,7 @@ EvictionOptions read_eviction(Napi::Object object) {
           .max_bytes = read_count(object, "maxBytes"),
           .ttl_ms = read_count(object, "ttlMs"),
           .half_life = read_count(object, "halfLife"),
+          .demote = read_flag(object, "demote"),
           .background = read_flag(object, "background"),
           .log = static_cast<uint32_t>(read_count(object, "log"))};
 }
@@ -102,7 +103,10 @@ StoreOptions read_store_options(Napi::Object object) {
           .read_only = read_flag(object, "readOnly"),
           .version = read_string(object.Get("version"), "version"),
           .keep_versions = static_cast<uint32_t>(read_count(object, "keepVersions")),
-          .keep_ms = read_count(object, "keepMs")};
+          .keep_ms = read_count(object, "keepMs"),
+          .sync = read_enum<SyncMode>(object, "sync"),
+          .recover = read_enum<RecoverMode>(object, "recover"),
+          .durable = read_enum<Durability>(object, "durable")};
 }
 
 TableOptions read_table_options(Napi::Object object) {

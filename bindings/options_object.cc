@@ -94,6 +94,7 @@ Napi::Object to_object(Napi::Env env, const EvictionOptions& options) {
       .number("maxBytes", options.max_bytes)
       .number("ttlMs", options.ttl_ms)
       .number("halfLife", options.half_life)
+      .flag("demote", options.demote)
       .flag("background", options.background)
       .number("log", options.log)
       .done();

@@ -68,6 +68,8 @@ Napi::Function StoreObject::define(Napi::Env env) {
                       InstanceMethod<&StoreObject::name_version>("nameVersion"),
                       InstanceMethod<&StoreObject::pin_version>("pinVersion"),
                       InstanceMethod<&StoreObject::apply>("apply"),
+                      InstanceMethod<&StoreObject::snapshot>("snapshot"),
+                      InstanceMethod<&StoreObject::recovered>("recovered"),
                       InstanceMethod<&StoreObject::refresh>("refresh"),
                       InstanceMethod<&StoreObject::diff>("diff"),
                       InstanceMethod<&StoreObject::verify>("verify"),

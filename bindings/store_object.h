@@ -44,6 +44,8 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value name_version(const Napi::CallbackInfo& info);
   Napi::Value pin_version(const Napi::CallbackInfo& info);
   Napi::Value apply(const Napi::CallbackInfo& info);
+  Napi::Value snapshot(const Napi::CallbackInfo& info);
+  Napi::Value recovered(const Napi::CallbackInfo& info);
   Napi::Value refresh(const Napi::CallbackInfo& info);
   Napi::Value diff(const Napi::CallbackInfo& info);
   Napi::Value verify(const Napi::CallbackInfo& info);

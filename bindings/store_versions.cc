@@ -39,13 +39,14 @@ Napi::Value StoreObject::settled(const Napi::CallbackInfo& info) {
   return lane_->submit(info.This().As<Napi::Object>(), [] { return Status(); }, undefined);
 }
 
-// commit(cursor, name)
+// commit(cursor, name); cursor undefined: as it was
 Napi::Value StoreObject::commit(const Napi::CallbackInfo& info) {
+  const bool keep = info[0].IsUndefined();
   return commits_->answer(
       info.This().As<Napi::Object>(),
-      [opened = opened_, cursor = read_string(info[0], "cursor"),
+      [opened = opened_, keep, cursor = keep ? std::string() : read_string(info[0], "cursor"),
        name = read_string(info[1], "name")] {
-        return opened->store->commit({.cursor = cursor, .name = name});
+        return opened->store->commit({.cursor = cursor, .name = name, .keep_cursor = keep});
       },
       to_value);
 }
@@ -104,6 +105,29 @@ Napi::Value StoreObject::apply(const Napi::CallbackInfo& info) {
         return opened->store->apply(folder);
       },
       to_value);
+}
+
+// snapshot(version, folder)
+Napi::Value StoreObject::snapshot(const Napi::CallbackInfo& info) {
+  return commits_->submit(
+      info.This().As<Napi::Object>(),
+      [opened = opened_, version = read_string(info[0], "version"),
+       folder = read_string(info[1], "folder")] {
+        return opened->store->snapshot(version, folder);
+      },
+      undefined);
+}
+
+Napi::Value StoreObject::recovered(const Napi::CallbackInfo& info) {
+  return lane_->answer(
+      info.This().As<Napi::Object>(), [opened = opened_] { return opened->store->recovered(); },
+      [](Napi::Env env, const Recovery& recovery) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("from", to_number(env, recovery.from));
+        object.Set("to", to_number(env, recovery.to));
+        object.Set("reason", Napi::String::New(env, recovery.reason));
+        return object;
+      });
 }
 
 Napi::Value StoreObject::refresh(const Napi::CallbackInfo& info) {

@@ -19,6 +19,10 @@ Napi::Object to_object(Napi::Env env, const TableStats& stats) {
   };
   set("rows", stats.rows);
   set("coldRows", stats.cold_rows);
+  set("coldHits", stats.cold_hits);
+  set("demoted", stats.demoted);
+  set("promoted", stats.promoted);
+  set("spilledRows", stats.spilled_rows);
   set("candidates", stats.candidates);
   set("rowBytes", stats.row_bytes);
   set("rowMemoryBytes", stats.row_memory_bytes);

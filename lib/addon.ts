@@ -3,7 +3,14 @@
  * itself are marked; lib/ checks them before.
  */
 import type { StoreError } from './errors.ts'
-import type { HotKey, ParameterInfo, StoreStats, TableDiff, TableStats } from './figures.ts'
+import type {
+  HotKey,
+  ParameterInfo,
+  Recovery,
+  StoreStats,
+  TableDiff,
+  TableStats,
+} from './figures.ts'
 
 export interface NativeStoreOptions {
   memoryBytes: number
@@ -15,6 +22,10 @@ export interface NativeStoreOptions {
   keepVersions: number
   /** 0: for ever. */
   keepMs: number
+  /** Positions in the lists of complete.ts. */
+  sync: number
+  recover: number
+  durable: number
 }
 
 export interface NativeGroup {
@@ -41,6 +52,7 @@ export interface NativeEviction {
   maxBytes: number
   ttlMs: number
   halfLife: number
+  demote: boolean
   background: boolean
   log: number
 }
@@ -236,8 +248,11 @@ export interface NativeStore {
   drop(name: string): Promise<void>
   /** Resolves when the calls made before have ended. */
   settled(): Promise<void>
-  /** Does not wait for other calls, nor they for it. `name` may be empty. */
-  commit(cursor: string, name: string): Promise<NativeVersion>
+  /**
+   * Does not wait for other calls, nor they for it. `name` may be empty; the cursor undefined: as
+   * it was.
+   */
+  commit(cursor: string | undefined, name: string): Promise<NativeVersion>
   version(): Promise<NativeVersion>
   versions(): Promise<NativeVersion[]>
   /** By number or name. */
@@ -247,6 +262,9 @@ export interface NativeStore {
   pinVersion(version: number, pinned: boolean): Promise<void>
   apply(folder: string): Promise<NativeVersion>
   /** As `commit`, it waits for nobody. */
+  snapshot(version: string, folder: string): Promise<void>
+  /** `from` is 0 when nothing was given up. */
+  recovered(): Promise<Recovery>
   refresh(): Promise<NativeVersion>
   diff(from: string, to: string): Promise<TableDiff[]>
   verify(): Promise<void>

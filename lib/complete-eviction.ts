@@ -23,7 +23,16 @@ export const policies = [
   'random',
 ] as const
 const admissionFields = ['kind', 'minCount', 'probability', 'capacity']
-const evictionFields = ['policy', 'maxRows', 'maxBytes', 'ttlMs', 'halfLife', 'background', 'log']
+const evictionFields = [
+  'policy',
+  'maxRows',
+  'maxBytes',
+  'ttlMs',
+  'halfLife',
+  'demote',
+  'background',
+  'log',
+]
 
 /** The kind that the fields speak of, where none is named. */
 function impliedKind({ minCount, probability, capacity }: Fields): string {
@@ -53,13 +62,14 @@ function limit(fields: Fields, field: string): number {
 export function completeEviction(value: unknown): NativeEviction {
   const fields = value === undefined ? {} : checkObject('eviction', value, evictionFields)
   const policy = value === undefined ? 'none' : fields['policy']
-  const { background = false, log = 0 } = fields
+  const { demote = false, background = false, log = 0 } = fields
   return {
     policy: checkChoice('eviction.policy', policy, policies),
     maxRows: limit(fields, 'maxRows'),
     maxBytes: limit(fields, 'maxBytes'),
     ttlMs: limit(fields, 'ttlMs'),
     halfLife: limit(fields, 'halfLife'),
+    demote: checkBoolean('eviction.demote', demote),
     background: checkBoolean('eviction.background', background),
     log: checkInteger('eviction.log', log, 0, 2 ** 24),
   }

@@ -21,6 +21,9 @@ export const valueTypes = ['f32', 'f16', 'bf16', 'i8', 'i4'] as const
 export const roundings = ['nearest', 'stochastic'] as const
 export const missings = ['initial', 'zeros'] as const
 export const nonFinites = ['reject', 'skip'] as const
+const syncs = ['disk', 'os'] as const
+const recoveries = ['never', 'newest-intact'] as const
+const durabilities = ['commit', 'push', 'never'] as const
 
 const storeFields = [
   'memoryBytes',
@@ -30,6 +33,9 @@ const storeFields = [
   'version',
   'keepVersions',
   'keepMs',
+  'sync',
+  'recover',
+  'durable',
 ]
 const tableFields = [
   'dim',
@@ -84,7 +90,8 @@ function completeCommon(fields: {
 export function completeStoreOptions(options: StoreOptions): NativeStoreOptions {
   checkObject('options', options, storeFields)
   const { memoryBytes, threads, backgroundShare = 0.1, readOnly = false, version } = options
-  const { keepVersions = 4, keepMs = 0 } = options
+  const { keepVersions = 4, keepMs = 0, sync = 'disk', recover = 'never' } = options
+  const { durable = 'commit' } = options
   return {
     memoryBytes:
       memoryBytes === undefined
@@ -96,6 +103,9 @@ export function completeStoreOptions(options: StoreOptions): NativeStoreOptions 
     version: version === undefined ? '' : checkVersion(version),
     keepVersions: checkInteger('keepVersions', keepVersions, 0, 2 ** 32 - 1),
     keepMs: checkInteger('keepMs', keepMs, 0, Number.MAX_SAFE_INTEGER),
+    sync: checkChoice('sync', sync, syncs),
+    recover: checkChoice('recover', recover, recoveries),
+    durable: checkChoice('durable', durable, durabilities),
   }
 }
 

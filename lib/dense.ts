@@ -51,13 +51,13 @@ export class Dense {
   push(gradient: Float32Array, options?: PushOptions): Promise<void> {
     checkCallOptions(options, ['learningRate'])
     const learningRate = checkLearningRate(options)
-    return this.#call((native) => native.push(gradient, learningRate))
+    return this.#owner.settled(this.#call((native) => native.push(gradient, learningRate)))
   }
 
   /** Assigns all values; the optimizer's state stays, unless `options` has it. */
   update(values: Float32Array, options?: UpdateOptions): Promise<void> {
     const { state, steps } = checkUpdateOptions(options)
-    return this.#call((native) => native.update(values, state, steps))
+    return this.#owner.settled(this.#call((native) => native.update(values, state, steps)))
   }
 
   /** Values of optimizer state, of all rows: 0 for `sgd` and `sum`. */

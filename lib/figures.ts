@@ -77,6 +77,14 @@ export interface TableStats {
   rows: number
   /** Of these, rows that are still on disk only: they come when asked for, and all in time. */
   coldRows: number
+  /** Of `hits`, rows that were read from disk. */
+  coldHits: number
+  /** Of a table with `eviction.demote`: times that a row left memory for the disk. */
+  demoted: number
+  /** Times that lookups brought one back. */
+  promoted: number
+  /** Rows that are out of memory and in no version yet. */
+  spilledRows: number
   /** Keys that were pushed and have no row yet (`admission.kind: 'count'`). */
   candidates: number
   /** Bytes of one row with its optimizer state and padding. */
@@ -125,4 +133,14 @@ export interface TableStats {
   evictedShrink: number
   /** Times a shard was rebuilt larger. */
   grownShards: number
+}
+
+/** What `open` gave up for a version that is whole; see `recover` of its options. */
+export interface Recovery {
+  /** The newest version there was, which is damaged. */
+  readonly from: number
+  /** The version that was opened: the same where only the store's own database was damaged. */
+  readonly to: number
+  /** What was found to be damaged first. */
+  readonly reason: string
 }

@@ -15,6 +15,7 @@ export type {
   HotKey,
   LatencySummary,
   ParameterInfo,
+  Recovery,
   StoreStats,
   TableDiff,
   TableStats,
@@ -22,6 +23,9 @@ export type {
 export { Follower, type FollowOptions, follow } from './follow.ts'
 export { constant, normal, truncatedNormal, uniform, zeros } from './initializers.ts'
 export { hashKey, type KeyLike, keysOf, setSlotKey, slotKey, slotKeys } from './keys.ts'
+export { Publisher, type PublishOptions, publish } from './objects/publish.ts'
+export type { S3ClientLike } from './objects/s3.ts'
+export type { FollowObjectsOptions } from './objects/source.ts'
 export {
   type AdagradOptions,
   type AdamOptions,

@@ -35,6 +35,35 @@ export interface StoreOptions {
   keepVersions?: number
   /** Kept no longer than so many milliseconds. By default for ever. */
   keepMs?: number
+  /**
+   * What a commit waits for. `'disk'` (the default): until the disk says that it has the version,
+   * which survives loss of power if the disk is honest. `'os'`: until the system has it. A version
+   * then survives the death of the process, `kill -9` too, but not that of the machine: after loss
+   * of power the last versions may be gone, or damaged, and `open` rejects with ERR_CORRUPTION.
+   */
+  sync?: 'disk' | 'os'
+  /**
+   * What `open` does when the newest version is damaged. `'never'` (the default): it rejects with
+   * ERR_CORRUPTION, or calls that read the damage do. `'newest-intact'`: every checksum is read
+   * first, which takes as long as reading the whole store; a newest version that is damaged is
+   * given up for the newest that is whole, and `store.recovered` says so. Opened for writing, the
+   * store goes on from there as after a rollback; what was damaged is moved to the folder
+   * `damaged`, and no version gets its number again. What was committed since the version that is
+   * opened is lost. Rejects with ERR_CORRUPTION when no version is whole.
+   */
+  recover?: 'never' | 'newest-intact'
+  /**
+   * When what a call has changed is on disk. `'commit'` (the default): with the next commit; what
+   * was changed since the last one is lost with the process. `'push'`: when the promise of a push,
+   * update, erase, evict or shrink resolves, a version that has it is on disk. Calls that wait at
+   * the same time share one commit, which keeps the last commit's cursor; each takes as long as one
+   * or two commits. Versions made so are kept and removed like others. When the commit fails the
+   * call rejects with outcome `'unknown'`: it is applied, and the next commit has it. Not for
+   * stores in memory: ERR_UNSUPPORTED. `'never'`: commits make versions and sync nothing, as with
+   * `sync: 'os'`; after the death of the process or the machine nothing is promised but that what
+   * opens is whole.
+   */
+  durable?: 'commit' | 'push' | 'never'
 }
 
 /**
@@ -180,6 +209,16 @@ export interface EvictionOptions {
   readonly ttlMs?: number
   /** Of `'ageingLfu'`, in uses of keys of the whole table. By default eight per row. */
   readonly halfLife?: number
+  /**
+   * Rows that memory has no room for go to the store's disk instead of going for good, and are read
+   * from there: the table has all of its rows, memory the hottest of them. With `'lru'`, `'lfu'`,
+   * `'ageingLfu'` and `'random'`, without `ttlMs` and `log`, in a store on disk. A lookup reads
+   * what it misses in one batch, and keeps in memory what it misses again; a push brings its rows.
+   * Rows changed since the last commit that leave memory are kept in a file without a name: no
+   * version has them before the next commit, and a crash loses them as it loses those in memory.
+   * By default false.
+   */
+  readonly demote?: boolean
   /**
    * Keep some rows of `maxRows` or `maxBytes` free, so that no push waits for evictions. By default
    * false.

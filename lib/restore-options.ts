@@ -67,12 +67,13 @@ function admissionOf(given: NativeAdmission): AdmissionOptions | undefined {
 }
 
 function evictionOf(given: NativeEviction): EvictionOptions | undefined {
-  const { policy, background, ...numbers } = given
+  const { policy, demote, background, ...numbers } = given
   const limits = Object.entries(numbers).filter(([, value]) => value !== 0)
   if (policy === 0 && limits.length === 0 && !background) return undefined
   return {
     policy: policies[policy]!,
     ...Object.fromEntries(limits),
+    ...(demote && { demote }),
     ...(background && { background }),
   }
 }
@@ -118,4 +119,17 @@ export function tableOptionsOf(given: NativeTableOptions): TableOptions {
 
 export function denseOptionsOf(given: NativeDenseOptions): DenseOptions {
   return { shape: given.shape, ...commonOf(given) }
+}
+
+/**
+ * Copies, that nobody can change, of what the caller wrote by hand: it may change its own as soon
+ * as the call has returned.
+ */
+export function frozenParts({ admission, eviction, groups }: TableOptions): Partial<TableOptions> {
+  const frozen = <T extends object>(part: T): Readonly<T> => Object.freeze({ ...part })
+  return {
+    ...(admission && { admission: frozen(admission) }),
+    ...(eviction && { eviction: frozen(eviction) }),
+    ...(groups && { groups: Object.freeze(Array.from(groups, frozen)) }),
+  }
 }

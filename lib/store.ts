@@ -3,10 +3,12 @@ import type { NativeStore, NativeVersion } from './addon.ts'
 import { checkInteger, checkName } from './checks.ts'
 import { completeDenseOptions, completeStoreOptions, completeTableOptions } from './complete.ts'
 import { Dense } from './dense.ts'
+import { GroupCommit, Pending } from './durable.ts'
 import { closedError, rangeError, rejecting, typeError } from './errors.ts'
-import type { ParameterInfo, StoreStats, TableDiff } from './figures.ts'
+import type { ParameterInfo, Recovery, StoreStats, TableDiff } from './figures.ts'
 import { addon } from './native.ts'
 import type { DenseOptions, StoreOptions, TableOptions } from './options.ts'
+import { callError } from './remote/limit.ts'
 import {
   type ConcatOptions,
   type ConcatRequest,
@@ -16,7 +18,7 @@ import {
   nativePushes,
   type PushRequest,
 } from './requests.ts'
-import { denseOptionsOf, tableOptionsOf } from './restore-options.ts'
+import { denseOptionsOf, frozenParts, tableOptionsOf } from './restore-options.ts'
 import { Table } from './table.ts'
 import { exportStore } from './transfer/export.ts'
 import { importStore } from './transfer/import.ts'
@@ -51,28 +53,49 @@ export function open(path: string, options: StoreOptions = {}): Promise<Store> {
     throw rangeError('path', "a path without zero bytes, ':memory:' or ':memory:NAME'", path)
   }
   const native = new addon.NativeStore(path, completeStoreOptions(options))
-  return native.open().then(
-    (canonical) => new Store(canonical, native),
-    async (error) => {
-      await native.close()
-      throw error
-    },
-  )
+  return opened(native, path, options).catch(async (error) => {
+    await native.close()
+    throw error
+  })
+}
+
+async function opened(native: NativeStore, path: string, options: StoreOptions): Promise<Store> {
+  const { durable, readOnly = false } = options
+  if (durable === 'push' && path.startsWith(':memory:')) {
+    throw callError('ERR_UNSUPPORTED', "a store in memory cannot have durable 'push'")
+  }
+  const canonical = await native.open()
+  const recovery = await native.recovered()
+  return new Store(canonical, native, {
+    commits: durable === 'push' && !readOnly,
+    recovered: recovery.from === 0 ? undefined : Object.freeze(recovery),
+  })
 }
 
 /** An open store; made by `open`. */
 export class Store {
   /** Where it was opened, absolute. */
   readonly path: string
+  /** What `recover: 'newest-intact'` gave up when it was opened; undefined: nothing. */
+  readonly recovered: Recovery | undefined
   readonly #native: NativeStore
+  /** Of `durable: 'push'`. */
+  readonly #group: GroupCommit | undefined
   #closing: Promise<void> | undefined
   /** Calls that go on beside the others. */
-  readonly #pending = new Set<Promise<void>>()
+  readonly #pending = new Pending()
 
   /** @internal */
-  constructor(path: string, native: NativeStore) {
+  constructor(
+    path: string,
+    native: NativeStore,
+    made: { commits: boolean; recovered: Recovery | undefined },
+  ) {
     this.path = path
+    this.recovered = made.recovered
     this.#native = native
+    // Beside close, which waits for what was called before it.
+    if (made.commits) this.#group = new GroupCommit(() => native.commit(undefined, ''))
   }
 
   /** Whether `close` has been called. */
@@ -165,7 +188,7 @@ export class Store {
   /** Pushes to several tables, each at most once in a call: all of it is applied or nothing. */
   pushAll(requests: readonly PushRequest[]): Promise<void> {
     const parts = nativePushes(requests)
-    return this.#call((native) => native.pushAll(parts))
+    return this.settled(this.#call((native) => native.pushAll(parts)))
   }
 
   /** Everything in the store, by name. */
@@ -202,14 +225,12 @@ export class Store {
 
   /** As #call, of what goes on beside the calls in order; close waits for it. */
   #beside<T>(work: (native: NativeStore) => Promise<T>): Promise<T> {
-    const call = this.#call(work)
-    const ended = call.then(
-      () => {},
-      () => {},
-    )
-    this.#pending.add(ended)
-    void ended.then(() => this.#pending.delete(ended))
-    return call
+    return this.#pending.add(this.#call(work))
+  }
+
+  /** @internal A call that changes rows, as `durable` says when it resolves. */
+  settled<T>(applied: Promise<T>): Promise<T> {
+    return this.#group === undefined ? applied : this.#pending.add(this.#group.after(applied))
   }
 
   /**
@@ -278,12 +299,22 @@ export class Store {
    *
    * Rejects with ERR_CONFLICT when the store is not at the delta's parent, is another store's, or
    * has changes of its own, and with ERR_CORRUPTION when a checksum does not fit. Nothing is
-   * changed then.
+   * changed then. A snapshot's parent is any earlier version.
    */
   apply(delta: Pick<Delta, 'folder'> | string): Promise<VersionInfo> {
     const folder = typeof delta === 'object' && delta !== null ? delta.folder : delta
     if (typeof folder !== 'string') throw typeError('delta', 'a delta or its folder', delta)
     return this.#version((native) => native.apply(folder))
+  }
+
+  /**
+   * Writes all of a kept version into a folder, which must not be there, as one delta from nothing
+   * to it: `apply` takes it over any earlier version of its store, and over a store without one.
+   */
+  snapshot(version: VersionLike, folder: string): Promise<void> {
+    const checked = checkVersion(version)
+    if (typeof folder !== 'string') throw typeError('folder', 'a string', folder)
+    return this.#beside((native) => native.snapshot(checked, folder))
   }
 
   /**
@@ -355,28 +386,12 @@ export class Store {
    * the memory. Later calls fail with ERR_CLOSED. Closing again is fine.
    */
   close(): Promise<void> {
-    this.#closing ??=
-      this.#pending.size === 0
-        ? this.#native.close()
-        : Promise.all(this.#pending).then(() => this.#native.close())
+    this.#closing ??= this.#pending.ended(() => this.#native.close())
     return this.#closing
   }
 
   /** `await using store = await open(…)` closes it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-}
-
-/**
- * Copies, that nobody can change, of what the caller wrote by hand: it may change its own as soon
- * as the call has returned.
- */
-function frozenParts({ admission, eviction, groups }: TableOptions): Partial<TableOptions> {
-  const frozen = <T extends object>(part: T): Readonly<T> => Object.freeze({ ...part })
-  return {
-    ...(admission && { admission: frozen(admission) }),
-    ...(eviction && { eviction: frozen(eviction) }),
-    ...(groups && { groups: Object.freeze(Array.from(groups, frozen)) }),
   }
 }

@@ -47,6 +47,8 @@ export interface PoolingOptions {
 /** Whether the store a handle belongs to has been closed. */
 export interface Owner {
   readonly closed: boolean
+  /** Resolves when a call that changes rows should. */
+  settled<T>(applied: Promise<T>): Promise<T>
 }
 
 const modes = ['sum', 'mean', 'sqrtn']
@@ -101,6 +103,11 @@ export class Table {
 
   #call<T>(work: (native: NativeTable) => Promise<T>): Promise<T> {
     return this.#owner.closed ? Promise.reject(this.#closed()) : rejecting(() => work(this.#native))
+  }
+
+  /** As #call, of calls that change rows. */
+  #change<T>(work: (native: NativeTable) => Promise<T>): Promise<T> {
+    return this.#owner.settled(this.#call(work))
   }
 
   /**
@@ -200,7 +207,7 @@ export class Table {
   push(keys: BigUint64Array, gradients: Float32Array, options?: PushOptions): Promise<void> {
     checkCallOptions(options, ['learningRate'])
     const learningRate = checkLearningRate(options)
-    return this.#call((native) => native.push(keys, gradients, learningRate))
+    return this.#change((native) => native.push(keys, gradients, learningRate))
   }
 
   /**
@@ -217,7 +224,7 @@ export class Table {
   ): Promise<void> {
     const mode = modeOf(options, ['mode', 'weights', 'learningRate'])
     const learningRate = checkLearningRate(options)
-    return this.#call((native) =>
+    return this.#change((native) =>
       native.pushPooled(keys, offsets, gradients, mode, options?.weights, learningRate),
     )
   }
@@ -232,7 +239,7 @@ export class Table {
    */
   update(keys: BigUint64Array, rows: Float32Array, options?: UpdateOptions): Promise<void> {
     const { state, steps } = checkUpdateOptions(options)
-    return this.#call((native) => native.update(keys, rows, state, steps))
+    return this.#change((native) => native.update(keys, rows, state, steps))
   }
 
   /**
@@ -242,7 +249,7 @@ export class Table {
    * @returns how many of the keys had a row
    */
   erase(keys: BigUint64Array): Promise<number> {
-    return this.#call((native) => native.erase(keys))
+    return this.#change((native) => native.erase(keys))
   }
 
   /**
@@ -262,7 +269,7 @@ export class Table {
    */
   evict(rows: number): Promise<number> {
     const count = checkInteger('rows', rows, 0, Number.MAX_SAFE_INTEGER)
-    return this.#call((native) => native.evict(count))
+    return this.#change((native) => native.evict(count))
   }
 
   /**
@@ -279,7 +286,7 @@ export class Table {
       belowUses: checkNotNegative('belowUses', belowUses),
       belowNorm: checkNotNegative('belowNorm', belowNorm),
     }
-    return this.#call((native) => native.shrink(complete))
+    return this.#change((native) => native.shrink(complete))
   }
 
   /**

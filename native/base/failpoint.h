@@ -14,7 +14,8 @@ using FailpointHook = void (*)(const char* name);
 /// Set by a test before any thread comes to a failpoint.
 inline std::atomic<FailpointHook> failpoint_hook{nullptr};
 
-/// Names are listed in test/native/faults/kill_test.cc, which visits every one.
+/// Names are listed in test/native/faults/kill_test.cc, which visits every one; those of recovery
+/// in recovery_test.cc.
 inline void failpoint(const char* name) {
   const FailpointHook hook = failpoint_hook.load(std::memory_order_relaxed);
   if (hook != nullptr) [[unlikely]] {

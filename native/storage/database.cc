@@ -82,9 +82,9 @@ void Engine::Database::delete_files_again() {
   if (failures_ && failures_->deletions_stopped()) (void)db->EnableFileDeletions(true);
 }
 
-Status Engine::Database::open(const std::string& path, bool for_writing) {
-  if (for_writing) HOTROW_RETURN_IF_ERROR(make_folder(path));
-  if (for_writing) forget_failures(path);
+Status Engine::Database::open(const std::string& path, bool for_writing, SyncMode sync) {
+  if (for_writing) HOTROW_RETURN_IF_ERROR(make_folder(path, sync));
+  if (for_writing) forget_failures(path, sync);
   std::vector<std::string> names;
   HOTROW_RETURN_IF_ERROR(list_families(path, names));
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
@@ -95,7 +95,7 @@ Status Engine::Database::open(const std::string& path, bool for_writing) {
   for (const std::string& name : names) descriptors.emplace_back(name, family_options);
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;
-  rocksdb::DBOptions options = database_options();
+  rocksdb::DBOptions options = database_options(sync);
   options.create_if_missing = for_writing;
   options.create_missing_column_families = for_writing;
   failures_ = std::make_shared<FailureListener>();

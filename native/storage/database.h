@@ -22,7 +22,7 @@ struct Engine::Database {
   std::unique_ptr<rocksdb::DB> db;
 
   ~Database();
-  Status open(const std::string& path, bool for_writing);
+  Status open(const std::string& path, bool for_writing, SyncMode sync);
   rocksdb::ColumnFamilyHandle* family_of_manifest() { return find(0); }
   /// The table's family, or null.
   rocksdb::ColumnFamilyHandle* find(TableId table) HOTROW_EXCLUDES(mutex_);

@@ -1,7 +1,5 @@
 #include "storage/delta.h"
 
-#include <rocksdb/sst_file_reader.h>
-
 #include <algorithm>
 #include <exception>
 #include <filesystem>
@@ -11,6 +9,7 @@
 
 #include "storage/files.h"
 #include "storage/rocks.h"
+#include "storage/sorted_file.h"
 
 namespace hotrow {
 
@@ -73,14 +72,15 @@ uint64_t Delta::bytes() const {
 
 // By hand: the library's objects need memory to be destroyed, and end the process when there is
 // none.
-Status Delta::write(const std::string& folder) const {
+Status Delta::write(const std::string& folder, SyncMode sync) const {
   const std::string text =
       "{" + number("format", kFormat) + number("version", version) + number("parent", parent) +
       "\"run\":" + quoted(run) +
       ",\"dropped\":" + list(dropped, [](TableId id) { return std::to_string(id); }) +
       ",\"files\":" + list(files, [](const DeltaFile& file) { return to_text(file); }) +
       ",\"manifest\":" + quoted(manifest) + "}";
-  return write_text(folder + std::string(kDescription), text + "\n" + checksum_of(text) + "\n");
+  return write_text(folder + std::string(kDescription), text + "\n" + checksum_of(text) + "\n",
+                    sync);
 }
 
 Result<Delta> Delta::read(const std::string& folder) {
@@ -147,24 +147,22 @@ Status each_gone(const std::string& path, const VisitHash& visit) {
 }
 
 Status each_row(const std::string& path, const VisitHash& visit) {
-  rocksdb::SstFileReader reader({database_options(), family_options()});
-  HOTROW_RETURN_IF_ERROR(disk_status(reader.Open(path), "'" + path + "'"));
-  rocksdb::ReadOptions options;
-  options.readahead_size = 4 << 20;
-  options.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> at(reader.NewIterator(options));
-  for (at->SeekToFirst(); at->Valid(); at->Next()) {
-    if (at->key().size() != sizeof(DiskKey)) return damaged(path, "a key that is none of ours");
-    const std::span row(reinterpret_cast<const std::byte*>(at->value().data()), at->value().size());
-    HOTROW_RETURN_IF_ERROR(visit(hash_of(at->key().ToStringView()), &row));
+  const auto opened = SortedFile::open(path, 0);
+  if (!opened.ok()) return opened.status();
+  SortedFile& file = *opened.value();
+  for (;;) {
+    HOTROW_RETURN_IF_ERROR(file.next());
+    if (!file.valid()) return {};
+    const std::span row = file.row();
+    HOTROW_RETURN_IF_ERROR(visit(file.hash(), file.gone() ? nullptr : &row));
   }
-  return disk_status(at->status(), "'" + path + "'");
 }
 
 }  // namespace
 
-Status write_gone(const std::string& path, std::span<const uint64_t> hashes) {
-  return write_text(path, {reinterpret_cast<const char*>(hashes.data()), hashes.size_bytes()});
+Status write_gone(const std::string& path, std::span<const uint64_t> hashes, SyncMode sync) {
+  return write_text(path, {reinterpret_cast<const char*>(hashes.data()), hashes.size_bytes()},
+                    sync);
 }
 
 Result<std::vector<uint64_t>> read_gone(const std::string& path) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "hotrow/options.h"
 #include "hotrow/status.h"
 
 namespace hotrow {
@@ -38,7 +39,7 @@ struct Delta {
 
   uint64_t bytes() const;
   /// Writes the description beside the files.
-  Status write(const std::string& folder) const;
+  Status write(const std::string& folder, SyncMode sync = SyncMode::kDisk) const;
   /// Reads a description. ERR_NOT_FOUND when there is none, ERR_CORRUPTION when it is damaged.
   static Result<Delta> read(const std::string& folder);
   /// Are all files there, as long as they were, with the bytes they had? ERR_CORRUPTION names the
@@ -53,7 +54,8 @@ struct Delta {
 };
 
 /// Writes a list of keys that are gone: their hashes, little-endian.
-Status write_gone(const std::string& path, std::span<const uint64_t> hashes);
+Status write_gone(const std::string& path, std::span<const uint64_t> hashes,
+                  SyncMode sync = SyncMode::kDisk);
 Result<std::vector<uint64_t>> read_gone(const std::string& path);
 
 }  // namespace hotrow

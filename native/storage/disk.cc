@@ -77,8 +77,12 @@ class Doubts {
 class WrittenFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
   /// `doubts` of a MANIFEST only.
-  WrittenFile(std::unique_ptr<rocksdb::FSWritableFile> file, std::string folder, Doubts* doubts)
-      : FSWritableFileOwnerWrapper(std::move(file)), folder_(std::move(folder)), doubts_(doubts) {}
+  WrittenFile(std::unique_ptr<rocksdb::FSWritableFile> file, std::string folder, Doubts* doubts,
+              SyncMode sync)
+      : FSWritableFileOwnerWrapper(std::move(file)),
+        folder_(std::move(folder)),
+        doubts_(doubts),
+        sync_(sync) {}
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
     return judged(FSWritableFileOwnerWrapper::Append(data, options, debug));
@@ -91,9 +95,11 @@ class WrittenFile final : public rocksdb::FSWritableFileOwnerWrapper {
     return judged(FSWritableFileOwnerWrapper::Flush(options, debug));
   }
   IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
+    if (sync_ == SyncMode::kOs) return Flush(options, debug);
     return judged(FSWritableFileOwnerWrapper::Sync(options, debug));
   }
   IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    if (sync_ == SyncMode::kOs) return Flush(options, debug);
     return judged(FSWritableFileOwnerWrapper::Fsync(options, debug));
   }
   IOStatus Close(const IOOptions& options, IODebugContext* debug) override {
@@ -110,6 +116,7 @@ class WrittenFile final : public rocksdb::FSWritableFileOwnerWrapper {
 
   const std::string folder_;
   Doubts* const doubts_;
+  const SyncMode sync_;
 };
 
 /// RocksDB's log of its doings goes nowhere: on a full disk it would end the process.
@@ -178,8 +185,8 @@ class ReadFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
 /// it could not open.
 class SyncedFolder final : public rocksdb::FSDirectory {
  public:
-  SyncedFolder(rocksdb::FileSystem& files, std::string path, Doubts& doubts)
-      : files_(files), path_(std::move(path)), doubts_(doubts) {}
+  SyncedFolder(rocksdb::FileSystem& files, std::string path, Doubts& doubts, SyncMode sync)
+      : files_(files), path_(std::move(path)), doubts_(doubts), sync_(sync) {}
 
   IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
     return FsyncWithDirOptions(options, debug, {});
@@ -187,8 +194,10 @@ class SyncedFolder final : public rocksdb::FSDirectory {
   IOStatus FsyncWithDirOptions(const IOOptions& options, IODebugContext* debug,
                                const rocksdb::DirFsyncOptions& why) override {
     IOStatus status;
-    if (!folder_) status = files_.NewDirectory(path_, options, &folder_, debug);
-    if (status.ok()) status = folder_->FsyncWithDirOptions(options, debug, why);
+    if (sync_ == SyncMode::kDisk) {
+      if (!folder_) status = files_.NewDirectory(path_, options, &folder_, debug);
+      if (status.ok()) status = folder_->FsyncWithDirOptions(options, debug, why);
+    }
     const bool current = why.reason == rocksdb::DirFsyncOptions::kFileRenamed &&
                          named(why.renamed_new_name, "CURRENT");
     if (!status.ok()) {
@@ -211,13 +220,14 @@ class SyncedFolder final : public rocksdb::FSDirectory {
   rocksdb::FileSystem& files_;
   const std::string path_;
   Doubts& doubts_;
+  const SyncMode sync_;
   std::unique_ptr<rocksdb::FSDirectory> folder_;
 };
 
 class Disk final : public rocksdb::FileSystemWrapper {
  public:
-  explicit Disk(const std::shared_ptr<rocksdb::FileSystem>& files)
-      : FileSystemWrapper(files), doubts_(*files) {}
+  Disk(const std::shared_ptr<rocksdb::FileSystem>& files, SyncMode sync)
+      : FileSystemWrapper(files), sync_(sync), doubts_(*files) {}
   const char* Name() const override { return "hotrow"; }
 
   IOStatus NewLogger(const std::string& /*path*/, const IOOptions& /*options*/,
@@ -235,7 +245,17 @@ class Disk final : public rocksdb::FileSystemWrapper {
     }
     unread_.remove(path);
     Doubts* const doubts = named(path, "MANIFEST-") ? &doubts_ : nullptr;
-    *file = std::make_unique<WrittenFile>(std::move(*file), folder_of(path), doubts);
+    *file = std::make_unique<WrittenFile>(std::move(*file), folder_of(path), doubts, sync_);
+    return status;
+  }
+  // Of files that are synced before they become part of a database.
+  IOStatus ReopenWritableFile(const std::string& path, const FileOptions& options,
+                              std::unique_ptr<rocksdb::FSWritableFile>* file,
+                              IODebugContext* debug) override {
+    const IOStatus status = FileSystemWrapper::ReopenWritableFile(path, options, file, debug);
+    if (status.ok() && sync_ == SyncMode::kOs) {
+      *file = std::make_unique<WrittenFile>(std::move(*file), folder_of(path), nullptr, sync_);
+    }
     return status;
   }
   IOStatus NewRandomAccessFile(const std::string& path, const FileOptions& options,
@@ -249,7 +269,7 @@ class Disk final : public rocksdb::FileSystemWrapper {
   IOStatus NewDirectory(const std::string& path, const IOOptions& /*options*/,
                         std::unique_ptr<rocksdb::FSDirectory>* folder,
                         IODebugContext* /*debug*/) override {
-    *folder = std::make_unique<SyncedFolder>(*target(), folder_of(path + "/"), doubts_);
+    *folder = std::make_unique<SyncedFolder>(*target(), folder_of(path + "/"), doubts_, sync_);
     return IOStatus::OK();
   }
   IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions& options,
@@ -275,40 +295,44 @@ class Disk final : public rocksdb::FileSystemWrapper {
   void forget_failures(const std::string& folder) { doubts_.forget(folder); }
 
  private:
+  const SyncMode sync_;
   Doubts doubts_;
   Unread unread_;
 };
 
-rocksdb::Env* env_over(const std::shared_ptr<rocksdb::FileSystem>& files) {
+rocksdb::Env* env_over(const std::shared_ptr<rocksdb::FileSystem>& files, SyncMode sync) {
   // Threads of RocksDB may use it to the end of the process.
-  return rocksdb::NewCompositeEnv(std::make_shared<Disk>(files)).release();
+  return rocksdb::NewCompositeEnv(std::make_shared<Disk>(files, sync)).release();
 }
 
-std::atomic<rocksdb::Env*>& env_in_use() {
-  static std::atomic<rocksdb::Env*> env{env_over(rocksdb::FileSystem::Default())};
-  return env;
+std::atomic<rocksdb::Env*>& env_in_use(SyncMode sync) {
+  static std::atomic<rocksdb::Env*> disk{env_over(rocksdb::FileSystem::Default(), SyncMode::kDisk)};
+  static std::atomic<rocksdb::Env*> os{env_over(rocksdb::FileSystem::Default(), SyncMode::kOs)};
+  return sync == SyncMode::kDisk ? disk : os;
 }
 
 }  // namespace
 
-rocksdb::Env* disk_env() { return env_in_use().load(std::memory_order_acquire); }
+rocksdb::Env* disk_env(SyncMode sync) { return env_in_use(sync).load(std::memory_order_acquire); }
 
 void use_file_system(const std::shared_ptr<rocksdb::FileSystem>& files) {
-  env_in_use().store(env_over(files), std::memory_order_release);
+  for (const SyncMode sync : {SyncMode::kDisk, SyncMode::kOs}) {
+    env_in_use(sync).store(env_over(files, sync), std::memory_order_release);
+  }
 }
 
-void forget_failures(const std::string& folder) {
-  std::static_pointer_cast<Disk>(disk_env()->GetFileSystem())->forget_failures(folder);
+void forget_failures(const std::string& folder, SyncMode sync) {
+  std::static_pointer_cast<Disk>(disk_env(sync)->GetFileSystem())->forget_failures(folder);
 }
 
-Status make_folder(const std::string& path) {
+Status make_folder(const std::string& path, SyncMode sync) {
   const auto disk =
-      std::static_pointer_cast<rocksdb::FileSystemWrapper>(disk_env()->GetFileSystem());
+      std::static_pointer_cast<rocksdb::FileSystemWrapper>(disk_env(sync)->GetFileSystem());
   rocksdb::FileSystem& files = *disk->target();
   const std::string parent = folder_of(path);
   const bool missing = files.FileExists(path, {}, nullptr).IsNotFound();
   if (missing) {
-    if (parent != path) HOTROW_RETURN_IF_ERROR(make_folder(parent));
+    if (parent != path) HOTROW_RETURN_IF_ERROR(make_folder(parent, sync));
     const IOStatus made = files.CreateDirIfMissing(path, {}, nullptr);
     HOTROW_RETURN_IF_ERROR(disk_status(made, "'" + path + "' cannot be made"));
   } else {
@@ -317,6 +341,7 @@ Status make_folder(const std::string& path) {
     HOTROW_RETURN_IF_ERROR(disk_status(status, "'" + path + "'"));
     if (!folder) return {StatusCode::kIoError, "'" + path + "' is no folder"};
   }
+  if (sync == SyncMode::kOs) return {};
   // Of a folder that was there as well: whoever made it may have died before this.
   std::unique_ptr<rocksdb::FSDirectory> entries;
   IOStatus status = files.NewDirectory(parent, {}, &entries, nullptr);

@@ -24,6 +24,7 @@
 #include <string>
 #include <string_view>
 
+#include "hotrow/options.h"
 #include "hotrow/status.h"
 
 namespace hotrow {
@@ -31,15 +32,15 @@ namespace hotrow {
 /// The folder, in a store's, of files that are to become part of its database.
 inline constexpr std::string_view kIncoming = "incoming";
 
-/// Lives for ever.
-rocksdb::Env* disk_env();
+/// Lives for ever. With SyncMode::kOs nothing is ever synced.
+rocksdb::Env* disk_env(SyncMode sync = SyncMode::kDisk);
 
 /// Makes the folder with all that lead to it, and sees to it that it is still there after a loss of
-/// power.
-Status make_folder(const std::string& path);
+/// power, unless nothing is synced.
+Status make_folder(const std::string& path, SyncMode sync = SyncMode::kDisk);
 
 /// Before a database in the folder is opened: what failed before is known by its files.
-void forget_failures(const std::string& folder);
+void forget_failures(const std::string& folder, SyncMode sync);
 
 /// For tests: what is opened from now on uses `files` in the place of the system's.
 void use_file_system(const std::shared_ptr<rocksdb::FileSystem>& files);

@@ -12,6 +12,7 @@
 #include "storage/database.h"
 #include "storage/disk.h"
 #include "storage/rocks.h"
+#include "storage/sorted_rows.h"
 
 namespace hotrow {
 
@@ -40,38 +41,31 @@ Engine::Row row_of(const rocksdb::Slice& slice) {
   return {reinterpret_cast<const std::byte*>(slice.data()), slice.size()};
 }
 
-Status bad_key(TableId table, size_t bytes) {
-  return {StatusCode::kCorruption,
-          "table " + std::to_string(table) + ": a key of " + std::to_string(bytes) + " bytes"};
-}
-
-rocksdb::ReadOptions scan_options() {
-  rocksdb::ReadOptions options;
-  options.readahead_size = 4 << 20;
-  options.fill_cache = false;
-  return options;
-}
-
 }  // namespace
 
-Engine::Engine(const std::string& path) : path_(path), versions_(path) {}
+Engine::Engine(const std::string& path, SyncMode sync)
+    : path_(path), sync_(sync), versions_(path, sync) {}
 Engine::~Engine() = default;
 std::string Engine::incoming() const { return path_ + "/" + std::string(kIncoming); }
 
 Status Engine::open_database(const std::string& folder, bool for_writing) {
   database_ = std::make_unique<Database>();
-  HOTROW_RETURN_IF_ERROR(database_->open(folder, for_writing));
+  HOTROW_RETURN_IF_ERROR(database_->open(folder, for_writing, sync_));
   const auto status =
       database_->db->Get({}, database_->family_of_manifest(), kManifestKey, &manifest_);
   return status.IsNotFound() ? Status() : disk_status(status, "the manifest of '" + path_ + "'");
 }
 
-Result<std::unique_ptr<Engine>> Engine::open(const std::string& path) {
-  std::unique_ptr<Engine> engine(new Engine(path));
-  HOTROW_RETURN_IF_ERROR(make_folder(path));
+Result<std::unique_ptr<Engine>> Engine::open(const std::string& path, SyncMode sync,
+                                             Recover* recover) {
+  std::unique_ptr<Engine> engine(new Engine(path, sync));
+  HOTROW_RETURN_IF_ERROR(make_folder(path, sync));
   auto lock = lock_for_writing(path);
   if (!lock.ok()) return lock.status();
   engine->lock_ = std::move(lock).value();
+  HOTROW_RETURN_IF_ERROR(engine->finish_recovery());
+  if (recover != nullptr) HOTROW_RETURN_IF_ERROR(engine->recover(*recover));
+  HOTROW_RETURN_IF_ERROR(engine->check_database());
   HOTROW_RETURN_IF_ERROR(engine->open_database(path + "/rows", true));
   failpoint("open.database");
   // Left by a process that died.
@@ -101,15 +95,32 @@ Result<std::unique_ptr<Engine>> Engine::open_version(const std::string& path, ui
   return Status::not_found("'" + path + "': its newest version is removed again and again");
 }
 
-Status Engine::read(TableId table, const Visit& visit) const {
-  auto* const family = database_->find(table);
-  if (family == nullptr) return {};
-  const std::unique_ptr<rocksdb::Iterator> at(database_->db->NewIterator(scan_options(), family));
-  for (at->SeekToFirst(); at->Valid(); at->Next()) {
-    if (at->key().size() != sizeof(DiskKey)) return bad_key(table, at->key().size());
-    HOTROW_RETURN_IF_ERROR(visit(hash_of(at->key().ToStringView()), row_of(at->value())));
+Status Engine::read(TableId table, const Visit& visit, HashRange part) const {
+  auto opened = SortedRows::open(*database_->db, database_->find(table), part);
+  if (!opened.ok()) return opened.status();
+  SortedRows& rows = opened.value();
+  for (;;) {
+    HOTROW_RETURN_IF_ERROR(rows.next());
+    if (!rows.valid()) return {};
+    HOTROW_RETURN_IF_ERROR(visit(rows.hash(), rows.row()));
   }
-  return disk_status(at->status(), "reading table " + std::to_string(table));
+}
+
+Status Engine::walk(TableId table, uint64_t from, size_t most, std::vector<uint64_t>& hashes,
+                    std::optional<uint64_t>& next) const {
+  next.reset();
+  auto opened = SortedRows::open(*database_->db, database_->find(table), {.first = from});
+  if (!opened.ok()) return opened.status();
+  SortedRows& rows = opened.value();
+  for (size_t count = 0;; ++count) {
+    HOTROW_RETURN_IF_ERROR(rows.next());
+    if (!rows.valid()) return {};
+    if (count == most) {
+      next = rows.hash();
+      return {};
+    }
+    hashes.push_back(rows.hash());
+  }
 }
 
 Status Engine::read_rows(TableId table, std::span<const uint64_t> hashes,
@@ -146,38 +157,27 @@ Status Engine::read_rows(TableId table, std::span<const uint64_t> hashes,
 }
 
 Status Engine::compare(const Engine& there, TableId table, const VisitBoth& visit) const {
-  const auto iterator = [&](const Engine& engine) {
-    auto* const family = engine.database_->find(table);
-    return std::unique_ptr<rocksdb::Iterator>(
-        family == nullptr ? rocksdb::NewEmptyIterator()
-                          : engine.database_->db->NewIterator(scan_options(), family));
-  };
-  const auto mine = iterator(*this);
-  const auto other = iterator(there);
-  mine->SeekToFirst();
-  other->SeekToFirst();
-  while (mine->Valid() || other->Valid()) {
-    int order = 0;
-    if (!mine->Valid()) {
-      order = 1;
-    } else if (!other->Valid()) {
-      order = -1;
-    } else {
-      order = mine->key().compare(other->key());
+  auto opened = SortedRows::open(*database_->db, database_->find(table));
+  if (!opened.ok()) return opened.status();
+  auto opened_there = SortedRows::open(*there.database_->db, there.database_->find(table));
+  if (!opened_there.ok()) return opened_there.status();
+  SortedRows& mine = opened.value();
+  SortedRows& other = opened_there.value();
+  HOTROW_RETURN_IF_ERROR(mine.next());
+  HOTROW_RETURN_IF_ERROR(other.next());
+  while (mine.valid() || other.valid()) {
+    const bool here = mine.valid() && (!other.valid() || mine.hash() <= other.hash());
+    const bool row_there = other.valid() && (!mine.valid() || other.hash() <= mine.hash());
+    const Row row = here ? mine.row() : Row();
+    const Row other_row = row_there ? other.row() : Row();
+    if (here != row_there || !std::ranges::equal(row, other_row)) {
+      HOTROW_RETURN_IF_ERROR(visit(here ? mine.hash() : other.hash(), here ? &row : nullptr,
+                                   row_there ? &other_row : nullptr));
     }
-    const rocksdb::Slice key = order <= 0 ? mine->key() : other->key();
-    if (key.size() != sizeof(DiskKey)) return bad_key(table, key.size());
-    const Row here = order <= 0 ? row_of(mine->value()) : Row();
-    const Row row_there = order >= 0 ? row_of(other->value()) : Row();
-    if (order != 0 || mine->value() != other->value()) {
-      HOTROW_RETURN_IF_ERROR(visit(hash_of(key.ToStringView()), order <= 0 ? &here : nullptr,
-                                   order >= 0 ? &row_there : nullptr));
-    }
-    if (order <= 0) mine->Next();
-    if (order >= 0) other->Next();
+    if (here) HOTROW_RETURN_IF_ERROR(mine.next());
+    if (row_there) HOTROW_RETURN_IF_ERROR(other.next());
   }
-  HOTROW_RETURN_IF_ERROR(disk_status(mine->status(), "reading table " + std::to_string(table)));
-  return disk_status(other->status(), "reading table " + std::to_string(table));
+  return {};
 }
 
 Status Engine::verify() const {
@@ -200,10 +200,14 @@ Result<std::unique_ptr<Engine::Version>> Engine::begin() {
   return std::make_unique<Version>(*this);
 }
 
+std::unique_ptr<Engine::Version> Engine::begin_in(const std::string& folder) {
+  return std::make_unique<Version>(*this, folder);
+}
+
 Status Engine::keep(uint64_t version) {
   std::error_code error;
   if (version == 0 || fs::exists(versions_.rows(version), error)) return {};
-  HOTROW_RETURN_IF_ERROR(make_folder(versions_.fresh_delta(version)));
+  HOTROW_RETURN_IF_ERROR(make_folder(versions_.fresh_delta(version), sync_));
   fs::remove_all(versions_.fresh_rows(version), error);
   rocksdb::Checkpoint* made = nullptr;
   HOTROW_RETURN_IF_ERROR(

@@ -15,21 +15,43 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "hotrow/options.h"
 #include "hotrow/status.h"
+#include "hotrow/store.h"
 #include "storage/delta.h"
 #include "storage/version_folders.h"
 
 namespace hotrow {
 
+/// Hashes from `first` to `last`, both included.
+struct HashRange {
+  uint64_t first = 0;
+  uint64_t last = UINT64_MAX;
+};
+
 class Engine {
  public:
+  /// The number of the version that a manifest is of.
+  using VersionOf = std::function<Result<uint64_t>(const std::string& manifest)>;
+  /// Where only what is whole is wanted, see recovery.cc.
+  struct Recover {
+    VersionOf version_of;
+    Recovery recovery;  // completed by who opens
+  };
   /// Opens the folder, creating it when there is none. ERR_LOCKED when another process or store has
   /// it open, naming its pid.
-  static Result<std::unique_ptr<Engine>> open(const std::string& path);
+  static Result<std::unique_ptr<Engine>> open(const std::string& path,
+                                              SyncMode sync = SyncMode::kDisk,
+                                              Recover* recover = nullptr);
+  /// The newest kept version that is whole. ERR_CORRUPTION when none is.
+  static Result<uint64_t> newest_intact(const std::string& path, Recover& recover);
+  /// The highest number of a version that was given up; 0: none was.
+  uint64_t last_given_up() const;
   /// Opens one version that the folder keeps, for reading; 0: the newest of them. ERR_NOT_FOUND
   /// when there is none.
   static Result<std::unique_ptr<Engine>> open_version(const std::string& path, uint64_t version);
@@ -42,9 +64,14 @@ class Engine {
   const VersionFolders& versions() const { return versions_; }
 
   using Row = std::span<const std::byte>;
-  /// Calls visit(hash, row) for every row of a table in rising order of hashes, until it fails.
+  /// Calls visit(hash, row) for every row of a table, or of a part of it, in rising order of
+  /// hashes, until it fails. Rows that cannot be read are an error, never left out.
   using Visit = std::function<Status(uint64_t hash, Row row)>;
-  Status read(TableId table, const Visit& visit) const;
+  Status read(TableId table, const Visit& visit, HashRange part = {}) const;
+  /// Appends the hashes of at most `most` rows from `from` on, rising; `next` is the one after
+  /// them, or nothing.
+  Status walk(TableId table, uint64_t from, size_t most, std::vector<uint64_t>& hashes,
+              std::optional<uint64_t>& next) const;
   /// Calls visit(i, row) for the row of each of these hashes, or null; in any order.
   using VisitOne = std::function<Status(size_t i, const Row* row)>;
   Status read_rows(TableId table, std::span<const uint64_t> hashes, const VisitOne& visit) const;
@@ -61,18 +88,32 @@ class Engine {
   /// are removed.
   class Version;
   Result<std::unique_ptr<Version>> begin();
+  /// Files that become part of nothing: they get their folder by Version::describe().
+  std::unique_ptr<Version> begin_in(const std::string& folder);
   /// Gives the newest version its folder, if it has none yet.
   Status keep(uint64_t version);
 
  private:
   struct Database;
 
-  explicit Engine(const std::string& path);
+  // recovery.cc
+  static Result<uint64_t> check(const std::string& path, const std::string& folder,
+                                const VersionOf& version_of);
+  static Result<uint64_t> check_version(const VersionFolders& versions, const std::string& path,
+                                        uint64_t version, const VersionOf& version_of);
+  Status recover(Recover& recover) const;
+  Status finish_recovery() const;
+  bool has_database() const;
+  Status no_database() const;
+  Status check_database() const;
+
+  explicit Engine(const std::string& path, SyncMode sync = SyncMode::kDisk);
   /// The folder of files that are not installed.
   std::string incoming() const;
   Status open_database(const std::string& folder, bool for_writing);
 
   const std::string path_;
+  const SyncMode sync_;
   const VersionFolders versions_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Database> database_;
@@ -82,6 +123,8 @@ class Engine {
 class Engine::Version {
  public:
   explicit Version(Engine& engine);
+  /// Of begin_in().
+  Version(Engine& engine, std::string folder);
   ~Version();
   Version(const Version&) = delete;
   Version& operator=(const Version&) = delete;
@@ -100,6 +143,9 @@ class Engine::Version {
   /// Makes all of it the newest version, by the number and manifest that `delta` names; rows of
   /// tables that it names as dropped go. Completes `delta` with the files.
   Status install(Delta& delta);
+  /// Makes all of it a delta in its folder, and gives that its name. Completes `delta` with the
+  /// files.
+  Status describe(Delta& delta, const std::string& name);
   /// Why the installed version has no folder of its own, if it has none.
   const Status& kept() const { return kept_; }
 

@@ -1,7 +1,6 @@
 #include "storage/files.h"
 
 #include <fcntl.h>
-#include <rocksdb/file_checksum.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -10,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+
+#include "storage/checksum.h"
 
 namespace hotrow {
 
@@ -46,7 +47,7 @@ bool write_all(int fd, std::string_view text) {
 }
 
 std::unique_ptr<rocksdb::FileChecksumGenerator> checksum_generator() {
-  return rocksdb::GetFileChecksumGenCrc32cFactory()->CreateFileChecksumGenerator({});
+  return checksum_factory()->CreateFileChecksumGenerator({});
 }
 
 std::string folder_of(const std::string& path) { return fs::path(path).parent_path().string(); }
@@ -63,7 +64,8 @@ Status last_file_status(const std::string& what) {
   return file_status({errno, std::generic_category()}, what);
 }
 
-Status sync_folder(const std::string& path) {
+Status sync_folder(const std::string& path, SyncMode sync) {
+  if (sync == SyncMode::kOs) return {};
   const Descriptor folder(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder.ok() && ::fsync(folder.get()) == 0) return {};
   return last_file_status("'" + path + "' cannot be synced");
@@ -86,21 +88,22 @@ Result<std::string> read_text(const std::string& path) {
   return Status(StatusCode::kIoError, "'" + path + "' cannot be read");
 }
 
-Status write_text(const std::string& path, std::string_view text) {
+Status write_text(const std::string& path, std::string_view text, SyncMode sync) {
   const std::string fresh = path + ".new";
   {
     const Descriptor file(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
-    if (!file.ok() || !write_all(file.get(), text) || ::fsync(file.get()) != 0) {
+    const bool written = file.ok() && write_all(file.get(), text);
+    if (!written || (sync == SyncMode::kDisk && ::fsync(file.get()) != 0)) {
       return last_file_status("'" + fresh + "' cannot be written");
     }
   }
   if (::rename(fresh.c_str(), path.c_str()) != 0) {
     return last_file_status("'" + path + "' cannot be replaced");
   }
-  return sync_folder(folder_of(path));
+  return sync_folder(folder_of(path), sync);
 }
 
-Status link_or_copy(const std::string& from, const std::string& to) {
+Status link_or_copy(const std::string& from, const std::string& to, SyncMode sync) {
   if (::link(from.c_str(), to.c_str()) == 0) return {};
   if (errno != EXDEV && errno != EPERM && errno != EMLINK && errno != EOPNOTSUPP) {
     return last_file_status("'" + to + "' cannot be made");
@@ -108,6 +111,7 @@ Status link_or_copy(const std::string& from, const std::string& to) {
   std::error_code error;
   fs::copy_file(from, to, error);
   if (error) return file_status(error, "'" + to + "' cannot be written");
+  if (sync == SyncMode::kOs) return {};
   const Descriptor file(to, O_RDONLY | O_CLOEXEC);
   if (file.ok() && ::fsync(file.get()) == 0) return {};
   return last_file_status("'" + to + "' cannot be synced");

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "hotrow/options.h"
 #include "hotrow/status.h"
 
 namespace hotrow {
@@ -15,16 +16,17 @@ Status file_status(const std::error_code& error, const std::string& what);
 /// Of errno.
 Status last_file_status(const std::string& what);
 
-/// What was written into the folder survives the death of the machine.
-Status sync_folder(const std::string& path);
+/// What was written into the folder survives the death of the machine, if it is synced.
+Status sync_folder(const std::string& path, SyncMode sync = SyncMode::kDisk);
 
 /// The text of a file of at most 64 MiB. ERR_NOT_FOUND when there is none.
 Result<std::string> read_text(const std::string& path);
-/// Replaces a file's text in one step that survives the death of the machine.
-Status write_text(const std::string& path, std::string_view text);
+/// Replaces a file's text in one step that survives the death of the machine, if it is synced.
+Status write_text(const std::string& path, std::string_view text, SyncMode sync = SyncMode::kDisk);
 
 /// The same file under a second name, or a copy where the system cannot.
-Status link_or_copy(const std::string& from, const std::string& to);
+Status link_or_copy(const std::string& from, const std::string& to,
+                    SyncMode sync = SyncMode::kDisk);
 
 /// crc32c of a file in eight hexadecimal digits.
 Result<std::string> checksum_of_file(const std::string& path);

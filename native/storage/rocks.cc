@@ -20,9 +20,9 @@ rocksdb::ColumnFamilyOptions family_options() {
   return options;
 }
 
-rocksdb::DBOptions database_options() {
+rocksdb::DBOptions database_options(SyncMode sync) {
   rocksdb::DBOptions options;
-  options.env = disk_env();
+  options.env = disk_env(sync);
   // It would not be the same database afterwards, see disk.h.
   options.max_bgerror_resume_count = 0;
   options.create_if_missing = true;

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "hotrow/options.h"
 #include "hotrow/status.h"
 
 namespace hotrow {
@@ -21,7 +22,7 @@ inline constexpr uint32_t kTableFormat = 5;
 
 /// Of a table's column family and the files that go into it.
 rocksdb::ColumnFamilyOptions family_options();
-rocksdb::DBOptions database_options();
+rocksdb::DBOptions database_options(SyncMode sync = SyncMode::kDisk);
 
 /// 8 bytes whose order is that of the hashes.
 using DiskKey = std::array<char, 8>;

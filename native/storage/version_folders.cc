@@ -14,14 +14,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kDigits = 20;
 
-/// The number that a folder's name is, or 0.
-uint64_t number_of(const std::string& name) {
-  uint64_t number = 0;
-  const char* const end = name.data() + name.size();
-  const auto read = std::from_chars(name.data(), end, number);
-  return name.size() == kDigits && read.ec == std::errc() && read.ptr == end ? number : 0;
-}
-
 std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
@@ -38,6 +30,13 @@ Status remove_all(const std::string& path) {
 }
 
 }  // namespace
+
+uint64_t VersionFolders::number_of(const std::string& name) {
+  uint64_t number = 0;
+  const char* const end = name.data() + name.size();
+  const auto read = std::from_chars(name.data(), end, number);
+  return name.size() == kDigits && read.ec == std::errc() && read.ptr == end ? number : 0;
+}
 
 std::string VersionFolders::folder(uint64_t version) const {
   const std::string digits = std::to_string(version);
@@ -64,25 +63,25 @@ Result<std::unique_ptr<FileLock>> VersionFolders::use(uint64_t version) const {
 
 Status VersionFolders::begin(uint64_t version) const {
   HOTROW_RETURN_IF_ERROR(remove_all(fresh(version)));
-  return make_folder(fresh_delta(version));
+  return make_folder(fresh_delta(version), sync_);
 }
 
 Status VersionFolders::finish(uint64_t version) const {
   // Made now, so that a reader who may not write can lock it.
   const auto use = FileLock::take(fresh(version) + "/USE", FileLock::Kind::kShared);
   if (!use.ok()) return use.status();
-  HOTROW_RETURN_IF_ERROR(sync_folder(fresh_delta(version)));
-  HOTROW_RETURN_IF_ERROR(sync_folder(fresh(version)));
+  HOTROW_RETURN_IF_ERROR(sync_folder(fresh_delta(version), sync_));
+  HOTROW_RETURN_IF_ERROR(sync_folder(fresh(version), sync_));
   std::error_code error;
   fs::rename(fresh(version), folder(version), error);
   if (error) return file_status(error, "'" + folder(version) + "' cannot be made");
-  return sync_folder(root_);
+  return sync_folder(root_, sync_);
 }
 
 void VersionFolders::abandon(uint64_t version) const { (void)remove_all(fresh(version)); }
 
 Status VersionFolders::clean(uint64_t newest) const {
-  HOTROW_RETURN_IF_ERROR(make_folder(root_));
+  HOTROW_RETURN_IF_ERROR(make_folder(root_, sync_));
   for (const std::string& name : names_in(root_)) {
     const uint64_t number = number_of(name);
     const std::string path = root_ + "/" + name;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "hotrow/options.h"
 #include "hotrow/status.h"
 #include "storage/files.h"
 
@@ -19,10 +20,14 @@ namespace hotrow {
 
 class VersionFolders {
  public:
-  explicit VersionFolders(const std::string& store) : root_(store + "/versions") {}
+  explicit VersionFolders(const std::string& store, SyncMode sync = SyncMode::kDisk)
+      : root_(store + "/versions"), sync_(sync) {}
 
   std::string rows(uint64_t version) const { return folder(version) + "/rows"; }
   std::string delta(uint64_t version) const { return folder(version) + "/delta"; }
+  std::string folder(uint64_t version) const;
+  /// The number that a folder's name is, or 0.
+  static uint64_t number_of(const std::string& name);
   /// Those that are kept, rising.
   std::vector<uint64_t> list() const;
   /// For as long as the lock lives the version is not removed. Null: it is gone, or about to be.
@@ -41,10 +46,10 @@ class VersionFolders {
   Result<bool> remove(uint64_t version) const;
 
  private:
-  std::string folder(uint64_t version) const;
   std::string fresh(uint64_t version) const { return folder(version) + ".new"; }
 
   const std::string root_;
+  const SyncMode sync_;
 };
 
 }  // namespace hotrow

@@ -1,14 +1,15 @@
 // Engine::Version: writing the files of a version, and making them the newest.
 #include <rocksdb/db.h>
-#include <rocksdb/file_checksum.h>
 #include <rocksdb/sst_file_writer.h>
 
 #include <filesystem>
 #include <utility>
 
 #include "base/failpoint.h"
+#include "storage/checksum.h"
 #include "storage/database.h"
 #include "storage/rocks.h"
+#include "storage/write_behind.h"
 
 namespace hotrow {
 
@@ -16,9 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-rocksdb::Options writer_options(bool checksums) {
-  rocksdb::Options options(database_options(), family_options());
-  if (checksums) options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+rocksdb::Options writer_options(SyncMode sync, bool checksums) {
+  rocksdb::Options options(database_options(sync), family_options());
+  if (checksums) options.file_checksum_gen_factory = checksum_factory();
   return options;
 }
 
@@ -28,11 +29,16 @@ rocksdb::Slice slice_of(const DiskKey& key) { return {key.data(), key.size()}; }
 
 /// One sorted file being written.
 struct Engine::Version::File {
-  explicit File(std::string where, bool checksums = true)
-      : path(std::move(where)), writer(rocksdb::EnvOptions(), writer_options(checksums)) {}
+  File(std::string where, SyncMode sync, bool checksums = true)
+      : path(std::move(where)),
+        // Its pages stay in memory: followers read the file at once, and to drop pages that are not
+        // written yet is to wait for the disk between two rows.
+        writer(rocksdb::EnvOptions(), writer_options(sync, checksums), nullptr, false),
+        behind(path) {}
 
   const std::string path;
   rocksdb::SstFileWriter writer;
+  WriteBehind behind;
   DeltaFile of;
 
   Status open() { return status(writer.Open(path)); }
@@ -41,7 +47,9 @@ struct Engine::Version::File {
   }
 };
 
-Engine::Version::Version(Engine& engine) : engine_(engine), folder_(engine.incoming()) {}
+Engine::Version::Version(Engine& engine) : Version(engine, engine.incoming()) {}
+Engine::Version::Version(Engine& engine, std::string folder)
+    : engine_(engine), folder_(std::move(folder)) {}
 
 Engine::Version::~Version() {
   file_.reset();
@@ -55,7 +63,7 @@ std::string Engine::Version::next_name(TableId table, const char* ending) const 
 
 Status Engine::Version::begin_file(TableId table) {
   const std::string name = next_name(table, ".sst");
-  file_ = std::make_unique<File>(folder_ + "/" + name);
+  file_ = std::make_unique<File>(folder_ + "/" + name, engine_.sync_);
   file_->of = {.table = table, .name = name};
   return file_->open();
 }
@@ -63,6 +71,7 @@ Status Engine::Version::begin_file(TableId table) {
 Status Engine::Version::put(uint64_t hash, Row row) {
   const DiskKey key = disk_key(hash);
   ++file_->of.rows;
+  file_->behind.wrote(sizeof key + row.size());
   return file_->status(
       file_->writer.Put(slice_of(key), {reinterpret_cast<const char*>(row.data()), row.size()}));
 }
@@ -83,7 +92,7 @@ Status Engine::Version::end_file() {
 
 Status Engine::Version::put_tombstones(TableId table, std::span<const uint64_t> hashes,
                                        const std::string& path) {
-  File file(path, false);
+  File file(path, engine_.sync_, false);
   HOTROW_RETURN_IF_ERROR(file.open());
   for (const uint64_t hash : hashes) {
     const DiskKey key = disk_key(hash);
@@ -99,7 +108,7 @@ Status Engine::Version::erase(TableId table, std::span<const uint64_t> hashes) {
   const std::string name = next_name(table, ".gone");
   const std::string path = folder_ + "/" + name;
   HOTROW_RETURN_IF_ERROR(put_tombstones(table, hashes, path + ".sst"));
-  HOTROW_RETURN_IF_ERROR(write_gone(path, hashes));
+  HOTROW_RETURN_IF_ERROR(write_gone(path, hashes, engine_.sync_));
   const auto checksum = checksum_of_file(path);
   if (!checksum.ok()) return checksum.status();
   files_.push_back({.table = table,
@@ -113,7 +122,7 @@ Status Engine::Version::erase(TableId table, std::span<const uint64_t> hashes) {
 Status Engine::Version::add(const Delta& delta, const std::string& folder) {
   for (const DeltaFile& file : delta.files) {
     const std::string path = folder_ + "/" + file.name;
-    HOTROW_RETURN_IF_ERROR(link_or_copy(folder + "/" + file.name, path));
+    HOTROW_RETURN_IF_ERROR(link_or_copy(folder + "/" + file.name, path, engine_.sync_));
     if (file.rows > 0) {
       sorted_[file.table].push_back(path);
     } else {
@@ -127,7 +136,7 @@ Status Engine::Version::add(const Delta& delta, const std::string& folder) {
 }
 
 Status Engine::Version::write_manifest(const std::string& manifest, const std::string& path) {
-  File file(path, false);
+  File file(path, engine_.sync_, false);
   HOTROW_RETURN_IF_ERROR(file.open());
   HOTROW_RETURN_IF_ERROR(file.status(file.writer.Put(kManifestKey, manifest)));
   HOTROW_RETURN_IF_ERROR(file.status(file.writer.Finish()));
@@ -168,9 +177,10 @@ Status Engine::Version::install(Delta& delta) {
   const auto prepare = [&]() -> Status {
     const std::string folder = versions.fresh_delta(delta.version);
     for (const DeltaFile& file : files_) {
-      HOTROW_RETURN_IF_ERROR(link_or_copy(folder_ + "/" + file.name, folder + "/" + file.name));
+      HOTROW_RETURN_IF_ERROR(
+          link_or_copy(folder_ + "/" + file.name, folder + "/" + file.name, engine_.sync_));
     }
-    return delta.write(folder);
+    return delta.write(folder, engine_.sync_);
   };
   Status status = prepare();
   if (status.ok()) status = ingest(delta);
@@ -184,6 +194,14 @@ Status Engine::Version::install(Delta& delta) {
   kept_ = engine_.keep(delta.version);
   failpoint("commit.kept");
   return {};
+}
+
+Status Engine::Version::describe(Delta& delta, const std::string& name) {
+  delta.files = files_;
+  HOTROW_RETURN_IF_ERROR(delta.write(folder_, engine_.sync_));
+  std::error_code error;
+  fs::rename(folder_, name, error);
+  return error ? file_status(error, "'" + name + "' cannot be made") : Status();
 }
 
 }  // namespace hotrow

@@ -6,77 +6,32 @@
 // themselves the frozen rows they are about to change. install: the files become the newest version
 // together with its manifest, or, if anything failed before, everything counts as changed again.
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <cstring>
-#include <random>
 #include <utility>
 #include <vector>
 
 #include "base/failpoint.h"
 #include "base/sort_unique.h"
 #include "memory/epoch.h"
+#include "store/collector.h"
 #include "store/cut.h"
+#include "store/disk_rows.h"
 #include "store/version_names.h"
 
 namespace hotrow {
 
 namespace {
 
-Status put_images(Engine::Version& version, const RowImages& images, size_t row_bytes) {
-  for (const uint32_t i : images.sorted()) {
+Status put_images(Engine::Version& version, const RowImages& images,
+                  std::span<const uint32_t> order, size_t row_bytes) {
+  for (const uint32_t i : order) {
     HOTROW_RETURN_IF_ERROR(
         version.put(images.hashes[i], std::span(images.bytes).subspan(i * row_bytes, row_bytes)));
   }
   return {};
 }
 
-/// 32 hexadecimal digits that no other store has.
-std::string fresh_run() {
-  std::random_device device;
-  std::string run;
-  for (int i = 0; i < 4; ++i) {
-    std::array<char, 9> digits;
-    (void)std::snprintf(digits.data(), digits.size(), "%08x", static_cast<uint32_t>(device()));
-    run += digits.data();
-  }
-  return run;
-}
-
 }  // namespace
-
-Result<std::shared_ptr<LocalStore>> LocalStore::open(std::string path,
-                                                     const StoreOptions& options) {
-  std::shared_ptr<LocalStore> store(new LocalStore(std::move(path), options));
-  if (store->in_memory()) {
-    if (!options.read_only) return store;
-    return store->no_versions();
-  }
-  HOTROW_RETURN_IF_ERROR(store->open_folder());
-  return store;
-}
-
-Status LocalStore::open_folder() {
-  uint64_t wanted = 0;
-  if (!options_.version.empty()) {
-    const auto number = resolve(options_.version);
-    if (!number.ok()) return number.status();
-    wanted = number.value();
-  }
-  auto engine = options_.read_only ? Engine::open_version(path_, wanted) : Engine::open(path_);
-  if (!engine.ok()) return engine.status();
-  engine_ = std::move(engine).value();
-  auto manifest = Manifest::parse(engine_->manifest());
-  if (!manifest.ok()) return manifest.status();
-  const MutexLock lock(mutex_);
-  manifest_ = std::move(manifest).value();
-  context_->version_time_ms.store(manifest_.time_ms, std::memory_order_relaxed);
-  if (options_.read_only) return {};
-  if (manifest_.run.empty()) manifest_.run = fresh_run();
-  HOTROW_RETURN_IF_ERROR(engine_->versions().clean(manifest_.version));
-  // A process that died between the two steps of a commit has left this to us.
-  return engine_->keep(manifest_.version);
-}
 
 Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
   if (in_memory()) return no_versions();
@@ -90,7 +45,8 @@ Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
   std::unique_ptr<Cut> cut;
   {
     const MutexLock lock(mutex_);
-    auto made = this->cut(options.cursor, 0);
+    const std::string kept = options.keep_cursor ? manifest_.cursor : std::string();
+    auto made = this->cut(options.keep_cursor ? kept : options.cursor, 0);
     if (!made.ok()) return made.status();
     cut = std::move(made).value();
   }
@@ -118,7 +74,7 @@ Result<VersionInfo> LocalStore::finish(Cut& cut, std::string_view name) {
     const ExclusiveLock gate(context_->capacity_gate);
     const EpochGuard guard;
     for (const Cut::TablePart& part : cut.tables) {
-      part.table->rows_for_versions().finish_cut(written.ok());
+      part.table->finish_cut(written.ok());
     }
     if (!written.ok()) {
       for (const Cut::DensePart& part : cut.dense) part.dense->image_lost();
@@ -147,7 +103,7 @@ Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor
   HOTROW_RETURN_IF_ERROR(check_open());
   cut->manifest = manifest_;
   cut->manifest.parent = manifest_.version;
-  cut->manifest.version = manifest_.version + 1;
+  cut->manifest.version = std::max(manifest_.version, last_number_) + 1;
   cut->manifest.time_ms = context_->clock.now_ms();
   cut->manifest.cursor = cursor;
   cut->manifest.rolled_back_to = rolled_back_to;
@@ -174,7 +130,7 @@ Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor
     throw;
   }
   for (const Cut::TablePart& part : cut->tables) {
-    part.table->rows_for_versions().freeze();
+    part.table->freeze();
     for (StoredTable& stored : cut->manifest.tables) {
       if (stored.id != part.id) continue;
       stored.steps = part.table->steps();
@@ -209,66 +165,50 @@ Status LocalStore::write(Cut& cut) {
   return {};
 }
 
-// Later files replace: keys that went, some of which have come back; frozen rows as they lie; those
-// that others saved.
+// Later files replace: keys that went, some of which have come back; spilled rows; frozen rows as
+// they lie; those that others saved.
 Status LocalStore::write_table(Engine::Version& version, SparseTable& table, TableId id) const {
   RowMap& rows = table.rows_for_versions();
   const size_t row_bytes = table.rules().row_bytes();
   std::vector<uint64_t> removed = rows.removed();
   sort_unique(removed);
   HOTROW_RETURN_IF_ERROR(version.erase(id, removed));
+  if (table.demotes()) {
+    HOTROW_RETURN_IF_ERROR(version.begin_file(id));
+    HOTROW_RETURN_IF_ERROR(
+        table.each_spilled([&](uint64_t hash, Engine::Row row) { return version.put(hash, row); }));
+    HOTROW_RETURN_IF_ERROR(version.end_file());
+  }
   HOTROW_RETURN_IF_ERROR(version.begin_file(id));
-  RowImages images;
-  for (uint32_t shard = 0; shard < IndexShards::kCount; ++shard) {
-    images.clear();
-    {
-      const EpochGuard guard;
-      rows.collect(shard, images);
+  {
+    Collector collector(rows);
+    Collector::Piece piece;
+    for (;;) {
+      HOTROW_RETURN_IF_ERROR(collector.next(piece));
+      if (piece.order.empty()) break;
+      HOTROW_RETURN_IF_ERROR(put_images(version, piece.images, piece.order, row_bytes));
     }
-    HOTROW_RETURN_IF_ERROR(put_images(version, images, row_bytes));
   }
   HOTROW_RETURN_IF_ERROR(version.end_file());
-  images.clear();
+  RowImages images;
   for (const RowImages& saved : rows.collected()) images.append(saved, row_bytes);
   HOTROW_RETURN_IF_ERROR(version.begin_file(id));
-  HOTROW_RETURN_IF_ERROR(put_images(version, images, row_bytes));
+  HOTROW_RETURN_IF_ERROR(put_images(version, images, images.sorted(), row_bytes));
   return version.end_file();
 }
 
-namespace {
-
-/// The rows of a table that a store's engine has.
-class DiskRows final : public ColdRows {
- public:
-  DiskRows(const Engine& engine, StoredTable stored, size_t row_bytes)
-      : engine_(engine), stored_(std::move(stored)), row_bytes_(row_bytes) {}
-
-  Status read(std::span<const uint64_t> hashes, RowImages& images) override {
-    return engine_.read_rows(stored_.id, hashes, [&](size_t i, const Engine::Row* row) -> Status {
-      if (row == nullptr) return {};
-      HOTROW_RETURN_IF_ERROR(check_row(stored_, row->size(), row_bytes_));
-      images.add(hashes[i], row->data(), row_bytes_);
-      return {};
-    });
-  }
-
- private:
-  const Engine& engine_;
-  const StoredTable stored_;
-  const size_t row_bytes_;
-};
-
-}  // namespace
-
 // Rows are read when they are asked for, and all of them behind that. A table that evicts has to
-// know all of its rows from the start.
+// know all of its rows from the start; one that demotes never does.
 Status LocalStore::restore(const std::shared_ptr<SparseTable>& table, const StoredTable& stored) {
   HOTROW_RETURN_IF_ERROR(table->track_changes());
   table->restore_steps(stored.steps);
-  if (stored.rows == 0) return {};
-  const size_t row_bytes = table->rules().row_bytes();
-  table->rows_for_versions().remember_gone();
-  table->begin_cold(std::make_shared<DiskRows>(*engine_, stored, row_bytes), stored.rows);
+  const bool demotes = table->demotes();
+  if (stored.rows == 0 && !demotes) return {};
+  table->rows_for_versions().remember_gone(demotes);
+  auto rows = std::make_shared<DiskRows>(engine_, stored, table->rules().row_bytes(), path_,
+                                         context_->budget);
+  HOTROW_RETURN_IF_ERROR(table->begin_cold(std::move(rows), stored.rows));
+  if (demotes) return {};
   warmer_.warm(table, *engine_, stored);
   return table->rules().evicts() ? table->wait_until_warm() : Status();
 }

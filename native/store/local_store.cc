@@ -152,6 +152,10 @@ Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name,
   const StoredTable* stored = find_stored(manifest_.tables, name);
   if (stored != nullptr) HOTROW_RETURN_IF_ERROR(check_same(*stored, complete, "table"));
   if (stored == nullptr) HOTROW_RETURN_IF_ERROR(check_there(name, "table"));
+  if (complete.eviction.demote && !engine_) {
+    return Status(StatusCode::kUnsupported,
+                  "eviction.demote: expected a store on disk, where rows can go");
+  }
   auto table = SparseTable::create(std::string(name), complete, context_);
   if (!table.ok()) return table.status();
   if (engine_) {

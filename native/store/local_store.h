@@ -27,6 +27,11 @@ namespace hotrow {
 
 class VersionNames;
 
+/// What a store with these options waits for.
+inline SyncMode sync_of(const StoreOptions& options) {
+  return options.durable == Durability::kNever ? SyncMode::kOs : options.sync;
+}
+
 class LocalStore final : public Store {
  public:
   /// `options` are valid and complete: no field is 0. A path that is not in memory has its last
@@ -58,8 +63,11 @@ class LocalStore final : public Store {
   Result<VersionInfo> apply(std::string_view delta_folder) override
       HOTROW_EXCLUDES(commit_mutex_, mutex_);
   Result<VersionInfo> refresh() override HOTROW_EXCLUDES(commit_mutex_, mutex_);
+  // snapshot.cc
+  Status snapshot(std::string_view version, std::string_view folder) override;
   // versions.cc
   Result<VersionInfo> version() override HOTROW_EXCLUDES(mutex_);
+  Result<Recovery> recovered() override { return recovery_; }
   Result<std::vector<VersionInfo>> versions() override HOTROW_EXCLUDES(mutex_);
   Status name_version(std::string_view name, uint64_t version) override
       HOTROW_EXCLUDES(commit_mutex_);
@@ -80,8 +88,10 @@ class LocalStore final : public Store {
   Status no_versions() const;
   Status check_on_disk() HOTROW_EXCLUDES(mutex_);
   Status check_writable() const;
-  // commit.cc
+  // open.cc
   Status open_folder() HOTROW_EXCLUDES(mutex_);
+  Status open_engine(uint64_t version);
+  // commit.cc
   /// The instant: what has changed is frozen.
   Result<std::unique_ptr<Cut>> cut(std::string_view cursor, uint64_t rolled_back_to)
       HOTROW_REQUIRES(commit_mutex_, mutex_);
@@ -109,8 +119,10 @@ class LocalStore final : public Store {
   Status roll_back_to(const Engine& then, const Manifest& old, std::unique_ptr<Cut>& cut)
       HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
   Status check_applicable(const Delta& delta) const HOTROW_REQUIRES(mutex_);
-  Status read_delta(const Delta& delta, const Manifest& manifest, const std::string& folder,
-                    Replacement& all) HOTROW_REQUIRES(mutex_);
+  /// Calls the visitor for every change that leads to a version.
+  using EachChange = std::function<Status(const Delta::Visit&)>;
+  Status read_delta(const EachChange& each, const Manifest& manifest, Replacement& all)
+      HOTROW_REQUIRES(mutex_);
   Status read_all_dense(const Engine& engine, const Manifest& manifest, Replacement& all)
       HOTROW_REQUIRES(mutex_);
   Status read_difference(const Engine& there, const Manifest& manifest, Replacement& all)
@@ -123,6 +135,14 @@ class LocalStore final : public Store {
   Status wait_until_warm() HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
   Status check_warm() const HOTROW_REQUIRES(mutex_);
   void close_parting() HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
+  // snapshot.cc
+  Status read_applied(Delta& delta, const Manifest& manifest, const std::string& folder,
+                      Engine::Version& version, Replacement& all) HOTROW_REQUIRES(mutex_);
+  /// Writes what differs between here and a snapshot, and calls visit for it.
+  Status go_over(const Delta& snapshot, const Manifest& manifest, const std::string& folder,
+                 Engine::Version& version, const Delta::Visit& visit) const;
+  Status go_over_table(const Delta& snapshot, TableId id, const std::string& folder,
+                       Engine::Version& version, const Delta::Visit& visit) const;
   // versions.cc
   /// The number of a version, by number or name.
   Result<uint64_t> resolve(std::string_view version) const;
@@ -142,6 +162,7 @@ class LocalStore final : public Store {
 
   const std::string path_;
   const StoreOptions options_;
+  Recovery recovery_;  // set before anybody has the store
   const std::shared_ptr<TableContext> context_;
   Keeper keeper_;  // of tables that want it; stopped before they are closed
   Warmer warmer_;  // as keeper_
@@ -157,6 +178,8 @@ class LocalStore final : public Store {
   std::map<std::string, Parameter, std::less<>> parameters_ HOTROW_GUARDED_BY(mutex_);
   // The newest version's, with the tables and dense parameters made since, without those dropped.
   Manifest manifest_ HOTROW_GUARDED_BY(mutex_);
+  // No version up to this one is made again: those that were given up count.
+  uint64_t last_number_ HOTROW_GUARDED_BY(mutex_) = 0;
   uint64_t newest_bytes_ HOTROW_GUARDED_BY(mutex_) = 0;
   std::vector<TableId> dropped_ HOTROW_GUARDED_BY(mutex_);  // still on disk
   // Gone with a version, to be closed once no mutex is held.

@@ -95,6 +95,7 @@ void fields(Archive& a, Options& o)
   a("maxBytes", o.max_bytes);
   a("ttlMs", o.ttl_ms);
   a("halfLife", o.half_life);
+  a("demote", o.demote);
   a("background", o.background);
   a("log", o.log);
 }

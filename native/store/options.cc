@@ -74,6 +74,14 @@ Status EvictionOptions::validate() const {
   HOTROW_RETURN_IF_ERROR(needs(max_bytes != 0, "eviction.maxBytes"));
   HOTROW_RETURN_IF_ERROR(needs(ttl_ms != 0, "eviction.ttlMs"));
   HOTROW_RETURN_IF_ERROR(needs(background, "eviction.background"));
+  HOTROW_RETURN_IF_ERROR(needs(demote, "eviction.demote"));
+  const bool by_use = policy == EvictionPolicy::kLru || policy == EvictionPolicy::kLfu ||
+                      policy == EvictionPolicy::kAgeingLfu || policy == EvictionPolicy::kRandom;
+  if (demote && (!by_use || ttl_ms != 0 || log != 0)) {
+    return Status::invalid_argument(
+        "eviction.demote: expected eviction.policy 'lru', 'lfu', 'ageingLfu' or 'random' beside "
+        "it, without ttlMs and log");
+  }
   HOTROW_RETURN_IF_ERROR(expect(ttl_ms != 0 || policy != EvictionPolicy::kTtl, "eviction.ttlMs",
                                 "at least 1 with eviction.policy 'ttl'", 0));
   const bool takes_ttl = policy == EvictionPolicy::kTtl || policy == EvictionPolicy::kLru ||
@@ -151,6 +159,16 @@ Status StoreOptions::validate() const {
   if (!version.empty() && !read_only) {
     return Status::invalid_argument("version: expected readOnly with it");
   }
+  // Whoever asks for one version gets that or none.
+  if (!version.empty() && recover != RecoverMode::kNever) {
+    return Status::invalid_argument("recover: expected no version beside it");
+  }
+  HOTROW_RETURN_IF_ERROR(
+      expect(sync <= SyncMode::kOs, "sync", "'disk' or 'os'", static_cast<double>(sync)));
+  HOTROW_RETURN_IF_ERROR(expect(recover <= RecoverMode::kNewestIntact, "recover",
+                                "'never' or 'newest-intact'", static_cast<double>(recover)));
+  HOTROW_RETURN_IF_ERROR(expect(durable <= Durability::kNever, "durable",
+                                "'commit', 'push' or 'never'", static_cast<double>(durable)));
   return expect(background_share > 0 && background_share <= 1, "backgroundShare",
                 "a number above 0 and at most 1", background_share);
 }

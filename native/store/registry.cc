@@ -112,6 +112,12 @@ class StoreHandle final : public Store {
   Result<VersionInfo> apply(std::string_view delta_folder) override {
     return with_store([&](LocalStore& store) { return store.apply(delta_folder); });
   }
+  Status snapshot(std::string_view version, std::string_view folder) override {
+    return with_store([&](LocalStore& store) { return store.snapshot(version, folder); });
+  }
+  Result<Recovery> recovered() override {
+    return with_store([](LocalStore& store) { return store.recovered(); });
+  }
   Result<VersionInfo> refresh() override {
     return with_store([&](LocalStore& store) { return store.refresh(); });
   }
@@ -188,6 +194,13 @@ Status check_same(const LocalStore& store, const StoreOptions& options) {
   }
   if (options.keep_ms != 0 && options.keep_ms != has.keep_ms) {
     return conflict(store.path(), "keepMs", has.keep_ms, options.keep_ms);
+  }
+  const StoreOptions defaults;
+  if (options.sync != defaults.sync && options.sync != has.sync) {
+    return Status::conflict("the store '" + store.path() + "' is open with other options: sync");
+  }
+  if (options.durable != defaults.durable && options.durable != has.durable) {
+    return Status::conflict("the store '" + store.path() + "' is open with other options: durable");
   }
   if (options.background_share != StoreOptions().background_share &&
       options.background_share != has.background_share) {

@@ -99,6 +99,7 @@ Status LocalStore::promise(Replacement& all) const {
   for (Replacement::TableStep& step : all.tables) {
     RowMap& rows = step.table->rows_for_versions();
     step.plan.changes = all.changes;
+    if (step.table->demotes()) continue;
     if (!rows.promise_restore(step.rows, step.gone, step.plan)) {
       return restore_refused(step.stored);
     }
@@ -111,6 +112,12 @@ Status LocalStore::replace(Replacement& all) {
   const EpochGuard guard;
   for (Replacement::TableStep& step : all.tables) {
     RowMap& rows = step.table->rows_for_versions();
+    if (step.table->demotes()) {
+      HOTROW_RETURN_IF_ERROR(
+          step.table->replace_demoted(step.rows, step.gone, all.changes, step.stored.rows));
+      step.table->restore_steps(step.stored.steps);
+      continue;
+    }
     std::vector<uint64_t> keys;
     keys.reserve(step.gone.size());
     for (const uint64_t hash : step.gone) keys.push_back(unmix64(hash));
@@ -220,7 +227,7 @@ Status LocalStore::wait_until_warm() {
 Status LocalStore::check_warm() const {
   for (const auto& [name, parameter] : parameters_) {
     const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(&parameter);
-    if (table == nullptr || !(*table)->cold()) continue;
+    if (table == nullptr || !(*table)->cold() || (*table)->demotes()) continue;
     return Status::conflict("table '" + name + "' was opened at the same time; once more");
   }
   return {};
@@ -242,7 +249,7 @@ Status LocalStore::roll_back_to(const Engine& then, const Manifest& old,
   }
   const auto changed_now = [&](size_t i, std::vector<uint64_t>& hashes) {
     const EpochGuard guard;
-    tables[i]->rows_for_versions().changed(hashes);
+    tables[i]->changed(hashes);
   };
   const auto read_some = [&](size_t i, std::span<const uint64_t> hashes) -> Status {
     Replacement::TableStep& step = all.tables.emplace_back(
@@ -296,14 +303,14 @@ Status LocalStore::check_applicable(const Delta& delta) const {
   if (delta.run != manifest_.run && manifest_.version != 0) {
     return refused("it is of another store (run " + delta.run + ", not " + manifest_.run + ")");
   }
-  if (delta.parent != manifest_.version) {
+  if (delta.parent != manifest_.version && delta.parent != 0) {
     return refused("it goes on from version " + std::to_string(delta.parent) +
                    ", the store is at " + std::to_string(manifest_.version));
   }
   for (const auto& [name, parameter] : parameters_) {
     const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(&parameter);
     const bool changed = table != nullptr
-                             ? (*table)->rows_for_versions().any_changed()
+                             ? (*table)->any_changed()
                              : std::get<std::shared_ptr<DenseParameter>>(parameter)->changed();
     if (changed) return refused("'" + name + "' has changes of its own");
   }
@@ -329,8 +336,7 @@ std::shared_ptr<DenseParameter> LocalStore::open_as(const StoredDense& stored) {
 }
 
 // Adds the steps of one delta for what is open.
-Status LocalStore::read_delta(const Delta& delta, const Manifest& manifest,
-                              const std::string& folder, Replacement& all) {
+Status LocalStore::read_delta(const EachChange& each, const Manifest& manifest, Replacement& all) {
   const size_t first_table = all.tables.size();
   const size_t first_dense = all.dense.size();
   for (const StoredTable& stored : manifest.tables) {
@@ -361,7 +367,7 @@ Status LocalStore::read_delta(const Delta& delta, const Manifest& manifest,
     step->rows.add(hash, row->data(), row_bytes);
     return {};
   };
-  HOTROW_RETURN_IF_ERROR(delta.each(folder, add));
+  HOTROW_RETURN_IF_ERROR(each(add));
   for (size_t i = first_dense; i < all.dense.size(); ++i) {
     const Replacement::DenseStep& step = all.dense[i];
     const uint64_t bytes = step.image.size() * sizeof(float);
@@ -393,6 +399,26 @@ Status LocalStore::read_all_dense(const Engine& engine, const Manifest& manifest
   return {};
 }
 
+// What a delta changes in memory and on disk.
+Status LocalStore::read_applied(Delta& delta, const Manifest& manifest, const std::string& folder,
+                                Engine::Version& version, Replacement& all) {
+  if (delta.parent == manifest_.version) {
+    const auto each = [&](const Delta::Visit& visit) { return delta.each(folder, visit); };
+    HOTROW_RETURN_IF_ERROR(read_delta(each, manifest, all));
+    return version.add(delta, folder);
+  }
+  // A snapshot, over what there is.
+  const auto each = [&](const Delta::Visit& visit) {
+    return go_over(delta, manifest, folder, version, visit);
+  };
+  HOTROW_RETURN_IF_ERROR(read_delta(each, manifest, all));
+  delta.parent = manifest_.version;
+  for (const StoredTable& now : manifest_.tables) {
+    if (with_id(manifest.tables, now.id) == nullptr) delta.dropped.push_back(now.id);
+  }
+  return {};
+}
+
 Result<VersionInfo> LocalStore::apply(std::string_view delta_folder) {
   if (in_memory()) return no_versions();
   HOTROW_RETURN_IF_ERROR(check_writable());
@@ -418,10 +444,9 @@ Result<VersionInfo> LocalStore::apply(std::string_view delta_folder) {
     }
     Replacement all;
     HOTROW_RETURN_IF_ERROR(check_applicable(delta));
-    HOTROW_RETURN_IF_ERROR(read_delta(delta, manifest, folder, all));
     auto version = engine_->begin();
     if (!version.ok()) return version.status();
-    HOTROW_RETURN_IF_ERROR(version.value()->add(delta, folder));
+    HOTROW_RETURN_IF_ERROR(read_applied(delta, manifest, folder, *version.value(), all));
     const Closed closed(context_->call_gate);
     // Calls that were under way have ended: once more.
     HOTROW_RETURN_IF_ERROR(check_applicable(delta));
@@ -484,7 +509,10 @@ Status LocalStore::read_difference(const Engine& there, const Manifest& manifest
   }
   if (deltas.size() == manifest.version - manifest_.version) {
     for (const Delta& delta : deltas) {
-      const Status status = read_delta(delta, manifest, versions.delta(delta.version), all);
+      const auto each = [&](const Delta::Visit& visit) {
+        return delta.each(versions.delta(delta.version), visit);
+      };
+      const Status status = read_delta(each, manifest, all);
       // Removed while it was read: compared instead.
       if (status.ok()) continue;
       all.tables.clear();

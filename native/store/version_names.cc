@@ -36,11 +36,11 @@ Result<VersionNames> VersionNames::read(const std::string& store) {
   return read;
 }
 
-Status VersionNames::write(const std::string& store) const {
+Status VersionNames::write(const std::string& store, SyncMode sync) const {
   const Json json{{"names", std::map<std::string, uint64_t>(names.begin(), names.end())},
                   {"pins", pins}};
-  return write_text(path_in(store),
-                    json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return write_text(path_in(store), json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n",
+                    sync);
 }
 
 bool VersionNames::holds(uint64_t version) const {

@@ -19,7 +19,7 @@ class VersionNames {
  public:
   /// Of the store in that folder; none where there is no file yet.
   static Result<VersionNames> read(const std::string& store);
-  Status write(const std::string& store) const;
+  Status write(const std::string& store, SyncMode sync = SyncMode::kDisk) const;
 
   std::map<std::string, uint64_t, std::less<>> names;
   std::set<uint64_t> pins;

@@ -94,7 +94,7 @@ Status LocalStore::change_names(const std::function<Status(VersionNames&)>& chan
   auto names = VersionNames::read(path_);
   if (!names.ok()) return names.status();
   HOTROW_RETURN_IF_ERROR(change(names.value()));
-  return names.value().write(path_);
+  return names.value().write(path_, sync_of(options_));
 }
 
 Status LocalStore::check_kept(uint64_t version) const {

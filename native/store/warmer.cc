@@ -2,13 +2,22 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
+
+#include "base/guarded.h"
+#include "table/shards.h"
 
 namespace hotrow {
 
 namespace {
 
-// Rows brought in at once.
+// Rows brought in at once; up to four times as many where that ends a shard, which then grows once.
 constexpr size_t kSlice = 4096;
+// Fewer rows are not worth a thread.
+constexpr uint64_t kRowsForThread = uint64_t{1} << 15;
+constexpr uint64_t kMostThreads = 4;
+// A thread that is ahead of the others takes from what they have before them.
+constexpr uint64_t kPartsForThread = 2;
 
 }  // namespace
 
@@ -34,33 +43,108 @@ void Warmer::warm(std::shared_ptr<SparseTable> table, const Engine& engine,
   changed_.notify_all();
 }
 
-Status Warmer::bring_all(const Job& job) const {
-  const size_t row_bytes = job.table->rules().row_bytes();
-  RowImages images;
-  const auto fill = [&]() -> Status {
-    const Result<bool> filled = job.table->fill(images);
+/// A table's rows on their way into memory, read part by part of their hashes by several threads.
+/// One of them inserts while the others read: somebody who waits for all gates must find a moment
+/// in which none is held.
+class Warmer::Bringing {
+ public:
+  Bringing(const Job& job, const std::atomic<bool>& give_up)
+      : job_(job),
+        give_up_(give_up),
+        row_bytes_(job.table->rules().row_bytes()),
+        threads_(threads_for(job.stored.rows)),
+        parts_(threads_ == 1 ? 1 : threads_ * kPartsForThread) {}
+
+  Status run() {
+    std::vector<std::thread> threads;
+    try {
+      threads.reserve(threads_ - 1);
+      while (threads.size() + 1 < threads_) threads.emplace_back([this] { work(); });
+    } catch (...) {
+      // Fewer of them do it as well.
+    }
+    work();
+    for (std::thread& thread : threads) thread.join();
+    const MutexLock lock(mutex_);
+    return status_;
+  }
+  uint64_t rows() const { return rows_.load(std::memory_order_relaxed); }
+
+ private:
+  static uint64_t threads_for(uint64_t rows) {
+    const uint64_t cores = std::max(std::thread::hardware_concurrency(), 1U);
+    return std::clamp<uint64_t>(rows / kRowsForThread, 1, std::min(cores, kMostThreads));
+  }
+
+  void work() {
+    const Status status = guarded([&] { return bring_parts(); });
+    if (status.ok()) return;
+    const MutexLock lock(mutex_);
+    if (status_.ok()) status_ = status;
+    stopped_.store(true, std::memory_order_relaxed);
+  }
+
+  Status bring_parts() {
+    RowImages images;
+    uint64_t part = 0;
+    while ((part = next_part_.fetch_add(1, std::memory_order_relaxed)) < parts_) {
+      const uint64_t width = UINT64_MAX / parts_;
+      const HashRange range{part * width, part + 1 == parts_ ? UINT64_MAX : (part + 1) * width - 1};
+      uint64_t count = 0;
+      const auto take = [&](uint64_t hash, Engine::Row row) -> Status {
+        ++count;
+        HOTROW_RETURN_IF_ERROR(check_row(job_.stored, row.size(), row_bytes_));
+        if (ends_slice(images, hash)) HOTROW_RETURN_IF_ERROR(fill(images));
+        images.add(hash, row.data(), row_bytes_);
+        return {};
+      };
+      HOTROW_RETURN_IF_ERROR(job_.engine->read(job_.stored.id, take, range));
+      HOTROW_RETURN_IF_ERROR(fill(images));
+      rows_.fetch_add(count, std::memory_order_relaxed);
+    }
+    return {};
+  }
+
+  static bool ends_slice(const RowImages& images, uint64_t hash) {
+    const size_t rows = images.hashes.size();
+    if (rows < kSlice) return false;
+    return rows >= 4 * kSlice || IndexShards::of(hash) != IndexShards::of(images.hashes.back());
+  }
+
+  Status fill(RowImages& images) HOTROW_EXCLUDES(fill_mutex_) {
+    if (give_up_.load(std::memory_order_relaxed) || stopped_.load(std::memory_order_relaxed)) {
+      return Status::closed("given up");
+    }
+    const MutexLock lock(fill_mutex_);
+    const Result<bool> filled = job_.table->fill(images);
     images.clear();
     if (!filled.ok()) return filled.status();
-    if (give_up_.load(std::memory_order_relaxed)) return Status::closed("given up");
     if (filled.value()) return {};
-    return Status::capacity("table '" + job.stored.name + "': its " +
-                            std::to_string(job.stored.rows) + " rows do not fit into memory");
-  };
-  uint64_t count = 0;
-  const auto take = [&](uint64_t hash, Engine::Row row) -> Status {
-    ++count;
-    HOTROW_RETURN_IF_ERROR(check_row(job.stored, row.size(), row_bytes));
-    images.add(hash, row.data(), row_bytes);
-    return images.hashes.size() < kSlice ? Status() : fill();
-  };
-  HOTROW_RETURN_IF_ERROR(job.engine->read(job.stored.id, take));
-  HOTROW_RETURN_IF_ERROR(fill());
-  // RocksDB's iterator forgets a read that fails where one file ends and the next one begins
-  // (FaultyDiskTest found it), and then ends early. Keys removed since may be gone from disk, too.
-  if (count + job.table->rows_for_versions().gone_rows() >= job.stored.rows) return {};
-  return {StatusCode::kIoError, "table '" + job.stored.name + "': only " + std::to_string(count) +
-                                    " of its " + std::to_string(job.stored.rows) +
-                                    " rows could be read"};
+    return Status::capacity("table '" + job_.stored.name + "': its " +
+                            std::to_string(job_.stored.rows) + " rows do not fit into memory");
+  }
+
+  const Job& job_;
+  const std::atomic<bool>& give_up_;
+  const size_t row_bytes_;
+  const uint64_t threads_;
+  const uint64_t parts_;
+  std::atomic<uint64_t> next_part_{0};
+  std::atomic<uint64_t> rows_{0};     // that were read; publishes nothing
+  std::atomic<bool> stopped_{false};  // one of the threads has failed; publishes nothing
+  Mutex fill_mutex_;
+  Mutex mutex_;
+  Status status_ HOTROW_GUARDED_BY(mutex_);
+};
+
+Status Warmer::bring_all(const Job& job) const {
+  Bringing bringing(job, give_up_);
+  HOTROW_RETURN_IF_ERROR(bringing.run());
+  // Keys removed since may be gone from disk, too.
+  if (bringing.rows() + job.table->rows_for_versions().gone_rows() >= job.stored.rows) return {};
+  return {StatusCode::kIoError, "table '" + job.stored.name + "': only " +
+                                    std::to_string(bringing.rows()) + " of its " +
+                                    std::to_string(job.stored.rows) + " rows could be read"};
 }
 
 void Warmer::loop() {

@@ -1,5 +1,5 @@
 // Warmer: the thread that brings the rows of a store's cold tables into memory, one table after the
-// other.
+// other. For a table of many rows it takes more threads.
 #ifndef HOTROW_STORE_WARMER_H_
 #define HOTROW_STORE_WARMER_H_
 
@@ -38,6 +38,8 @@ class Warmer {
     const Engine* engine;
     StoredTable stored;
   };
+
+  class Bringing;
 
   void loop() HOTROW_EXCLUDES(mutex_);
   Status bring_all(const Job& job) const;

@@ -200,28 +200,14 @@ class IndexedRows<IndexT>::Applier {
   bool put(Hold& hold, size_t id, uint32_t handle) {
     const uint64_t key = batch_.keys[id];
     const uint64_t hash = batch_.hashes[id];
-    if (!hold.found() && writer_.wants_growth()) {
-      // At once for all the batch may bring, so that no shard is rebuilt twice in a push. Refused
-      // memory is no failure yet: the shard still has a few empty places.
-      (void)writer_.grow(plan_.keys_in[IndexShards::of(hash)], false, Growth::kAlways);
-      hold = writer_.find(key, hash);
-    }
-    for (;;) {
-      writer_.begin(hold);
-      const bool there = hold.found();
-      const bool placed = there || writer_.insert(hold, key, handle);
-      if (there) writer_.set_handle(hold, handle);
+    // At once for all the batch may bring, so that no shard is rebuilt twice in a push.
+    const uint64_t more = plan_.keys_in[IndexShards::of(hash)];
+    return writer_.put(hold, key, handle, more, [&](const Hold& at) {
       if constexpr (kHeat) {
-        if (placed) {
-          hold.holder->heats.store(hold.place,
-                                   rules_.heat().fresh(plan_.moment.clock, plan_.moment.step));
-        }
+        const Moment& now = plan_.moment;
+        at.holder->heats.store(at.place, rules_.heat().fresh(now.clock, now.step));
       }
-      writer_.end(hold);
-      if (placed) return true;
-      if (!writer_.grow(1, true, Growth::kAlways)) return false;
-      hold = writer_.find(key, hash);
-    }
+    });
   }
 
   IndexedRows& rows_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <utility>
 
 namespace hotrow {
@@ -15,8 +14,8 @@ constexpr uint64_t kChunkBytes = uint64_t{1} << 20;
 
 void RowImages::add(uint64_t hash, const std::byte* row, size_t row_bytes) {
   // Bytes first: when memory runs out, there are some too many, of no row.
-  bytes.resize((hashes.size() + 1) * row_bytes);
-  std::memcpy(bytes.data() + hashes.size() * row_bytes, row, row_bytes);
+  bytes.resize(hashes.size() * row_bytes);
+  bytes.insert(bytes.end(), row, row + row_bytes);
   hashes.push_back(hash);
 }
 
@@ -28,9 +27,14 @@ void RowImages::append(const RowImages& more, size_t row_bytes) {
 }
 
 std::vector<uint32_t> RowImages::sorted() const {
-  std::vector<uint32_t> order(hashes.size());
-  std::iota(order.begin(), order.end(), 0U);
-  std::ranges::sort(order, {}, [&](uint32_t i) { return hashes[i]; });
+  // Beside their positions, so that comparing two reads no third place.
+  std::vector<std::pair<uint64_t, uint32_t>> pairs;
+  pairs.reserve(hashes.size());
+  for (uint32_t i = 0; i < hashes.size(); ++i) pairs.emplace_back(hashes[i], i);
+  if (!std::ranges::is_sorted(hashes)) std::ranges::sort(pairs);
+  std::vector<uint32_t> order;
+  order.reserve(pairs.size());
+  for (const auto& [hash, i] : pairs) order.push_back(i);
   return order;
 }
 
@@ -150,15 +154,42 @@ void Changes::remove(uint32_t handle, uint64_t hash, const std::byte* row) {
   bits.changed[active()].fetch_and(~bit, kRelaxed);
   if ((bits.kept.fetch_and(~bit, kRelaxed) & bit) == 0) return;
   const MutexLock lock(mutex_);
+  note_removed(hash);
+}
+
+void Changes::note_removed(uint64_t hash) {
   removed_.push_back(hash);
   if (!remembers_) return;
   gone_.insert(hash);
   gone_count_.store(gone_.size(), std::memory_order_release);
 }
 
-void Changes::remember_gone() {
+void Changes::demote(uint32_t handle, uint64_t hash, const std::byte* row) {
+  if (frozen(handle)) save(handle, hash, row);
+  const uint64_t bit = uint64_t{1} << (handle % 64);
+  Bits& bits = bits_of(handle);
+  bits.changed[active()].fetch_and(~bit, kRelaxed);
+  bits.kept.fetch_and(~bit, kRelaxed);
+  // What can be read of it from now on is this row.
+  come_back({&hash, 1});
+}
+
+void Changes::come_back(std::span<const uint64_t> hashes) {
+  if (gone_count_.load(std::memory_order_acquire) == 0) return;
+  const MutexLock lock(mutex_);
+  for (const uint64_t hash : hashes) gone_.erase(hash);
+  gone_count_.store(gone_.size(), std::memory_order_release);
+}
+
+void Changes::remove_demoted(uint64_t hash) {
+  const MutexLock lock(mutex_);
+  note_removed(hash);
+}
+
+void Changes::remember_gone(bool until_written) {
   const MutexLock lock(mutex_);
   remembers_ = true;
+  until_written_ = until_written;
 }
 
 void Changes::forget_gone() {
@@ -173,6 +204,7 @@ void Changes::forget_gone() {
 void Changes::freeze() {
   const MutexLock lock(mutex_);
   active_.store(1 - active(), kRelaxed);
+  cutting_.store(true, kRelaxed);
   collecting_ = true;
   removed_before_ = std::exchange(removed_, {});
 }
@@ -226,6 +258,8 @@ void Changes::finish(bool written) {
     }
   }
   removed_before_ = {};
+  cutting_.store(false, kRelaxed);
+  if (written && until_written_) forget_written();
   const uint64_t bytes =
       pages_.backed() + removed_.capacity() * sizeof(uint64_t) + gone_.memory_bytes();
   if (bytes > charged_) {
@@ -233,6 +267,22 @@ void Changes::finish(bool written) {
     charged_ = bytes;
   } else {
     (void)charge(bytes);
+  }
+}
+
+// Of the keys remembered as gone only those are left that went since the cut.
+void Changes::forget_written() {
+  if (gone_.size() == 0) return;
+  try {
+    HashSet left;
+    left.reserve(removed_.size());
+    for (const uint64_t hash : removed_) {
+      if (gone_.contains(hash)) left.insert(hash);
+    }
+    gone_ = std::move(left);
+    gone_count_.store(gone_.size(), std::memory_order_release);
+  } catch (const std::bad_alloc&) {
+    // The others are gone from the version too: no harm in remembering them.
   }
 }
 

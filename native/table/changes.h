@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/sync.h"
@@ -97,6 +98,21 @@ class Changes {
   }
   /// The committer has saved the frozen row.
   void take(uint32_t handle);
+  // --- Of a table that demotes its rows.
+  /// Has the newest version the row as it is? While a cut is under way nobody knows.
+  bool stored(uint32_t handle) const {
+    const Bits& bits = bits_of(handle);
+    const uint64_t bit = uint64_t{1} << (handle % 64);
+    const uint64_t changes = bits.changed[0].load(kRelaxed) | bits.changed[1].load(kRelaxed);
+    return !cutting_.load(kRelaxed) && (bits.kept.load(kRelaxed) & ~changes & bit) != 0;
+  }
+  /// Before the row leaves memory for where it can be read: no removal.
+  void demote(uint32_t handle, uint64_t hash, const std::byte* row) HOTROW_EXCLUDES(mutex_);
+  /// A key without a row in memory is removed; as remove().
+  void remove_demoted(uint64_t hash) HOTROW_EXCLUDES(mutex_);
+  /// These keys have rows out there again.
+  void come_back(std::span<const uint64_t> hashes) HOTROW_EXCLUDES(mutex_);
+
   void prefetch(uint32_t handle) const { __builtin_prefetch(&bits_of(handle), 1, 3); }
 
   // --- Of a cut.
@@ -106,7 +122,8 @@ class Changes {
   /// have come back.
   std::vector<uint64_t> removed() const HOTROW_EXCLUDES(mutex_);
   // --- Of a table that is cold.
-  void remember_gone() HOTROW_EXCLUDES(mutex_);
+  /// Remembers removed keys from now on; with `until_written`, each until a version knows of it.
+  void remember_gone(bool until_written) HOTROW_EXCLUDES(mutex_);
   void forget_gone() HOTROW_EXCLUDES(mutex_);
   uint64_t gone_count() const { return gone_count_.load(std::memory_order_acquire); }
   /// Was the key removed while that is remembered?
@@ -141,6 +158,8 @@ class Changes {
   Bits& bits_of(uint32_t handle) const { return base_[handle / 64]; }
   uint32_t active() const { return active_.load(kRelaxed); }
   void save(uint32_t handle, uint64_t hash, const std::byte* row) HOTROW_EXCLUDES(mutex_);
+  void note_removed(uint64_t hash) HOTROW_REQUIRES(mutex_);
+  void forget_written() HOTROW_REQUIRES(mutex_);
   bool make_room(uint64_t rows) HOTROW_REQUIRES(mutex_);
   uint64_t chunk_rows() const;
   /// Charges the budget up to `bytes` in all.
@@ -150,6 +169,8 @@ class Changes {
   const size_t row_bytes_;
   Bits* base_ = nullptr;
   std::atomic<uint32_t> active_{0};  // which `changed` counts; the other one is what is frozen
+  // From freeze() to finish(); changed while no call is under way that moves rows.
+  std::atomic<bool> cutting_{false};
   mutable Mutex mutex_;
   CondVar no_longer_collecting_;
   PageRange pages_ HOTROW_GUARDED_BY(mutex_);
@@ -161,6 +182,7 @@ class Changes {
   size_t filling_ HOTROW_GUARDED_BY(mutex_) = 0;             // the chunk that takes the next one
   std::vector<uint64_t> removed_ HOTROW_GUARDED_BY(mutex_);  // hashes, since the last cut
   bool remembers_ HOTROW_GUARDED_BY(mutex_) = false;
+  bool until_written_ HOTROW_GUARDED_BY(mutex_) = false;
   HashSet gone_ HOTROW_GUARDED_BY(mutex_);
   std::atomic<uint64_t> gone_count_{0};  // of gone_, so that most need not ask it
   std::vector<uint64_t> removed_before_ HOTROW_GUARDED_BY(mutex_);  // that the cut under way has

@@ -25,6 +25,7 @@ Status SparseTable::collect(PushPlan& plan, KeyBatch keys, PushKind kind, const 
   plan.kind = kind;
   if (hot_keys_ && kind == PushKind::kGradient) hot_keys_->offer(keys);
   plan.moment = moment();
+  plan.stamps.clear();
   // Golden-ratio steps: whoever comes next begins far from here.
   plan.draw = plans_begun_.fetch_add(1, std::memory_order_relaxed);
   plan.first_shard = static_cast<uint32_t>(plan.draw * 633 % IndexShards::kCount);

@@ -93,7 +93,7 @@ uint64_t IndexedRows<IndexT>::evict_but(uint64_t rows, EvictionReason reason, Mo
     ++hand_steps_;
     if (!collect_victims(wanted * sampled, moment, spared, victims)) break;
     keep_coldest(victims, wanted);
-    evicted += remove_all(victims, reason);
+    evicted += remove_all(victims, reason, moment);
   }
   return evicted;
 }
@@ -119,11 +119,13 @@ void IndexedRows<IndexT>::evict_in_shard(uint32_t shard, uint64_t keys, const Pu
   while (add_victims(shard, bucket++, plan.moment, plan.batch.get(), victims)) {
   }
   keep_coldest(victims, keys);
-  (void)remove_all(victims, EvictionReason::kCapacity);
+  (void)remove_all(victims, EvictionReason::kCapacity, plan.moment);
 }
 
 template <class IndexT>
-uint64_t IndexedRows<IndexT>::remove_all(std::span<const Victim> victims, EvictionReason reason) {
+uint64_t IndexedRows<IndexT>::remove_all(std::span<const Victim> victims, EvictionReason reason,
+                                         Moment moment) {
+  if (tier_ != nullptr) return demote_all(victims, moment);
   // Before anything is removed: what was removed must be given back.
   std::vector<uint32_t> freed;
   std::vector<uint64_t> keys;

@@ -41,6 +41,24 @@ class HashSet {
     size_ += place == hash ? 0 : 1;
     place = hash;
   }
+  void erase(uint64_t hash) {
+    if (!contains(hash)) return;
+    --size_;
+    if (hash == 0) {
+      has_zero_ = false;
+      return;
+    }
+    // Those behind it that would not be found any more move up.
+    const size_t mask = places_.size() - 1;
+    size_t hole = place_of(hash);
+    for (size_t at = (hole + 1) & mask; places_[at] != 0; at = (at + 1) & mask) {
+      const size_t home = places_[at] & mask;
+      if (((at - home) & mask) < ((at - hole) & mask)) continue;
+      places_[hole] = places_[at];
+      hole = at;
+    }
+    places_[hole] = 0;
+  }
   bool contains(uint64_t hash) const {
     if (size_ == 0) return false;
     return hash == 0 ? has_zero_ : places_[place_of(hash)] == hash;

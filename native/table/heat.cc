@@ -140,6 +140,12 @@ Heat HeatRule::fresh(uint32_t clock, uint64_t step) const {
   return {};
 }
 
+Heat HeatRule::seen(uint32_t clock, uint32_t uses) const {
+  if (form_ == Form::kCount) return Heat(uses);
+  if (form_ == Form::kLogCount) return {LogCount::of(uses), static_cast<uint16_t>(clock)};
+  return fresh(clock, 0);
+}
+
 Heat HeatRule::used(Heat heat, uint32_t clock, uint64_t hash) const {
   switch (form_) {
     case Form::kClock:

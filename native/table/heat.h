@@ -97,6 +97,8 @@ class HeatRule {
 
   /// The heat of a key whose row is new; `step` is the trainer's.
   Heat fresh(uint32_t clock, uint64_t step) const;
+  /// The heat of a key that comes back from a colder tier, used so often before.
+  Heat seen(uint32_t clock, uint32_t uses) const;
   /// The heat after one more use; `hash` is the key's.
   Heat used(Heat heat, uint32_t clock, uint64_t hash) const;
   /// The heat after a push at `step`.

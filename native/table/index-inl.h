@@ -270,6 +270,28 @@ bool BasicIndex<BucketT>::Writer::insert(Hold& hold, uint64_t key, uint32_t hand
 }
 
 template <class BucketT>
+template <class Placed>
+bool BasicIndex<BucketT>::Writer::put(Hold& hold, uint64_t key, uint32_t handle, uint64_t more,
+                                      const Placed& placed) {
+  if (!hold.found() && wants_growth()) {
+    // Refused memory is no failure yet: the shard still has a few empty places.
+    (void)grow(more, false, Growth::kAlways);
+    hold = find(key, mix64(key));
+  }
+  for (;;) {
+    begin(hold);
+    const bool there = hold.found();
+    const bool has_place = there || insert(hold, key, handle);
+    if (there) set_handle(hold, handle);
+    if (has_place) placed(hold);
+    end(hold);
+    if (has_place) return true;
+    if (!grow(1, true, Growth::kAlways)) return false;
+    hold = find(key, mix64(key));
+  }
+}
+
+template <class BucketT>
 void BasicIndex<BucketT>::Writer::erase(Hold& hold) {
   Shard& counts = shard();
   counts.size.store(counts.size.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);

@@ -226,6 +226,12 @@ class BasicIndex<BucketT>::Writer {
   /// Adds the key, which was not found. False when there is no place:
   /// end(), grow, start again. Between begin() and end().
   [[nodiscard]] bool insert(Hold& hold, uint64_t key, uint32_t handle);
+  /// Gives the key the handle, and a place where it has none: before that the shard grows, when it
+  /// wants to, for `more` keys at once. Calls placed(hold) before anybody can find the key. False
+  /// when there is no place for it and the system refuses memory; holds of before are void.
+  template <class Placed>
+  [[nodiscard]] bool put(Hold& hold, uint64_t key, uint32_t handle, uint64_t more,
+                         const Placed& placed);
   /// Gives the key, which was found, another handle. Between begin() and end().
   void set_handle(const Hold& hold, uint32_t handle) const {
     hold.holder->handles[hold.place].store(handle, std::memory_order_relaxed);

@@ -12,6 +12,7 @@
 
 #include "base/sync.h"
 #include "memory/slab_pool.h"
+#include "table/cold_tier.h"
 #include "table/counting_bloom.h"
 #include "table/index.h"
 #include "table/row_map.h"
@@ -67,7 +68,7 @@ class IndexedRows final : public RowMap {
   void thaw() override;
   void finish_cut(bool written) override { changes_->finish(written); }
   void changed(std::vector<uint64_t>& hashes) override;
-  void remember_gone() override { changes_->remember_gone(); }
+  void remember_gone(bool until_written) override { changes_->remember_gone(until_written); }
   void forget_gone() override { changes_->forget_gone(); }
   bool gone(uint64_t hash) const override { return changes_->gone(hash); }
   uint64_t gone_rows() const override { return changes_->gone_count(); }
@@ -78,6 +79,15 @@ class IndexedRows final : public RowMap {
                        RestorePlan& plan) override;
   void unpromise(uint64_t rows) override { rows_.unreserve(rows); }
   bool restore(const RowImages& images, RestorePlan& plan) override;
+  // demote.cc
+  void demote_to(ColdTier& tier) override { tier_ = &tier; }
+  bool make_room_for(const RowImages& images, PushPlan& plan, RestorePlan& promise) override;
+  bool has_row(uint64_t hash) const override {
+    return index_.probe(unmix64(hash), hash).handle != IndexT::kNoHandle;
+  }
+  void come_back(std::span<const uint64_t> hashes) override { changes_->come_back(hashes); }
+  bool mark_changed(uint64_t hash) override;
+  uint64_t erase_demoted(std::span<const uint64_t> hashes) override;
 
  private:
   static constexpr bool kHeat = IndexT::BucketType::kHeat;
@@ -131,7 +141,11 @@ class IndexedRows final : public RowMap {
                        std::vector<Victim>& victims) HOTROW_REQUIRES(hand_mutex_);
   uint64_t rank_of(const typename IndexT::Entry& entry, Moment moment) const
       HOTROW_REQUIRES(hand_mutex_);
-  uint64_t remove_all(std::span<const Victim> victims, EvictionReason reason);
+  uint64_t remove_all(std::span<const Victim> victims, EvictionReason reason, Moment moment);
+  // demote.cc
+  RowImages copy_unstored(std::span<const Victim> victims);
+  /// As remove_all(), of a table that demotes; victims are in the order of their hashes.
+  uint64_t demote_all(std::span<const Victim> victims, Moment moment);
   /// Removes the key from the index; its row goes to `freed`.
   void remove(Writer& writer, Hold& hold, std::vector<uint32_t>& freed);
   void give_back(std::span<const uint32_t> freed);
@@ -156,6 +170,8 @@ class IndexedRows final : public RowMap {
   SlabPool rows_;
   std::unique_ptr<CountingBloom> bloom_;  // AdmissionKind::kBloom only
   std::unique_ptr<Changes> changes_;      // of stores with versions
+  ColdTier* tier_ = nullptr;              // where rows are demoted to, of a table that demotes
+  std::atomic<uint64_t> demoted_{0};      // publishes nothing
   // Rows that are there. Publishes nothing.
   std::atomic<uint64_t> size_{0};
 

@@ -143,7 +143,7 @@ Status SparseTable::lookup_state(KeyBatch keys, std::span<float> state,
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     HOTROW_RETURN_IF_ERROR(check_found(options, keys.size()));
     HOTROW_RETURN_IF_ERROR(check_age(options));
-    HOTROW_RETURN_IF_ERROR(bring(keys));
+    if (!demotes()) HOTROW_RETURN_IF_ERROR(bring(keys));
     const uint64_t expected = keys.size() * rules_.state_values();
     if (state.size() != expected) {
       return Status::invalid_argument(
@@ -151,12 +151,15 @@ Status SparseTable::lookup_state(KeyBatch keys, std::span<float> state,
           std::to_string(keys.size()) + " keys x " + std::to_string(rules_.state_values()) +
           " values of state), received " + std::to_string(state.size()));
     }
-    std::vector<uint8_t> found(options.found.empty() ? 0 : keys.size());
-    (void)rows_->gather_state({.keys = keys,
-                               .rows = state.data(),
-                               .stride = rules_.state_values(),
-                               .found = found.empty() ? nullptr : found.data()});
-    if (!found.empty()) pack_bits(found, options.found);
+    std::vector<uint8_t> found(keys.size());
+    const GatherRequest request{.keys = keys,
+                                .rows = state.data(),
+                                .stride = rules_.state_values(),
+                                .found = found.data(),
+                                .counts = false};
+    (void)rows_->gather_state(request);
+    if (cold()) HOTROW_RETURN_IF_ERROR(gather_cold_state(request).status());
+    if (!options.found.empty()) pack_bits(found, options.found);
     return {};
   });
 }

@@ -154,10 +154,42 @@ uint64_t SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float*
   return hits;
 }
 
+// Of a table that demotes: rows that are not in memory need not come there.
+Status SparseTable::pool_cold(const BagBatch& bags, RowBatch out) {
+  std::unique_ptr<BatchIndex> batch = take_batch();
+  const Moment now = moment();
+  (void)gather_distinct(*batch, {.keys = bags.keys, .moment = now});
+  for (uint32_t i = 0; i < batch->parts(); ++i) {
+    BatchIndex::Part& part = batch->part(i);
+    const auto read = gather_cold({.keys = part.keys,
+                                   .rows = part.rows.data(),
+                                   .stride = options_.dim,
+                                   .found = part.found.data(),
+                                   .moment = now});
+    if (!read.ok()) return read.status();
+  }
+  const auto place = [&](size_t i) { return batch->places()[i]; };
+  const auto part_of = [&](size_t i) -> const BatchIndex::Part& {
+    return batch->part(BatchIndex::part_of_place(place(i)));
+  };
+  const auto row_of = [&](size_t i) {
+    return part_of(i).rows.data() + size_t{BatchIndex::id_of_place(place(i))} * options_.dim;
+  };
+  uint64_t hits = 0;
+  for (size_t i = 0; i < bags.keys.size(); ++i) {
+    hits += part_of(i).found[BatchIndex::id_of_place(place(i))];
+  }
+  pool_bags(bags, 0, bags.offsets.size() - 1, row_of, out.data());
+  count_lookups(bags.keys, hits);
+  return_batch(std::move(batch));
+  return {};
+}
+
 Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
   return call([&]() -> Status {
     const CallTimer timer(context_->latencies.lookup_pooled, bags.keys.size());
     HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size()));
+    if (demotes()) return pool_cold(bags, out);
     HOTROW_RETURN_IF_ERROR(bring(bags.keys));
     const size_t count = bags.offsets.size() - 1;
     const auto parts = static_cast<uint32_t>(
@@ -188,7 +220,6 @@ Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradient
       return Status::invalid_argument("weights: expected finite values, received NaN or infinity");
     }
     HOTROW_RETURN_IF_ERROR(rules_.optimizer().check(options));
-    HOTROW_RETURN_IF_ERROR(bring(bags.keys));
     std::unique_ptr<PushPlan> plan = take_plan();
     plan->options = options;
     const Status status = collect(*plan, bags.keys, PushKind::kGradient, [&] {

@@ -163,6 +163,16 @@ Status SparseTable::capacity_status(const PushPlan& plan) const {
 }
 
 Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> plans) {
+  for (;;) {
+    for (PushPlan* plan : plans) HOTROW_RETURN_IF_ERROR(plan->table->bring(*plan));
+    std::optional<Status> done = run_brought(context, plans);
+    if (done) return std::move(*done);
+  }
+}
+
+// Nothing, where rows that were brought in have been demoted again.
+std::optional<Status> SparseTable::run_brought(TableContext& context,
+                                               std::span<PushPlan* const> plans) {
   const auto reserve_all = [&](Certainty (*certainty)(const SparseTable&)) {
     const auto release_before = [&](size_t end) {
       for (size_t i = 0; i < end; ++i) plans[i]->table->rows_->release(*plans[i]);
@@ -192,14 +202,20 @@ Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> pl
   const auto limited = [](const SparseTable& table) {
     return table.rules_.limit_rows() != UINT64_MAX;
   };
+  const auto any_moved = [&] {
+    return std::ranges::any_of(plans,
+                               [](const PushPlan* plan) { return plan->table->moved(*plan); });
+  };
   {
     const SharedLock capacity(context.capacity_gate);
     {
       const Gates gates(plans, [](const SparseTable&) { return false; });
+      if (any_moved()) return std::nullopt;
       if (reserve_all(generous) == nullptr) return apply_all();
     }
     if (std::ranges::any_of(plans, [&](const PushPlan* plan) { return limited(*plan->table); })) {
       const Gates gates(plans, limited);
+      if (any_moved()) return std::nullopt;
       const auto as_limited = [](const SparseTable& table) {
         return table.rules_.limit_rows() != UINT64_MAX ? Certainty::kExact : Certainty::kGenerous;
       };
@@ -208,6 +224,7 @@ Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> pl
   }
   EpochDomain::instance().reclaim();
   const ExclusiveLock capacity(context.capacity_gate);
+  if (any_moved()) return std::nullopt;
   const PushPlan* const refused = reserve_all(exact);
   return refused == nullptr ? apply_all() : refused->table->capacity_status(*refused);
 }
@@ -239,7 +256,6 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
     HOTROW_RETURN_IF_ERROR(
         request.table->check_rows("gradients", request.keys, request.gradients.size()));
     HOTROW_RETURN_IF_ERROR(request.table->rules_.optimizer().check(request.options));
-    HOTROW_RETURN_IF_ERROR(request.table->bring(request.keys));
     keys += request.keys.size();
   }
   TableContext& context = *requests.front().table->context_;
@@ -278,7 +294,6 @@ Status SparseTable::update(KeyBatch keys, ConstRowBatch rows, const UpdateOption
     const CallTimer timer(context_->latencies.update, keys.size());
     HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
     HOTROW_RETURN_IF_ERROR(check_state(options.state, keys.size()));
-    HOTROW_RETURN_IF_ERROR(bring(keys));
     std::unique_ptr<PushPlan> plan = take_plan();
     plan->rows = rows.data();
     plan->update = options;

@@ -14,6 +14,7 @@
 #include "memory/budget.h"
 #include "simd/kernels.h"
 #include "table/batch_index.h"
+#include "table/cold_tier.h"
 #include "table/index.h"
 #include "table/moment.h"
 #include "table/row_rules.h"
@@ -145,6 +146,7 @@ struct PushPlan {
   const StepTable* steps = nullptr;     // while it is applied
   uint64_t number = 0;                  // the table's pushes so far, this one included
   Moment moment;
+  DemotionStamps stamps;  // of a table that demotes: since when its rows are in memory
   uint64_t reserved_rows = 0;
   uint64_t prepared = 0;  // rows whose change may leave something for a version
   uint64_t spared = 0;    // rows that its keys have already, and which must not be evicted for it

@@ -78,6 +78,7 @@ void IndexedRows<IndexT>::measure(TableStats& stats) const {
   stats.mean_probe =
       chains.keys == 0 ? 0 : static_cast<double>(chains.buckets) / static_cast<double>(chains.keys);
   stats.longest_probe = chains.longest;
+  stats.demoted = demoted_.load(std::memory_order_relaxed);
   const MutexLock lock(log_mutex_);
   stats.evicted_capacity = evicted_[static_cast<size_t>(EvictionReason::kCapacity)];
   stats.evicted_expired = evicted_[static_cast<size_t>(EvictionReason::kExpired)];

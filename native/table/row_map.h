@@ -17,6 +17,7 @@
 #include "hotrow/store.h"
 #include "memory/budget.h"
 #include "table/changes.h"
+#include "table/cold_tier.h"
 #include "table/moment.h"
 #include "table/push_plan.h"
 #include "table/row_rules.h"
@@ -57,8 +58,13 @@ struct RestorePlan {
   /// Gives back what was not used.
   void release();
 
-  bool changes = false;   // the rows count as changed since the last cut
-  bool fill = false;      // only of keys that have no row and were not removed
+  bool changes = false;  // the rows count as changed since the last cut
+  bool fill = false;     // only of keys that have no row and were not removed
+  // Of a table that demotes: when the rows were read, how often each was used, and since when.
+  const DemotionStamps* stamps = nullptr;
+  std::span<const uint8_t> uses;  // [rows], or empty: once
+  Moment moment;
+  uint64_t stale = 0;     // rows that were demoted again since, and left out
   uint64_t new_rows = 0;  // rows that are not there
   uint64_t created = 0;   // of these, made
   uint64_t rows = 0;      // promised
@@ -131,7 +137,8 @@ class RowMap {
   virtual void changed(std::vector<uint64_t>& hashes) = 0;
   // --- Of a table that is cold.
   /// Remembers from now on which keys are removed, until forget_gone().
-  virtual void remember_gone() = 0;
+  /// With `until_written`, each until a version knows of it.
+  virtual void remember_gone(bool until_written) = 0;
   virtual void forget_gone() = 0;
   virtual bool gone(uint64_t hash) const = 0;
   /// Keys remembered as removed.
@@ -152,6 +159,20 @@ class RowMap {
   /// Gives keys the rows of a version, and gives back what was promised and is not needed. Unless
   /// to fill, while nothing else changes rows.
   [[nodiscard]] virtual bool restore(const RowImages& images, RestorePlan& plan) = 0;
+
+  // --- Of a table that demotes its rows. The table's gate is held exclusively, or the store's.
+  /// Rows that are evicted go there from now on, which must outlive it; before there are rows.
+  virtual void demote_to(ColdTier& tier) = 0;
+  /// As promise_restore(), evicting what is in the way; of a batch in `plan` no row goes.
+  [[nodiscard]] virtual bool make_room_for(const RowImages& images, PushPlan& plan,
+                                           RestorePlan& promise) = 0;
+  virtual bool has_row(uint64_t hash) const = 0;
+  /// Rows out there count again for keys that were removed.
+  virtual void come_back(std::span<const uint64_t> hashes) = 0;
+  /// The row counts as changed since the last cut; false when it is not in memory.
+  virtual bool mark_changed(uint64_t hash) = 0;
+  /// Removes keys whose rows are out there; returns how many were not gone already.
+  virtual uint64_t erase_demoted(std::span<const uint64_t> hashes) = 0;
 };
 
 inline void RestorePlan::release() {
@@ -165,6 +186,10 @@ inline RestorePlan& RestorePlan::operator=(RestorePlan&& other) noexcept {
   release();
   changes = other.changes;
   fill = other.fill;
+  stamps = other.stamps;
+  uses = other.uses;
+  moment = other.moment;
+  stale = other.stale;
   new_rows = other.new_rows;
   created = other.created;
   rows = std::exchange(other.rows, 0);

@@ -32,6 +32,7 @@ class RowRules {
   uint64_t seed() const { return seed_; }
   const AdmissionOptions& admission() const { return admission_; }
   const EvictionOptions& eviction() const { return eviction_; }
+  /// Does the policy choose victims?
   bool evicts() const {
     return eviction_.policy != EvictionPolicy::kNone && eviction_.policy != EvictionPolicy::kTtl;
   }

@@ -18,8 +18,9 @@
 #include "hotrow/store.h"
 #include "memory/epoch.h"
 #include "table/batch_index.h"
-#include "table/cold_rows.h"
+#include "table/cold_tier.h"
 #include "table/context.h"
+#include "table/gates.h"
 #include "table/hot_keys.h"
 #include "table/push_plan.h"
 #include "table/row_map.h"
@@ -81,26 +82,42 @@ class SparseTable final : public Table {
 
   // --- While its rows come from elsewhere (cold.cc); see ColdRows.
   /// Before anybody has the table: `count` rows are not in memory.
-  void begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count);
+  Status begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count);
   /// Takes rows that are not in memory and were not removed; false when they do not fit.
-  Result<bool> fill(const RowImages& images);
+  Result<bool> fill(const RowImages& images) {
+    return call([&] { return put_in(images, nullptr); });
+  }
   /// All rows are in memory, or never will be. The caller is in no call.
   void end_cold(Status status);
   /// For those who need every row: why there are some missing. The caller is in no call: calls may
   /// have to end before the rows are there.
   Status wait_until_warm() HOTROW_EXCLUDES(warm_mutex_);
   bool cold() const { return cold_.load(std::memory_order_acquire); }
+  /// Is it cold for good?
+  bool demotes() const { return rules_.eviction().demote; }
   struct Counted {
     uint64_t rows = 0;
     uint64_t cold = 0;  // of these, not in memory
   };
   /// Inside a call.
-  Counted count_rows() const HOTROW_EXCLUDES(fill_mutex_);
+  Counted count_rows() const;
 
   /// Of a table whose store has versions; see RowMap. The store waits for its commits before it
   /// closes a table, so that no call of these meets a closed one.
   Status track_changes() { return rows_->track_changes(); }
   RowMap& rows_for_versions() { return *rows_; }
+  /// See RowMap and ColdRows.
+  void freeze();
+  Status each_spilled(const ColdRows::Visit& visit) const {
+    return tier_->rows().each_frozen(visit);
+  }
+  void finish_cut(bool written);
+  bool any_changed() const;
+  void changed(std::vector<uint64_t>& hashes);
+  /// Of a table that demotes, while calls are kept out: goes to another version, of `total` rows,
+  /// that differs by these.
+  Status replace_demoted(const RowImages& rows, std::span<const uint64_t> gone, bool changes,
+                         uint64_t total);
   const RowRules& rules() const { return rules_; }
   /// Pushes applied: Adam's t.
   uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
@@ -157,9 +174,19 @@ class SparseTable final : public Table {
   Status check_bags(const BagBatch& bags, const char* name, size_t values) const;
   Moment moment() const;
 
+  /// Runs work(), which evicts, with the store's gate held shared and the table's own as it needs.
+  template <class Work>
+  auto with_evicting_gates(const Work& work) {
+    if (!demotes()) return with_gates(*context_, gate_, work);
+    const SharedLock capacity(context_->capacity_gate);
+    const ExclusiveLock own(gate_);
+    return work();
+  }
+
   // upkeep.cc
   /// Reads the rows of a page's keys, in parallel; those that have gone drop out.
-  void read_page(ScanPage& page, bool state);
+  Status read_page(ScanPage& page, bool state);
+  Status walk_all(uint64_t from, size_t rows, ScanPage& page);
 
   // lookup.cc
   /// Looks every position up, large batches shard by shard; returns how many keys had a row.
@@ -173,6 +200,7 @@ class SparseTable final : public Table {
   void pool_bags(const BagBatch& bags, size_t first, size_t last, const RowOf& row_of,
                  float* out) const;
   uint64_t pool_directly(const BagBatch& bags, size_t first, size_t last, float* out);
+  Status pool_cold(const BagBatch& bags, RowBatch out);
   uint64_t pool_repeated(const BagBatch& bags, uint32_t parts, float* out);
 
   // batches.cc
@@ -192,8 +220,23 @@ class SparseTable final : public Table {
   uint64_t gather_repeated(const GatherRequest& request);
 
   // cold.cc
+  struct Arrival;
+  Result<bool> put_in(const RowImages& images, Arrival* arrival);
+  bool put_promised(const RowImages& images, RestorePlan& plan, Arrival* arrival);
+  Result<bool> put_in_or_demote(const RowImages& images, Arrival& arrival);
+  bool demote_and_put(const RowImages& images, Arrival& arrival);
+  Status bring(PushPlan& plan);
   Status bring(KeyBatch keys);
+  /// Were rows of the batch demoted since they were brought in?
+  bool moved(const PushPlan& plan) const;
+  Status no_room_for(uint64_t rows) const;
+  /// Calls take(position, row) for positions that were not found in memory and have a row.
+  template <class Take>
+  Result<uint64_t> read_missed(const GatherRequest& request, const Take& take);
   Result<uint64_t> gather_cold(const GatherRequest& request);
+  Result<uint64_t> gather_cold_state(const GatherRequest& request);
+  void promote(const RowImages& images, std::span<const uint64_t> missed, DemotionStamps& stamps);
+  Result<uint64_t> erase_cold(KeyBatch keys);
 
   // push.cc
   std::unique_ptr<PushPlan> take_plan() HOTROW_EXCLUDES(idle_mutex_);
@@ -208,6 +251,7 @@ class SparseTable final : public Table {
   Status run(std::unique_ptr<PushPlan> plan, Status collected);
   class Gates;
   static Status run_all(TableContext& context, std::span<PushPlan* const> plans);
+  static std::optional<Status> run_brought(TableContext& context, std::span<PushPlan* const> plans);
   static Status push_together(std::span<const PushRequest> requests);
   Status apply(PushPlan& plan);
   void raise_steps(uint64_t steps);
@@ -228,11 +272,11 @@ class SparseTable final : public Table {
   std::unique_ptr<HotKeys> hot_keys_;     // of tables that count them
   std::atomic<uint64_t> plans_begun_{0};  // publishes nothing
   uint32_t sweep_shard_ = 0;              // where sweep_expired() goes on; of its one thread
-  std::shared_ptr<ColdRows> cold_rows_;   // constant once the table is there
+  std::unique_ptr<ColdTier> tier_;        // constant once the table is there
   std::atomic<bool> cold_{false};
-  // Held while rows come in, so that rows in memory and out there add up.
-  mutable Mutex fill_mutex_;
-  uint64_t cold_left_ HOTROW_GUARDED_BY(fill_mutex_) = 0;  // rows not in memory
+  std::atomic<bool> promoting_{false};  // one lookup at a time
+  std::atomic<uint64_t> promoted_{0};   // publishes nothing
+  std::atomic<uint64_t> cold_hits_{0};  // publishes nothing
   Mutex warm_mutex_;
   CondVar warm_;
   bool warm_ended_ HOTROW_GUARDED_BY(warm_mutex_) = false;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/sort_unique.h"
 #include "table/gates.h"
 #include "table/table.h"
 
@@ -11,9 +12,11 @@ Result<uint64_t> SparseTable::erase(KeyBatch keys) {
   return change([&]() -> Result<uint64_t> {
     const CallTimer timer(context_->latencies.erase, keys.size());
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
-    HOTROW_RETURN_IF_ERROR(bring(keys));
-    const uint64_t erased = with_gates(*context_, gate_, [&] { return rows_->erase(keys); });
-    counters_.erased.fetch_add(erased, std::memory_order_relaxed);
+    HOTROW_RETURN_IF_ERROR(demotes() ? Status() : bring(keys));
+    const Result<uint64_t> erased =
+        demotes() ? erase_cold(keys)
+                  : with_gates(*context_, gate_, [&] { return Result(rows_->erase(keys)); });
+    if (erased.ok()) counters_.erased.fetch_add(erased.value(), std::memory_order_relaxed);
     return erased;
   });
 }
@@ -45,8 +48,8 @@ Result<uint64_t> SparseTable::evict(uint64_t rows) {
       return Status::invalid_argument(
           "eviction.policy: expected a policy that can choose victims, received none");
     }
-    return with_gates(*context_, gate_,
-                      [&] { return rows_->evict(rows, EvictionReason::kDemand, moment()); });
+    return with_evicting_gates(
+        [&] { return rows_->evict(rows, EvictionReason::kDemand, moment()); });
   });
 }
 
@@ -54,6 +57,10 @@ Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
   HOTROW_RETURN_IF_ERROR(wait_until_warm());
   return change([&]() -> Result<uint64_t> {
     const EvictionPolicy policy = options_.eviction.policy;
+    if (demotes()) {
+      return Status(StatusCode::kUnsupported,
+                    "table '" + name_ + "' demotes its rows: those on disk cannot be judged");
+    }
     if (options.unseen_ms > 0 && options_.eviction.ttl_ms == 0) {
       return Status::invalid_argument(
           "unseenMs: expected a table with eviction.ttlMs, which keeps the time of each use");
@@ -117,7 +124,7 @@ Result<std::vector<EvictedKey>> SparseTable::take_evicted(size_t most) {
   return call([&]() -> Result<std::vector<EvictedKey>> { return rows_->take_evicted(most); });
 }
 
-void SparseTable::read_page(ScanPage& page, bool state) {
+Status SparseTable::read_page(ScanPage& page, bool state) {
   const size_t n = page.keys.size();
   const size_t dim = options_.dim;
   const size_t width = state ? rules_.state_values() : 0;
@@ -143,6 +150,20 @@ void SparseTable::read_page(ScanPage& page, bool state) {
     request.stride = width;
     (void)rows_->gather_state(request);
   });
+  if (demotes()) {
+    GatherRequest all{.keys = page.keys,
+                      .rows = page.rows.data(),
+                      .stride = dim,
+                      .found = found.data(),
+                      .counts = false};
+    if (width == 0) {
+      HOTROW_RETURN_IF_ERROR(gather_cold(all).status());
+    } else {
+      all.values = std::exchange(all.rows, page.state.data());
+      all.stride = width;
+      HOTROW_RETURN_IF_ERROR(gather_cold_state(all).status());
+    }
+  }
   // A row may have gone since its key was seen.
   size_t kept = 0;
   for (size_t i = 0; i < n; ++i) {
@@ -155,6 +176,25 @@ void SparseTable::read_page(ScanPage& page, bool state) {
   page.keys.resize(kept);
   page.rows.resize(kept * dim);
   page.state.resize(kept * width);
+  return {};
+}
+
+// What is in memory and what is out there, in that order: a row that comes in meanwhile can be
+// read out there for a while.
+Status SparseTable::walk_all(uint64_t from, size_t rows, ScanPage& page) {
+  std::optional<uint64_t> here_next = rows_->walk(from, rows, page.keys);
+  std::vector<uint64_t> hashes;
+  std::optional<uint64_t> there_next;
+  HOTROW_RETURN_IF_ERROR(tier_->rows().walk(from, rows, hashes, there_next));
+  for (const uint64_t key : page.keys) hashes.push_back(mix64(key));
+  sort_unique(hashes);
+  page.next = here_next;
+  if (there_next && (!here_next || *there_next < *here_next)) page.next = there_next;
+  page.keys.clear();
+  for (const uint64_t hash : hashes) {
+    if (!page.next || hash < *page.next) page.keys.push_back(unmix64(hash));
+  }
+  return {};
 }
 
 Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows, const ScanOptions& options) {
@@ -167,8 +207,12 @@ Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows, const ScanOptions
                                       std::to_string(rows));
     }
     ScanPage page;
-    page.next = rows_->walk(from, rows, page.keys);
-    read_page(page, options.state);
+    if (demotes()) {
+      HOTROW_RETURN_IF_ERROR(walk_all(from, rows, page));
+    } else {
+      page.next = rows_->walk(from, rows, page.keys);
+    }
+    HOTROW_RETURN_IF_ERROR(read_page(page, options.state));
     return page;
   });
 }
@@ -210,6 +254,9 @@ Result<TableStats> SparseTable::stats() {
     stats.erased = counters_.erased.load(kRelaxed);
     stats.skipped_gradients = counters_.skipped.load(kRelaxed);
     stats.not_admitted = counters_.not_admitted.load(kRelaxed);
+    stats.cold_hits = cold_hits_.load(kRelaxed);
+    stats.promoted = promoted_.load(kRelaxed);
+    if (demotes()) stats.spilled_rows = tier_->rows().spilled_rows();
     return stats;
   });
 }
@@ -236,7 +283,7 @@ bool SparseTable::evict_ahead() {
     const uint64_t wanted = rules_.limit_rows() - rules_.limit_rows() / 32;
     const uint64_t size = rows_->size();
     if (size <= wanted) return {};
-    worked = with_gates(*context_, gate_, [&] {
+    worked = with_evicting_gates([&] {
       return rows_->evict(std::min(size - wanted, kSlice), EvictionReason::kCapacity, moment()) > 0;
     });
     return {};

@@ -9,6 +9,8 @@ namespace {
 
 // Rows copied under a shard's lock before it is given away for a moment: pushes wait so long.
 constexpr size_t kSlice = 256;
+// Rows that are fetched before their turn comes.
+constexpr size_t kFetchAhead = 8;
 
 }  // namespace
 
@@ -22,6 +24,8 @@ Status IndexedRows<IndexT>::track_changes() {
 
 template <class IndexT>
 void IndexedRows<IndexT>::collect(uint32_t shard, RowImages& images) {
+  std::vector<std::pair<uint64_t, uint32_t>> found;  // hashes and handles of a slice
+  found.reserve(kSlice + IndexT::kPlaces);
   uint64_t location = 0;
   uint32_t bucket = 0;
   for (bool done = false; !done;) {
@@ -30,15 +34,22 @@ void IndexedRows<IndexT>::collect(uint32_t shard, RowImages& images) {
     // Rebuilt since the last slice: from the start. What is saved already is not frozen any more.
     if (writer.location() != location) bucket = 0;
     location = writer.location();
-    const size_t end = images.hashes.size() + kSlice;
-    for (; bucket < writer.buckets() && images.hashes.size() < end; ++bucket) {
+    found.clear();
+    for (; bucket < writer.buckets() && found.size() < kSlice; ++bucket) {
       writer.each_in(bucket, [&](const Hold& hold, uint64_t key) {
         if (!hold.has_row() || !changes_->frozen(hold.handle())) return;
-        images.add(mix64(key), rows_.row(hold.handle()), rules_.row_bytes());
-        changes_->take(hold.handle());
+        found.emplace_back(mix64(key), hold.handle());
       });
     }
     done = bucket == writer.buckets();
+    // Buckets are nearly in the order of hashes.
+    std::ranges::sort(found);
+    for (size_t i = 0; i < found.size(); ++i) {
+      if (i + kFetchAhead < found.size()) rows_.prefetch(found[i + kFetchAhead].second);
+      const auto [hash, handle] = found[i];
+      images.add(hash, rows_.row(handle), rules_.row_bytes());
+      changes_->take(handle);
+    }
   }
 }
 
@@ -108,18 +119,21 @@ class IndexedRows<IndexT>::Restorer {
   ~Restorer() {
     plan_.created += created_;
     plan_.rows -= created_;
-    rows_.size_.fetch_add(created_, std::memory_order_relaxed);
     plan_.release();
   }
 
   /// False when the system refuses memory.
-  bool put(uint64_t hash, const std::byte* image) {
+  bool put(size_t i, uint64_t hash, const std::byte* image) {
     const uint64_t key = unmix64(hash);
     writer_.enter(IndexShards::of(hash));
     Hold hold = writer_.find(key, hash);
     // What is in memory, or was removed, is newer.
     if (plan_.fill && (hold.has_row() || rows_.changes_->gone(hash))) return true;
-    if (!hold.has_row()) return create(hold, key, hash, image);
+    if (plan_.stamps != nullptr && rows_.tier_->moved(hash, *plan_.stamps)) {
+      ++plan_.stale;
+      return true;
+    }
+    if (!hold.has_row()) return create(hold, key, hash, image, i);
     std::byte* const row = rows_.rows_.row(hold.handle());
     if (plan_.changes) rows_.changes_->change(hold.handle(), hash, row);
     writer_.begin(hold);
@@ -129,34 +143,32 @@ class IndexedRows<IndexT>::Restorer {
   }
 
  private:
-  bool create(Hold& hold, uint64_t key, uint64_t hash, const std::byte* image) {
+  bool create(Hold& hold, uint64_t key, uint64_t hash, const std::byte* image, size_t i) {
     // Never so: what was promised covers it.
     if (plan_.rows == created_) return false;
-    if (!hold.found() && writer_.wants_growth()) {
-      (void)writer_.grow(plan_.keys_in[IndexShards::of(hash)], false, Growth::kAlways);
-      hold = writer_.find(key, hash);
-    }
     const uint32_t handle = allocator_.take(plan_.rows - created_);
     std::memcpy(rows_.rows_.row(handle), image, rows_.rules_.row_bytes());
     if (plan_.changes) {
       rows_.changes_->create(handle);
     } else {
       rows_.changes_->restored(handle);
+      const bool spilled = rows_.tier_ != nullptr && rows_.tier_->rows().take_back(hash);
+      if (spilled) rows_.changes_->create(handle);
     }
-    for (;;) {
-      writer_.begin(hold);
-      const bool there = hold.found();
-      const bool placed = there || writer_.insert(hold, key, handle);
-      if (there) writer_.set_handle(hold, handle);
-      writer_.end(hold);
-      if (placed) break;
-      if (!writer_.grow(1, true, Growth::kAlways)) {
-        allocator_.put_back(handle);
-        return false;
+    // Before anybody can find it, and erase it.
+    rows_.size_.fetch_add(1, std::memory_order_relaxed);
+    const uint64_t more = plan_.keys_in[IndexShards::of(hash)];
+    const bool placed = writer_.put(hold, key, handle, more, [&](const Hold& at) {
+      if constexpr (kHeat) {
+        const uint32_t uses = plan_.uses.empty() ? 1 : plan_.uses[i];
+        at.holder->heats.store(at.place, rows_.rules_.heat().seen(plan_.moment.clock, uses));
       }
-      hold = writer_.find(key, hash);
+    });
+    if (!placed) {
+      rows_.size_.fetch_sub(1, std::memory_order_relaxed);
+      allocator_.put_back(handle);
+      return false;
     }
-    if constexpr (kHeat) hold.holder->heats.store(hold.place, rows_.rules_.heat().fresh(0, 0));
     ++created_;
     return true;
   }
@@ -177,7 +189,7 @@ bool IndexedRows<IndexT>::restore(const RowImages& images, RestorePlan& plan) {
   Restorer restorer(*this, plan);
   const size_t row_bytes = rules_.row_bytes();
   for (size_t i = 0; i < images.hashes.size(); ++i) {
-    if (!restorer.put(images.hashes[i], images.bytes.data() + i * row_bytes)) return false;
+    if (!restorer.put(i, images.hashes[i], images.bytes.data() + i * row_bytes)) return false;
   }
   return true;
 }

@@ -49,6 +49,7 @@ function importRule(folder: string, bareAllowed: Allowed): Rule {
 
 /** Optional peers, and the files that may know of them; they are loaded on demand. */
 const kOptionalPeers: Record<string, RegExp> = {
+  '@aws-sdk/client-s3': /^lib\/objects\/s3\.ts$/,
   'apache-arrow': /^lib\/transfer\/arrow(-read)?\.ts$/,
   ioredis: /^lib\/remote\/redis-cluster\.ts$/,
 }

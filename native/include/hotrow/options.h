@@ -241,10 +241,15 @@ enum class EvictionPolicy : uint8_t {
 /// victim is the coldest of sixteen keys or so. Limits hold at every moment.
 struct EvictionOptions {
   EvictionPolicy policy = EvictionPolicy::kNone;
-  uint64_t max_rows = 0;    ///< 0: no limit but the store's
-  uint64_t max_bytes = 0;   ///< rows and index; 0: no limit but the store's
-  uint64_t ttl_ms = 0;      ///< kTtl, and with kLru and kLfu: evict what was unused for so long
-  uint64_t half_life = 0;   ///< kAgeingLfu: key uses of the whole table; 0: eight per row
+  uint64_t max_rows = 0;   ///< 0: no limit but the store's
+  uint64_t max_bytes = 0;  ///< rows and index; 0: no limit but the store's
+  uint64_t ttl_ms = 0;     ///< kTtl, and with kLru and kLfu: evict what was unused for so long
+  uint64_t half_life = 0;  ///< kAgeingLfu: key uses of the whole table; 0: eight per row
+  /// Rows that would be evicted for want of room go to the store's disk instead, and are read from
+  /// there: the table holds all of its rows, memory the hottest of them. With kLru, kLfu,
+  /// kAgeingLfu and kRandom, without ttl_ms, in a store on disk. What has changed since the newest
+  /// version is kept on disk for as long as the process lives and is in no version before the next.
+  bool demote = false;
   bool background = false;  ///< keep some rows free ahead of need; always so for ttl_ms
   uint32_t log = 0;         ///< evicted keys remembered for take_evicted(), the latest so many
 
@@ -323,6 +328,25 @@ struct DenseOptions {
   bool operator==(const DenseOptions&) const = default;
 };
 
+/// What a commit waits for.
+enum class SyncMode : uint8_t {
+  kDisk,  ///< until the disk says it has the version: it survives loss of power
+  kOs,    ///< until the system has it: it survives the death of the process, not loss of power
+};
+
+/// What open() does when the newest version is damaged.
+enum class RecoverMode : uint8_t {
+  kNever,         ///< ERR_CORRUPTION
+  kNewestIntact,  ///< opens the newest version of which every checksum fits
+};
+
+/// When what a call has changed is on disk.
+enum class Durability : uint8_t {
+  kCommit,  ///< with the next commit
+  kPush,    ///< when the promise of the call resolves; commits are shared by calls that wait
+  kNever,   ///< nobody knows: commits make versions and sync nothing
+};
+
 struct StoreOptions {
   /// Ceiling for rows, index and dense parameters, in bytes. 0: half of what the process may use.
   uint64_t memory_bytes = 0;
@@ -340,6 +364,16 @@ struct StoreOptions {
   uint32_t keep_versions = 4;
   /// Kept no longer than so many milliseconds; 0: for ever.
   uint64_t keep_ms = 0;
+  /// With kOs a commit is as safe as the system's memory. After loss of power the last versions
+  /// may be gone, or damaged, which is ERR_CORRUPTION then.
+  SyncMode sync = SyncMode::kDisk;
+  /// A damaged newest version is given up for an older one, see Store::recovered(). Reads all of
+  /// the store when it is opened.
+  RecoverMode recover = RecoverMode::kNever;
+  /// kPush is for callers that wait on promises: through C++ it is kCommit, and commit() is called
+  /// by whoever wants it. With kNever nothing is synced, as with SyncMode::kOs, and nothing is
+  /// promised of a store that was not closed but that what opens is whole.
+  Durability durable = Durability::kCommit;
 
   Status validate() const;
   bool operator==(const StoreOptions&) const = default;

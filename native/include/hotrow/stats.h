@@ -54,6 +54,12 @@ struct TableStats {
   uint64_t evicted_expired = 0;
   uint64_t evicted_demand = 0;
   uint64_t evicted_shrink = 0;
+  // Of a cold table: of hits, rows that were read where they lie. Of one that demotes: rows that
+  // left memory, rows that lookups brought back, and rows out of memory that no version has yet.
+  uint64_t cold_hits = 0;
+  uint64_t demoted = 0;
+  uint64_t promoted = 0;
+  uint64_t spilled_rows = 0;
   uint64_t grown_shards = 0;  ///< times a shard was rebuilt larger
 };
 

@@ -183,6 +183,8 @@ struct CommitOptions {
   /// As Store::name_version(); empty: no name. A version that could not be named is there all the
   /// same: VersionInfo::names tells.
   std::string_view name;
+  /// The cursor is that of the version before.
+  bool keep_cursor = false;
 };
 
 /// One instant of the whole store, on disk.
@@ -200,6 +202,13 @@ struct VersionInfo {
   bool kept = false;
   bool pinned = false;
   std::vector<std::string> names;
+};
+
+/// What open() gave up for a version that is whole; see RecoverMode.
+struct Recovery {
+  uint64_t from = 0;   ///< the newest version there was; 0: nothing was given up
+  uint64_t to = 0;     ///< the version that was opened
+  std::string reason;  ///< what was damaged
 };
 
 /// How many rows of a table differ between two versions.
@@ -271,6 +280,8 @@ class Store {
   virtual Result<VersionInfo> commit(const CommitOptions& options = {}) = 0;
   /// The newest version; of a store opened for reading, the one it is at.
   virtual Result<VersionInfo> version() = 0;
+  /// What opening it gave up, if anything.
+  virtual Result<Recovery> recovered() = 0;
   /// All that are kept, rising.
   virtual Result<std::vector<VersionInfo>> versions() = 0;
   /// Gives every row the values and state it had at a version, by number or name, removes those
@@ -286,8 +297,12 @@ class Store {
   /// Applies a delta that lies in a folder, so that the store is at the delta's version: on disk
   /// and in memory, at one instant for all calls. Done already: nothing happens. ERR_CONFLICT when
   /// the store is not at the delta's parent, is another store's, or has changes of its own;
-  /// ERR_CORRUPTION when a checksum does not fit. Nothing is changed then.
+  /// ERR_CORRUPTION when a checksum does not fit. Nothing is changed then. A delta from nothing
+  /// (snapshot()) goes over any earlier version of its store.
   virtual Result<VersionInfo> apply(std::string_view delta_folder) = 0;
+  /// Writes all of a kept version, by number or name, into a folder as one delta, from nothing to
+  /// it. The folder must not be there. Cost: reads the version. ERR_NOT_FOUND when it is not kept.
+  virtual Status snapshot(std::string_view version, std::string_view folder) = 0;
   /// Of a store opened for reading: goes to the newest version there is, at one instant for all
   /// calls. Cost: reads what changed.
   virtual Result<VersionInfo> refresh() = 0;

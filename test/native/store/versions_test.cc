@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -137,6 +138,39 @@ TEST(Versions, ErasedRowsStayGoneAndMayComeBack) {
   }
   const auto store = open_at(folder / "s");
   EXPECT_EQ(lookup(*must(store->table("t", sum_table(2))), keys), rows(3));
+}
+
+// So many rows are collected ahead of their writing, and come back by several threads.
+TEST(Versions, OfManyRowsComeBackWholeBesideCallsThatChangeThem) {
+  const Folder folder;
+  constexpr size_t kRows = 150'000;
+  const std::vector<uint64_t> keys = range(0, kRows);
+  std::vector<float> rows(kRows);
+  for (size_t i = 0; i < kRows; ++i) rows[i] = static_cast<float>(i);
+  {
+    const auto store = open_at(folder / "s");
+    const auto table = must(store->table("t", sum_table(1)));
+    must(table->push(keys, rows));
+    must(store->commit().status());
+    must(table->erase(range(0, 1000)).status());
+    must(table->push(range(1000, 50'000), std::vector<float>(50'000, 1.0F)));
+    must(store->commit().status());
+  }
+  for (size_t i = 0; i < 51'000; ++i) rows[i] = i < 1000 ? 0 : rows[i] + 1;
+  const auto store = open_at(folder / "s");
+  const auto table = must(store->table("t", sum_table(1)));
+  uint64_t erased = 1000;
+  for (size_t first = 2000; first < kRows; first += 2001) {
+    const std::vector<uint64_t> some = range(first, 2);
+    must(table->push(some, std::vector<float>{2, 2}));
+    rows[first + 1] += 2;
+    rows[first] = 0;
+    erased += must(table->erase(std::span(some).first(1)));
+    EXPECT_EQ(stats_of(*table).rows, kRows - erased);
+  }
+  EXPECT_EQ(must(table->scan(0, 2 * kRows)).keys.size(), kRows - erased);
+  EXPECT_EQ(stats_of(*table).cold_rows, 0U);
+  EXPECT_EQ(lookup(*table, keys), rows);
 }
 
 TEST(Versions, DroppedTablesStayGone) {

@@ -66,9 +66,9 @@ class Cold : public ::testing::Test {
     options.seed = 1;
     table_ = must(SparseTable::create("t", options, context_));
     must(table_->track_changes());
-    table_->rows_for_versions().remember_gone();
+    table_->rows_for_versions().remember_gone(false);
     rows_ = std::make_shared<MapRows>(kRows, table_->rules().row_bytes(), kDim);
-    table_->begin_cold(rows_, kRows);
+    must(table_->begin_cold(rows_, kRows));
   }
   void TearDown() override { table_->close(); }
 
@@ -153,7 +153,7 @@ TEST_F(Cold, WhoWaitsForOneTableHoldsUpNoOther) {
   options.seed = 2;
   const auto other = must(SparseTable::create("u", options, context_));
   must(other->track_changes());
-  other->rows_for_versions().remember_gone();
+  other->rows_for_versions().remember_gone(false);
   other->begin_cold(rows_, kRows);
   std::thread warmer([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
