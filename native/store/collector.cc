@@ -1,5 +1,7 @@
 #include "store/collector.h"
 
+#include <sys/resource.h>
+
 #include <system_error>
 #include <utility>
 
@@ -15,6 +17,13 @@ namespace {
 constexpr size_t kPieceBytes = size_t{256} << 10;
 // A table of fewer rows is not worth a thread.
 constexpr uint64_t kRowsForThread = uint64_t{1} << 15;
+
+/// On few cores pushes go before this thread.
+void yield_to_others() {
+  constexpr int kNice = 10;
+  // Of the calling thread alone, on Linux.
+  (void)::setpriority(PRIO_PROCESS, 0, kNice);
+}
 
 }  // namespace
 
@@ -50,6 +59,7 @@ Status Collector::collect(Piece& piece) {
 }
 
 void Collector::run() {
+  yield_to_others();
   for (;;) {
     Piece piece;
     {
