@@ -247,7 +247,7 @@ Status SparseTable::push_all(std::span<const PushRequest> requests) {
 }
 
 Status SparseTable::push_together(std::span<const PushRequest> requests) {
-  const Call under_way(*requests.front().table->context_);
+  const Call under_way(*requests.front().table->call_gate_);
   uint64_t keys = 0;
   for (const PushRequest& request : requests) {
     if (request.table->closed()) return request.table->closed_status();
@@ -258,7 +258,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
     HOTROW_RETURN_IF_ERROR(request.table->rules_.optimizer().check(request.options));
     keys += request.keys.size();
   }
-  TableContext& context = *requests.front().table->context_;
+  TableContext& context = requests.front().table->context_;
   const CallTimer timer(context.latencies.push, keys);
   std::vector<std::unique_ptr<PushPlan>> plans;
   std::vector<PushPlan*> pointers;
