@@ -89,13 +89,13 @@ export class Store {
   constructor(
     path: string,
     native: NativeStore,
-    made: { commits: boolean; recovered: Recovery | undefined },
+    made?: { commits: boolean; recovered: Recovery | undefined },
   ) {
     this.path = path
-    this.recovered = made.recovered
+    this.recovered = made?.recovered
     this.#native = native
     // Beside close, which waits for what was called before it.
-    if (made.commits) this.#group = new GroupCommit(() => native.commit(undefined, ''))
+    if (made?.commits) this.#group = new GroupCommit(() => native.commit(undefined, ''))
   }
 
   /** Whether `close` has been called. */

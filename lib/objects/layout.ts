@@ -35,6 +35,7 @@ export interface Description {
 export const partBytes: number = 16 * 2 ** 20
 const format = 1
 const mostPartBytes = 2 ** 30
+const mostParts = 1_000_000
 const versionDigits = 20
 const partDigits = 6
 
@@ -90,11 +91,14 @@ function checkFormat(fields: Record<string, unknown>): string | undefined {
   return typeof delta === 'string' ? undefined : 'delta'
 }
 
-function checkFiles(files: readonly DeltaFile[]): void {
+function checkFiles(files: readonly DeltaFile[], part: number): void {
+  let parts = 0
   for (const { name, bytes } of files) {
     if (!/^[\w-][\w.-]*$/.test(name)) throw new Error('a file outside of its folder')
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw new Error('a file without a length')
+    parts += Math.ceil(bytes / part)
   }
+  if (parts > mostParts) throw new Error(`more than ${mostParts} parts`)
 }
 
 /**
@@ -115,8 +119,8 @@ export function parseDescription(where: string, bytes: Uint8Array): Description 
     if (wrong !== undefined) throw new Error(`wrong ${wrong}`)
     const text = fields['delta'] as string
     const { run, parent, files } = JSON.parse(text.slice(0, text.indexOf('\n')))
-    checkFiles(files)
     const part = fields['partBytes'] as number
+    checkFiles(files, part)
     return { objects: fields['objects'] as string, partBytes: part, text, run, parent, files }
   } catch (error) {
     if (error instanceof Error && 'code' in error) throw error

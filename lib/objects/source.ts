@@ -120,9 +120,8 @@ export class ObjectSource {
 
 /** What processes that died have left. */
 async function clean(path: string): Promise<void> {
-  const mine = `${scratchPrefix}${process.pid}-`
   for (const name of await readdir(path)) {
-    if (!name.startsWith(scratchPrefix) || name.startsWith(mine)) continue
+    if (!name.startsWith(scratchPrefix)) continue
     await rm(join(path, name), { recursive: true, force: true })
   }
 }

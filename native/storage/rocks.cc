@@ -31,6 +31,8 @@ rocksdb::DBOptions database_options(SyncMode sync) {
   // All but -1 let a database of many files open without reading each of them.
   options.max_open_files = 4096;
   options.skip_stats_update_on_db_open = true;
+  // Begun anew then: each version's folder gets a copy of it.
+  options.max_manifest_file_size = 16 << 20;
   // Threads that are made anew for each table; a store has few files.
   options.max_file_opening_threads = 2;
   return options;

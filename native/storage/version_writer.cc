@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/failpoint.h"
+#include "base/guarded.h"
 #include "storage/checksum.h"
 #include "storage/database.h"
 #include "storage/rocks.h"
@@ -182,16 +183,19 @@ Status Engine::Version::install(Delta& delta) {
     }
     return delta.write(folder, engine_.sync_);
   };
+  std::string manifest = delta.manifest;
   Status status = prepare();
   if (status.ok()) status = ingest(delta);
   if (!status.ok()) {
     versions.abandon(delta.version);
     return status;
   }
-  engine_.manifest_ = delta.manifest;
-  drop(delta.dropped);
   // The version is there, whatever becomes of its folder.
-  kept_ = engine_.keep(delta.version);
+  engine_.manifest_.swap(manifest);
+  kept_ = guarded([&] {
+    drop(delta.dropped);
+    return engine_.keep(delta.version);
+  });
   failpoint("commit.kept");
   return {};
 }

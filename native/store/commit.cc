@@ -71,7 +71,7 @@ Result<VersionInfo> LocalStore::finish(Cut& cut, std::string_view name) {
     }
   }
   {
-    const ExclusiveLock gate(context_->capacity_gate);
+    const ExclusiveLock gate(context_.capacity_gate);
     const EpochGuard guard;
     for (const Cut::TablePart& part : cut.tables) {
       part.table->finish_cut(written.ok());
@@ -104,7 +104,7 @@ Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor
   cut->manifest = manifest_;
   cut->manifest.parent = manifest_.version;
   cut->manifest.version = std::max(manifest_.version, last_number_) + 1;
-  cut->manifest.time_ms = context_->clock.now_ms();
+  cut->manifest.time_ms = context_.clock.now_ms();
   cut->manifest.cursor = cursor;
   cut->manifest.rolled_back_to = rolled_back_to;
   cut->dropped = dropped_;
@@ -116,7 +116,7 @@ Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor
   }
   cut->dense.reserve(cut->manifest.dense.size());
   // Nothing below may fail before the last table is frozen: a cut is whole.
-  const ExclusiveLock gate(context_->capacity_gate);
+  const ExclusiveLock gate(context_.capacity_gate);
   try {
     for (StoredDense& stored : cut->manifest.dense) {
       const auto open = parameters_.find(stored.name);
@@ -206,7 +206,7 @@ Status LocalStore::restore(const std::shared_ptr<SparseTable>& table, const Stor
   if (stored.rows == 0 && !demotes) return {};
   table->rows_for_versions().remember_gone(demotes);
   auto rows = std::make_shared<DiskRows>(engine_, stored, table->rules().row_bytes(), path_,
-                                         context_->budget);
+                                         context_.budget);
   HOTROW_RETURN_IF_ERROR(table->begin_cold(std::move(rows), stored.rows));
   if (demotes) return {};
   warmer_.warm(table, *engine_, stored);
@@ -215,8 +215,8 @@ Status LocalStore::restore(const std::shared_ptr<SparseTable>& table, const Stor
 
 Status LocalStore::restore_refused(const StoredTable& stored) const {
   return Status::capacity("table '" + stored.name + "': its " + std::to_string(stored.rows) +
-                          " rows would not fit: " + std::to_string(context_->budget.used()) +
-                          " of memoryBytes " + std::to_string(context_->budget.limit()) +
+                          " rows would not fit: " + std::to_string(context_.budget.used()) +
+                          " of memoryBytes " + std::to_string(context_.budget.limit()) +
                           " are in use");
 }
 

@@ -20,20 +20,21 @@ uint64_t product(const std::vector<uint64_t>& shape) {
 
 }  // namespace
 
-DenseParameter::DenseParameter(std::string name, DenseOptions options,
-                               std::shared_ptr<TableContext> context)
+DenseParameter::DenseParameter(std::string name, DenseOptions options, TableContext& context)
     : name_(std::move(name)),
       options_(std::move(options)),
       size_(product(options_.shape)),
       columns_(options_.shape.back()),
       optimizer_(options_.optimizer),
-      context_(std::move(context)) {}
+      context_(context),
+      call_gate_(context.call_gate) {}
 
-Result<std::shared_ptr<DenseParameter>> DenseParameter::create(
-    std::string name, DenseOptions options, std::shared_ptr<TableContext> context) {
+Result<std::shared_ptr<DenseParameter>> DenseParameter::create(std::string name,
+                                                               DenseOptions options,
+                                                               TableContext& context) {
   std::shared_ptr<DenseParameter> dense(
-      new DenseParameter(std::move(name), std::move(options), std::move(context)));
-  MemoryBudget& budget = dense->context_->budget;
+      new DenseParameter(std::move(name), std::move(options), context));
+  MemoryBudget& budget = dense->context_.budget;
   const uint64_t columns = dense->columns_;
   const uint64_t rows = dense->size_ / columns;
   const uint64_t row_state = dense->optimizer_.state_values(columns);
@@ -62,7 +63,7 @@ Result<std::shared_ptr<DenseParameter>> DenseParameter::create(
 }
 
 Status DenseParameter::check_writable() const {
-  if (!context_->read_only) return {};
+  if (!context_.read_only) return {};
   return {StatusCode::kReadOnly, "dense '" + name_ + "' is of a store opened for reading"};
 }
 
@@ -83,7 +84,7 @@ Result<bool> DenseParameter::check_finite(const char* argument,
 Status DenseParameter::pull(std::span<float> values) {
   return guarded([&]() -> Status {
     HOTROW_RETURN_IF_ERROR(check("values", values.size()));
-    const Call under_way(*context_);
+    const Call under_way(*call_gate_);
     const SharedLock lock(mutex_);
     if (closed_) return closed_status();
     std::copy(values_.begin(), values_.end(), values.begin());
@@ -98,8 +99,8 @@ Status DenseParameter::push(std::span<const float> gradient, const PushOptions& 
     HOTROW_RETURN_IF_ERROR(optimizer_.check(options));
     const Result<bool> finite = check_finite("gradient", gradient);
     if (!finite.ok()) return finite.status();
-    const Call under_way(*context_);
-    const SharedLock gate(context_->capacity_gate);
+    const Call under_way(*call_gate_);
+    const SharedLock gate(context_.capacity_gate);
     const ExclusiveLock lock(mutex_);
     if (closed_) return closed_status();
     if (!finite.value()) return {};
@@ -124,7 +125,7 @@ Result<uint64_t> DenseParameter::pull_state(std::span<float> values, std::span<f
   return guarded([&]() -> Result<uint64_t> {
     HOTROW_RETURN_IF_ERROR(check("values", values.size()));
     HOTROW_RETURN_IF_ERROR(check_state(state.size()));
-    const Call under_way(*context_);
+    const Call under_way(*call_gate_);
     const SharedLock lock(mutex_);
     if (closed_) return closed_status();
     std::copy(values_.begin(), values_.end(), values.begin());
@@ -144,8 +145,8 @@ Status DenseParameter::update(std::span<const float> values, const UpdateOptions
     }
     const Result<bool> finite = check_finite("values", values);
     if (!finite.ok()) return finite.status();
-    const Call under_way(*context_);
-    const SharedLock gate(context_->capacity_gate);
+    const Call under_way(*call_gate_);
+    const SharedLock gate(context_.capacity_gate);
     const ExclusiveLock lock(mutex_);
     if (closed_) return closed_status();
     if (!finite.value()) return {};

@@ -21,9 +21,9 @@ namespace hotrow {
 
 class DenseParameter final : public Dense {
  public:
-  /// Options are valid and carry the final seed.
+  /// `context` must outlive the open parameter. Options are valid and carry the final seed.
   static Result<std::shared_ptr<DenseParameter>> create(std::string name, DenseOptions options,
-                                                        std::shared_ptr<TableContext> context);
+                                                        TableContext& context);
   ~DenseParameter() override = default;
 
   const std::string& name() const override { return name_; }
@@ -71,7 +71,7 @@ class DenseParameter final : public Dense {
   void close() HOTROW_EXCLUDES(mutex_);
 
  private:
-  DenseParameter(std::string name, DenseOptions options, std::shared_ptr<TableContext> context);
+  DenseParameter(std::string name, DenseOptions options, TableContext& context);
 
   Status check_writable() const;
   Status check(const char* argument, size_t values) const;
@@ -85,7 +85,8 @@ class DenseParameter final : public Dense {
   const uint64_t size_;
   const uint64_t columns_;  // the last dimension: the row of row-wise rules
   const Optimizer optimizer_;
-  const std::shared_ptr<TableContext> context_;
+  TableContext& context_;  // gone with the store, which closes its parameters before
+  const std::shared_ptr<CallGate> call_gate_;
 
   SharedMutex mutex_;
   bool closed_ HOTROW_GUARDED_BY(mutex_) = false;

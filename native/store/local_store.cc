@@ -113,9 +113,9 @@ Result<std::shared_ptr<Kind>> reopen(const Parameter& parameter, std::string_vie
 LocalStore::LocalStore(std::string path, const StoreOptions& options)
     : path_(std::move(path)),
       options_(options),
-      context_(std::make_shared<TableContext>(options.memory_bytes, options.threads)),
+      context_(options.memory_bytes, options.threads),
       keeper_(options.background_share) {
-  context_->read_only = options.read_only;
+  context_.read_only = options.read_only;
 }
 
 Status LocalStore::check_open() const {
@@ -257,7 +257,7 @@ Result<std::shared_ptr<Dense>> LocalStore::dense(std::string_view name) {
 
 Result<SparseTable*> LocalStore::own_table(const char* argument, size_t index, Table* table) const {
   auto* const sparse = dynamic_cast<SparseTable*>(table);
-  if (sparse != nullptr && &sparse->context() == context_.get()) return sparse;
+  if (sparse != nullptr && &sparse->context() == &context_) return sparse;
   return Status::invalid_argument(std::string(argument) + "[" + std::to_string(index) +
                                   "]: expected a table of this store");
 }
@@ -278,7 +278,7 @@ Status LocalStore::lookup_all(std::span<const TableLookup> lookups) {
     }
   }
   // Of one version, all of them.
-  const Call under_way(*context_);
+  const Call under_way(*context_.call_gate);
   for (const TableLookup& lookup : lookups) {
     HOTROW_RETURN_IF_ERROR(static_cast<SparseTable*>(lookup.table)->lookup_into(lookup));
   }
@@ -363,9 +363,9 @@ Result<StoreStats> LocalStore::stats() {
   const MutexLock lock(mutex_);
   HOTROW_RETURN_IF_ERROR(check_open());
   StoreStats stats;
-  stats.memory_bytes = context_->budget.limit();
-  stats.memory_used_bytes = context_->budget.used();
-  stats.threads = context_->pool.threads();
+  stats.memory_bytes = context_.budget.limit();
+  stats.memory_used_bytes = context_.budget.used();
+  stats.threads = context_.pool.threads();
   for (const auto& [name, parameter] : parameters_) {
     if (const auto* table = std::get_if<std::shared_ptr<SparseTable>>(&parameter)) {
       ++stats.tables;
@@ -383,7 +383,7 @@ Result<StoreStats> LocalStore::stats() {
           std::get<std::shared_ptr<DenseParameter>>(parameter)->memory_bytes();
     }
   }
-  stats.latency = context_->latencies.summary();
+  stats.latency = context_.latencies.summary();
   return stats;
 }
 

@@ -163,7 +163,7 @@ class LocalStore final : public Store {
   const std::string path_;
   const StoreOptions options_;
   Recovery recovery_;  // set before anybody has the store
-  const std::shared_ptr<TableContext> context_;
+  TableContext context_;
   Keeper keeper_;  // of tables that want it; stopped before they are closed
   Warmer warmer_;  // as keeper_
   // Held by a commit from its cut to its end, and by whoever ends a table or goes to another

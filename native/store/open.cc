@@ -47,7 +47,7 @@ Status LocalStore::open_folder() {
   if (!manifest.ok()) return manifest.status();
   const MutexLock lock(mutex_);
   manifest_ = std::move(manifest).value();
-  context_->version_time_ms.store(manifest_.time_ms, std::memory_order_relaxed);
+  context_.version_time_ms.store(manifest_.time_ms, std::memory_order_relaxed);
   if (options_.read_only) return {};
   if (manifest_.run.empty()) manifest_.run = fresh_run();
   last_number_ = engine_->last_given_up();

@@ -278,7 +278,7 @@ Status LocalStore::roll_back_to(const Engine& then, const Manifest& old,
     if (image.value().empty()) continue;
     all.dense.push_back({.dense = dense, .stored = stored, .image = std::move(image).value()});
   }
-  const Closed closed(context_->call_gate);
+  const Closed closed(*context_.call_gate);
   for (size_t i = 0; i < old.tables.size(); ++i) {
     std::vector<uint64_t> now;
     changed_now(i, now);
@@ -447,7 +447,7 @@ Result<VersionInfo> LocalStore::apply(std::string_view delta_folder) {
     auto version = engine_->begin();
     if (!version.ok()) return version.status();
     HOTROW_RETURN_IF_ERROR(read_applied(delta, manifest, folder, *version.value(), all));
-    const Closed closed(context_->call_gate);
+    const Closed closed(*context_.call_gate);
     // Calls that were under way have ended: once more.
     HOTROW_RETURN_IF_ERROR(check_applicable(delta));
     HOTROW_RETURN_IF_ERROR(promise(all));
@@ -485,7 +485,7 @@ Status LocalStore::go_to_newest() {
   if (!parsed.ok()) return parsed.status();
   Replacement all;
   HOTROW_RETURN_IF_ERROR(read_difference(*next.value(), parsed.value(), all));
-  const Closed closed(context_->call_gate);
+  const Closed closed(*context_.call_gate);
   HOTROW_RETURN_IF_ERROR(promise(all));
   broken_ = replace_whole(all);
   HOTROW_RETURN_IF_ERROR(broken_);
@@ -563,7 +563,7 @@ void LocalStore::adopt_whole(const Manifest& manifest) {
     parameters_.erase(name);
   }
   manifest_ = manifest;
-  context_->version_time_ms.store(manifest.time_ms, std::memory_order_relaxed);
+  context_.version_time_ms.store(manifest.time_ms, std::memory_order_relaxed);
   dropped_.clear();
 }
 

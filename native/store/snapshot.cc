@@ -35,7 +35,7 @@ class Batch {
       : engine_(engine), id_(id), version_(version), visit_(visit) {}
 
   Status add(uint64_t hash, Engine::Row row) {
-    if (!rows_.empty() && row.size() != row_bytes_) HOTROW_RETURN_IF_ERROR(flush());
+    if (!hashes_.empty() && row.size() != row_bytes_) HOTROW_RETURN_IF_ERROR(flush());
     row_bytes_ = row.size();
     hashes_.push_back(hash);
     rows_.insert(rows_.end(), row.begin(), row.end());
@@ -136,6 +136,7 @@ Status LocalStore::go_over_table(const Delta& snapshot, TableId id, const std::s
   Batch batch(*engine_, id, version, visit);
   HOTROW_RETURN_IF_ERROR(version.begin_file(id));
   const auto take = [&](TableId, uint64_t hash, const Engine::Row* row) -> Status {
+    if (row == nullptr) return damaged(snapshot, "a key that is gone");
     there.push_back(hash);
     if (!dense) return batch.add(hash, *row);
     HOTROW_RETURN_IF_ERROR(version.put(hash, *row));

@@ -141,7 +141,7 @@ void LocalStore::remove_old_versions() {
   if (!names.ok()) return;
   const VersionFolders& folders = engine_->versions();
   std::vector<uint64_t> kept = folders.list();
-  const uint64_t now = context_->clock.now_ms();
+  const uint64_t now = context_.clock.now_ms();
   if (kept.empty()) return;
   kept.pop_back();
   uint64_t place = kept.size();

@@ -77,10 +77,10 @@ class Warmer::Bringing {
   }
 
   void work() {
-    const Status status = guarded([&] { return bring_parts(); });
+    Status status = guarded([&] { return bring_parts(); });
     if (status.ok()) return;
     const MutexLock lock(mutex_);
-    if (status_.ok()) status_ = status;
+    if (status_.ok()) status_ = std::move(status);
     stopped_.store(true, std::memory_order_relaxed);
   }
 

@@ -39,10 +39,10 @@ bool SparseTable::expects_repetition(size_t n) const {
 }
 
 uint64_t SparseTable::gather_distinct(BatchIndex& batch, const GatherRequest& request) {
-  batch.assign(request.keys, context_->parts_for(request.keys.size()), context_->pool);
+  batch.assign(request.keys, context_.parts_for(request.keys.size()), context_.pool);
   note_repetition(batch);
   std::atomic<uint64_t> hits{0};
-  context_->pool.run(batch.parts(), [&](uint32_t number) {
+  context_.pool.run(batch.parts(), [&](uint32_t number) {
     BatchIndex::Part& part = batch.part(number);
     part.rows.resize(part.size() * options_.dim);
     part.found.resize(part.size());
@@ -64,7 +64,7 @@ uint64_t SparseTable::gather_repeated(const GatherRequest& request) {
   std::unique_ptr<BatchIndex> batch = take_batch();
   const uint64_t hits = gather_distinct(*batch, request);
   const size_t dim = options_.dim;
-  context_->pool.run(batch->parts(), [&](uint32_t number) {
+  context_.pool.run(batch->parts(), [&](uint32_t number) {
     const BatchIndex::Part& part = batch->part(number);
     batch->each(number, [&](size_t position, uint32_t id) {
       std::copy_n(part.rows.data() + id * dim, dim, request.rows + position * request.stride);

@@ -55,9 +55,9 @@ struct SparseTable::Arrival {
 Status SparseTable::begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count) {
   tier_ = std::make_unique<ColdTier>(std::move(rows), count);
   if (demotes()) {
-    const uint64_t most = context_->budget.limit() / rules_.row_bytes();
+    const uint64_t most = context_.budget.limit() / rules_.row_bytes();
     HOTROW_RETURN_IF_ERROR(
-        tier_->remember_misses(std::min(most, rules_.limit_rows()), context_->budget));
+        tier_->remember_misses(std::min(most, rules_.limit_rows()), context_.budget));
     rows_->demote_to(*tier_);
   }
   cold_.store(true, std::memory_order_release);
@@ -66,7 +66,7 @@ Status SparseTable::begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count) {
 
 // As far as there is room.
 Result<bool> SparseTable::put_in(const RowImages& images, Arrival* arrival) {
-  return with_gates(*context_, gate_, [&] {
+  return with_gates(context_, gate_, [&] {
     RestorePlan plan;
     return rows_->promise_restore(images, {}, plan) && put_promised(images, plan, arrival);
   });
@@ -93,12 +93,12 @@ Result<bool> SparseTable::put_in_or_demote(const RowImages& images, Arrival& arr
   const Result<bool> put = put_in(images, &arrival);
   if (!put.ok() || put.value()) return put;
   {
-    const SharedLock capacity(context_->capacity_gate);
+    const SharedLock capacity(context_.capacity_gate);
     const ExclusiveLock own(gate_);
     if (demote_and_put(images, arrival)) return true;
   }
   EpochDomain::instance().reclaim();
-  const ExclusiveLock capacity(context_->capacity_gate);
+  const ExclusiveLock capacity(context_.capacity_gate);
   return demote_and_put(images, arrival);
 }
 
@@ -137,7 +137,7 @@ void SparseTable::end_cold(Status status) {
   if (!warm) return;
   // A call that still takes it for cold asks which keys are gone.
   EpochDomain::instance().synchronize();
-  const Call under_way(*context_);
+  const Call under_way(*call_gate_);
   if (!closed()) rows_->forget_gone();
 }
 
@@ -151,8 +151,8 @@ Status SparseTable::wait_until_warm() {
 Status SparseTable::no_room_for(uint64_t rows) const {
   return Status::capacity(
       "table '" + name_ + "': " + std::to_string(rows) +
-      " rows from disk would not fit: " + std::to_string(context_->budget.used()) +
-      " of memoryBytes " + std::to_string(context_->budget.limit()) + " are in use");
+      " rows from disk would not fit: " + std::to_string(context_.budget.used()) +
+      " of memoryBytes " + std::to_string(context_.budget.limit()) + " are in use");
 }
 
 // Brings the rows of the plan's keys into memory. Where rows were demoted since the last time, once
@@ -294,7 +294,7 @@ void SparseTable::promote(const RowImages& images, std::span<const uint64_t> mis
   PushPlan plan;
   plan.moment = moment();
   plan.batch = take_batch();
-  plan.batch->assign(keys, 1, context_->pool);
+  plan.batch->assign(keys, 1, context_.pool);
   Arrival arrival{.stamps = &stamps, .plan = &plan, .uses = uses};
   const Result<bool> put = put_in_or_demote(hot, arrival);
   return_batch(std::move(plan.batch));
@@ -313,7 +313,7 @@ Result<uint64_t> SparseTable::erase_cold(KeyBatch keys) {
     sort_unique(hashes);
     RowImages images;
     HOTROW_RETURN_IF_ERROR(tier_->rows().read(hashes, images));
-    const SharedLock capacity(context_->capacity_gate);
+    const SharedLock capacity(context_.capacity_gate);
     const ExclusiveLock own(gate_);
     const auto moved = [&](uint64_t key) { return tier_->moved(mix64(key), stamps); };
     if (std::ranges::any_of(keys, moved)) continue;

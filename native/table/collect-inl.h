@@ -30,11 +30,11 @@ Status SparseTable::collect(PushPlan& plan, KeyBatch keys, PushKind kind, const 
   plan.draw = plans_begun_.fetch_add(1, std::memory_order_relaxed);
   plan.first_shard = static_cast<uint32_t>(plan.draw * 633 % IndexShards::kCount);
   plan.batch = take_batch();
-  const uint32_t parts = context_->parts_for(keys.size());
-  plan.batch->assign(keys, parts, context_->pool);
+  const uint32_t parts = context_.parts_for(keys.size());
+  plan.batch->assign(keys, parts, context_.pool);
   if (plan.parts.size() < parts) plan.parts.resize(parts);
   std::atomic<bool> clean{true};
-  context_->pool.run(parts, [&](uint32_t number) { collect_part(plan, number, source, clean); });
+  context_.pool.run(parts, [&](uint32_t number) { collect_part(plan, number, source, clean); });
   note_repetition(*plan.batch);
   return clean.load(std::memory_order_relaxed) ? Status() : non_finite_status(plan);
 }

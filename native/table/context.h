@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 
 #include "base/histogram.h"
 #include "base/sync.h"
@@ -92,7 +93,9 @@ struct TableContext {
   // Held shared by every call that makes or removes rows; exclusively by a push that must know
   // exactly what it needs because the ceiling is near.
   SharedMutex capacity_gate;
-  CallGate call_gate;
+  // Shared with the tables: a call asks it before it knows whether its table is closed, and then
+  // the store may be gone.
+  const std::shared_ptr<CallGate> call_gate = std::make_shared<CallGate>();
   // Nothing but another version changes rows. Constant once there are tables.
   bool read_only = false;
   // Of the version a store opened for reading is at. Publishes nothing.
@@ -106,10 +109,10 @@ struct TableContext {
 /// version.
 class Call {
  public:
-  explicit Call(TableContext& context) {
-    while (EpochDomain::instance().pin() && context.call_gate.closed()) {
+  explicit Call(CallGate& gate) {
+    while (EpochDomain::instance().pin() && gate.closed()) {
       EpochDomain::instance().unpin();
-      context.call_gate.wait();
+      gate.wait();
     }
   }
   ~Call() { EpochDomain::instance().unpin(); }

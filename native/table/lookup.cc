@@ -39,10 +39,10 @@ uint64_t SparseTable::gather_part(GatherRequest request, size_t first, size_t la
 
 uint64_t SparseTable::gather_parallel(const GatherRequest& request) {
   const size_t n = request.keys.size();
-  const uint32_t parts = context_->parts_for(n);
+  const uint32_t parts = context_.parts_for(n);
   if (parts == 1) return gather_part(request, 0, n);
   std::atomic<uint64_t> hits{0};
-  context_->pool.run(parts, [&](uint32_t part) {
+  context_.pool.run(parts, [&](uint32_t part) {
     const uint64_t found = gather_part(request, n * part / parts, n * (part + 1) / parts);
     hits.fetch_add(found, std::memory_order_relaxed);
   });
@@ -90,9 +90,9 @@ Status SparseTable::check_lookup(const TableLookup& lookup) const {
 }
 
 Status SparseTable::check_age(const LookupOptions& options) const {
-  if (options.max_age_ms == 0 || !context_->read_only) return {};
-  const uint64_t made = context_->version_time_ms.load(std::memory_order_relaxed);
-  const uint64_t now = context_->clock.now_ms();
+  if (options.max_age_ms == 0 || !context_.read_only) return {};
+  const uint64_t made = context_.version_time_ms.load(std::memory_order_relaxed);
+  const uint64_t now = context_.clock.now_ms();
   if (now <= made || now - made <= options.max_age_ms) return {};
   return {StatusCode::kStale, "table '" + name_ + "': its version was committed " +
                                   std::to_string(now - made) + " ms ago, asked for at most " +
@@ -128,7 +128,7 @@ Status SparseTable::look_up(const TableLookup& lookup) {
 Status SparseTable::lookup_into(const TableLookup& lookup) {
   return call([&]() -> Status {
     HOTROW_RETURN_IF_ERROR(check_lookup(lookup));
-    const CallTimer timer(context_->latencies.lookup, lookup.keys.size());
+    const CallTimer timer(context_.latencies.lookup, lookup.keys.size());
     return look_up(lookup);
   });
 }

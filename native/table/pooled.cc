@@ -146,7 +146,7 @@ uint64_t SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float*
     return rows[BatchIndex::part_of_place(places[i])] +
            size_t{BatchIndex::id_of_place(places[i])} * dim;
   };
-  context_->pool.run(parts, [&](uint32_t part) {
+  context_.pool.run(parts, [&](uint32_t part) {
     const size_t first = count * part / parts;
     pool_bags(bags, first, count * (part + 1) / parts, row_of, out + first * dim);
   });
@@ -187,19 +187,19 @@ Status SparseTable::pool_cold(const BagBatch& bags, RowBatch out) {
 
 Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
   return call([&]() -> Status {
-    const CallTimer timer(context_->latencies.lookup_pooled, bags.keys.size());
+    const CallTimer timer(context_.latencies.lookup_pooled, bags.keys.size());
     HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size()));
     if (demotes()) return pool_cold(bags, out);
     HOTROW_RETURN_IF_ERROR(bring(bags.keys));
     const size_t count = bags.offsets.size() - 1;
     const auto parts = static_cast<uint32_t>(
-        std::min<size_t>(context_->parts_for(bags.keys.size()), std::max<size_t>(count, 1)));
+        std::min<size_t>(context_.parts_for(bags.keys.size()), std::max<size_t>(count, 1)));
     if (expects_repetition(bags.keys.size())) {
       count_lookups(bags.keys, pool_repeated(bags, parts, out.data()));
       return {};
     }
     std::atomic<uint64_t> hits{0};
-    context_->pool.run(parts, [&](uint32_t part) {
+    context_.pool.run(parts, [&](uint32_t part) {
       const size_t first = count * part / parts;
       hits.fetch_add(
           pool_directly(bags, first, count * (part + 1) / parts, out.data() + first * options_.dim),
@@ -213,7 +213,7 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
 Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                                 const PushOptions& options) {
   return change([&]() -> Status {
-    const CallTimer timer(context_->latencies.push, bags.keys.size());
+    const CallTimer timer(context_.latencies.push, bags.keys.size());
     HOTROW_RETURN_IF_ERROR(check_learns());
     HOTROW_RETURN_IF_ERROR(check_bags(bags, "gradients", bag_gradients.size()));
     if (!row_kernels().all_finite(bags.weights.data(), bags.weights.size())) {

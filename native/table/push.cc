@@ -128,7 +128,7 @@ Status SparseTable::apply(PushPlan& plan) {
                             plan.options.learning_rate);
   plan.steps = &constants;
   const uint32_t parts = plan.batch->parts();
-  context_->pool.run(parts, [&](uint32_t number) { rows_->apply(plan, number); });
+  context_.pool.run(parts, [&](uint32_t number) { rows_->apply(plan, number); });
   bool failed = false;
   uint64_t skipped = 0;
   uint64_t created = 0;
@@ -158,8 +158,8 @@ Status SparseTable::capacity_status(const PushPlan& plan) const {
                             " keys, eviction allows " + std::to_string(rules_.limit_rows()) +
                             " rows");
   }
-  return Status::capacity(start + std::to_string(context_->budget.used()) + " of memoryBytes " +
-                          std::to_string(context_->budget.limit()) + " are in use");
+  return Status::capacity(start + std::to_string(context_.budget.used()) + " of memoryBytes " +
+                          std::to_string(context_.budget.limit()) + " are in use");
 }
 
 Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> plans) {
@@ -231,7 +231,7 @@ std::optional<Status> SparseTable::run_brought(TableContext& context,
 
 Status SparseTable::run(std::unique_ptr<PushPlan> plan, Status collected) {
   PushPlan* const only = plan.get();
-  Status status = collected.ok() ? run_all(*context_, {&only, 1}) : std::move(collected);
+  Status status = collected.ok() ? run_all(context_, {&only, 1}) : std::move(collected);
   return_plan(std::move(plan));
   return status;
 }
@@ -247,18 +247,18 @@ Status SparseTable::push_all(std::span<const PushRequest> requests) {
 }
 
 Status SparseTable::push_together(std::span<const PushRequest> requests) {
-  const Call under_way(*requests.front().table->context_);
+  const Call under_way(*requests.front().table->call_gate_);
   uint64_t keys = 0;
   for (const PushRequest& request : requests) {
     if (request.table->closed()) return request.table->closed_status();
-    if (request.table->context_->read_only) return request.table->read_only_status();
+    if (request.table->context_.read_only) return request.table->read_only_status();
     HOTROW_RETURN_IF_ERROR(request.table->check_learns());
     HOTROW_RETURN_IF_ERROR(
         request.table->check_rows("gradients", request.keys, request.gradients.size()));
     HOTROW_RETURN_IF_ERROR(request.table->rules_.optimizer().check(request.options));
     keys += request.keys.size();
   }
-  TableContext& context = *requests.front().table->context_;
+  TableContext& context = requests.front().table->context_;
   const CallTimer timer(context.latencies.push, keys);
   std::vector<std::unique_ptr<PushPlan>> plans;
   std::vector<PushPlan*> pointers;
@@ -291,7 +291,7 @@ Status SparseTable::check_state(std::span<const float> state, size_t keys) const
 
 Status SparseTable::update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options) {
   return change([&]() -> Status {
-    const CallTimer timer(context_->latencies.update, keys.size());
+    const CallTimer timer(context_.latencies.update, keys.size());
     HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size()));
     HOTROW_RETURN_IF_ERROR(check_state(options.state, keys.size()));
     std::unique_ptr<PushPlan> plan = take_plan();

@@ -7,23 +7,22 @@
 
 namespace hotrow {
 
-SparseTable::SparseTable(std::string name, TableOptions options,
-                         std::shared_ptr<TableContext> context)
+SparseTable::SparseTable(std::string name, TableOptions options, TableContext& context)
     : name_(std::move(name)),
       options_(std::move(options)),
-      context_(std::move(context)),
+      context_(context),
+      call_gate_(context.call_gate),
       rules_(options_) {}
 
 Result<std::shared_ptr<SparseTable>> SparseTable::create(std::string name, TableOptions options,
-                                                         std::shared_ptr<TableContext> context) {
-  std::shared_ptr<SparseTable> table(
-      new SparseTable(std::move(name), std::move(options), std::move(context)));
-  auto rows = make_row_map(table->rules_, table->context_->budget);
+                                                         TableContext& context) {
+  std::shared_ptr<SparseTable> table(new SparseTable(std::move(name), std::move(options), context));
+  auto rows = make_row_map(table->rules_, table->context_.budget);
   if (!rows.ok()) return rows.status();
   table->rows_ = std::move(rows).value();
   if (const uint32_t wanted = table->options_.hot_keys; wanted > 0) {
     auto sketch = std::make_unique<HotKeys>(HotKeysOptions{.wanted = wanted});
-    if (!table->sketch_memory_.take(table->context_->budget, sketch->memory_bytes())) {
+    if (!table->sketch_memory_.take(table->context_.budget, sketch->memory_bytes())) {
       return Status::capacity("hotKeys: " + std::to_string(sketch->memory_bytes()) +
                               " bytes for the counts would not fit under memoryBytes");
     }
@@ -36,6 +35,7 @@ void SparseTable::close() {
   if (closed_.exchange(true, std::memory_order_acq_rel)) return;
   EpochDomain::instance().synchronize();
   rows_.reset();
+  tier_.reset();
   hot_keys_.reset();
   sketch_memory_.reset();
   MutexLock lock(idle_mutex_);
@@ -48,7 +48,7 @@ Moment SparseTable::moment() const {
   if (!HeatRule::needed(options_.eviction.policy)) return {};
   const uint64_t accesses = counters_.lookups.load(kRelaxed) + counters_.pushes.load(kRelaxed) +
                             counters_.updates.load(kRelaxed);
-  const uint64_t now = options_.eviction.ttl_ms == 0 ? 0 : context_->clock.now_ms();
+  const uint64_t now = options_.eviction.ttl_ms == 0 ? 0 : context_.clock.now_ms();
   return {rules_.heat().clock(accesses, now), steps_.load(kRelaxed)};
 }
 

@@ -30,9 +30,9 @@ namespace hotrow {
 
 class SparseTable final : public Table {
  public:
-  /// Options are valid and carry the final seed.
+  /// `context` must outlive the open table. Options are valid and carry the final seed.
   static Result<std::shared_ptr<SparseTable>> create(std::string name, TableOptions options,
-                                                     std::shared_ptr<TableContext> context);
+                                                     TableContext& context);
   ~SparseTable() override { close(); }
 
   const std::string& name() const override { return name_; }
@@ -78,7 +78,7 @@ class SparseTable final : public Table {
   uint64_t size() const;
   /// As stats(), of rows and memory alone, which costs nothing.
   Result<TableStats> memory_stats();
-  const TableContext& context() const { return *context_; }
+  const TableContext& context() const { return context_; }
 
   // --- While its rows come from elsewhere (cold.cc); see ColdRows.
   /// Before anybody has the table: `count` rows are not in memory.
@@ -125,7 +125,7 @@ class SparseTable final : public Table {
 
   /// Does the table want to be kept by a Keeper?
   bool wants_upkeep() const {
-    if (context_->read_only) return false;
+    if (context_.read_only) return false;
     return rules_.eviction().background || rules_.eviction().ttl_ms != 0;
   }
   /// Evicts what has expired in the next `shards` shards. For one thread.
@@ -140,14 +140,14 @@ class SparseTable final : public Table {
         skipped{0}, not_admitted{0};
   };
 
-  SparseTable(std::string name, TableOptions options, std::shared_ptr<TableContext> context);
+  SparseTable(std::string name, TableOptions options, TableContext& context);
 
   /// Runs work() as every call is run: memory that runs out becomes a Status, nothing is freed
   /// meanwhile, and the table is open.
   template <class Work>
   auto call(const Work& work) -> decltype(work()) {
     return guarded([&]() -> decltype(work()) {
-      const Call under_way(*context_);
+      const Call under_way(*call_gate_);
       if (closed()) return closed_status();
       return work();
     });
@@ -156,7 +156,7 @@ class SparseTable final : public Table {
   template <class Work>
   auto change(const Work& work) -> decltype(work()) {
     return call([&]() -> decltype(work()) {
-      if (context_->read_only) return read_only_status();
+      if (context_.read_only) return read_only_status();
       return work();
     });
   }
@@ -177,8 +177,8 @@ class SparseTable final : public Table {
   /// Runs work(), which evicts, with the store's gate held shared and the table's own as it needs.
   template <class Work>
   auto with_evicting_gates(const Work& work) {
-    if (!demotes()) return with_gates(*context_, gate_, work);
-    const SharedLock capacity(context_->capacity_gate);
+    if (!demotes()) return with_gates(context_, gate_, work);
+    const SharedLock capacity(context_.capacity_gate);
     const ExclusiveLock own(gate_);
     return work();
   }
@@ -259,7 +259,8 @@ class SparseTable final : public Table {
 
   const std::string name_;
   const TableOptions options_;
-  const std::shared_ptr<TableContext> context_;  // a table still held may outlive its store
+  TableContext& context_;  // gone with the store, which closes its tables before
+  const std::shared_ptr<CallGate> call_gate_;
   const RowRules rules_;
   std::atomic<bool> closed_{false};  // release by close(), acquire by every call
   std::unique_ptr<RowMap> rows_;     // constant until close() has waited for all calls

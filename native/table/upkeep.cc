@@ -10,12 +10,12 @@ namespace hotrow {
 
 Result<uint64_t> SparseTable::erase(KeyBatch keys) {
   return change([&]() -> Result<uint64_t> {
-    const CallTimer timer(context_->latencies.erase, keys.size());
+    const CallTimer timer(context_.latencies.erase, keys.size());
     HOTROW_RETURN_IF_ERROR(check_keys(keys));
     HOTROW_RETURN_IF_ERROR(demotes() ? Status() : bring(keys));
     const Result<uint64_t> erased =
         demotes() ? erase_cold(keys)
-                  : with_gates(*context_, gate_, [&] { return Result(rows_->erase(keys)); });
+                  : with_gates(context_, gate_, [&] { return Result(rows_->erase(keys)); });
     if (erased.ok()) counters_.erased.fetch_add(erased.value(), std::memory_order_relaxed);
     return erased;
   });
@@ -31,12 +31,11 @@ Status SparseTable::reserve(uint64_t rows) {
                               " rows would not fit: its eviction options allow " +
                               std::to_string(rules_.limit_rows()));
     }
-    const bool done =
-        with_gates(*context_, gate_, [&] { return rows_->reserve_rows(rows - size); });
+    const bool done = with_gates(context_, gate_, [&] { return rows_->reserve_rows(rows - size); });
     if (done) return {};
     return Status::capacity("table '" + name_ + "': " + std::to_string(rows) +
-                            " rows would not fit: " + std::to_string(context_->budget.used()) +
-                            " of memoryBytes " + std::to_string(context_->budget.limit()) +
+                            " rows would not fit: " + std::to_string(context_.budget.used()) +
+                            " of memoryBytes " + std::to_string(context_.budget.limit()) +
                             " are in use");
   });
 }
@@ -79,7 +78,7 @@ Result<uint64_t> SparseTable::shrink(const ShrinkOptions& options) {
                       .below_norm = options.below_norm};
     uint64_t gone = 0;
     for (uint32_t shard = 0; shard < IndexShards::kCount; ++shard) {
-      gone += with_gates(*context_, gate_, [&] {
+      gone += with_gates(context_, gate_, [&] {
         return rows_->sweep(sweep, shard, shard + 1, EvictionReason::kShrink, moment());
       });
     }
@@ -94,7 +93,7 @@ Status SparseTable::decay(double factor) {
       return Status::invalid_argument("factor: expected a number from 0 to 1, received " +
                                       std::to_string(factor));
     }
-    with_gates(*context_, gate_, [&] { rows_->decay(factor, moment()); });
+    with_gates(context_, gate_, [&] { rows_->decay(factor, moment()); });
     return {};
   });
 }
@@ -132,8 +131,8 @@ Status SparseTable::read_page(ScanPage& page, bool state) {
   page.rows.resize(n * dim);
   page.state.resize(n * width);
   // Keys lie in the order of their hashes, so a part is a run of shards.
-  const uint32_t parts = context_->parts_for(n);
-  context_->pool.run(parts, [&](uint32_t part) {
+  const uint32_t parts = context_.parts_for(n);
+  context_.pool.run(parts, [&](uint32_t part) {
     const size_t first = n * part / parts;
     GatherRequest request{
         .keys = KeyBatch(page.keys).subspan(first, n * (part + 1) / parts - first),
@@ -265,7 +264,7 @@ void SparseTable::sweep_expired(uint32_t shards) {
   for (; shards > 0; --shards) {
     (void)call([&]() -> Status {
       const uint32_t shard = std::exchange(sweep_shard_, (sweep_shard_ + 1) % IndexShards::kCount);
-      with_gates(*context_, gate_, [&] {
+      with_gates(context_, gate_, [&] {
         return rows_->sweep({.expired = true}, shard, shard + 1, EvictionReason::kExpired,
                             moment());
       });

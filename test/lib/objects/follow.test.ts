@@ -111,6 +111,8 @@ test('two followers follow, one of them late, over a restart of the server', asy
     await until(async () => (await at(early)) === i)
     assert.equal(await its.lookup(keys), all(i))
   }
+  // Told after the switch.
+  await until(async () => seen.length >= 5)
   assert.equal(seen, [2, 3, 4, 5, 6])
   assert.equal(errors, [])
   const late = await followed(context, 'late')

@@ -15,7 +15,7 @@ namespace hotrow::test {
 
 struct LoneTable {
   explicit LoneTable(TableOptions options, uint32_t threads = 1, uint64_t memory = 512 * kMiB)
-      : context(std::make_shared<TableContext>(memory, threads)) {
+      : context(memory, threads) {
     if (options.seed == 0) options.seed = 7;
     must(options.validate());
     table = must(SparseTable::create("t", options, context));
@@ -54,7 +54,7 @@ struct LoneTable {
   TableStats stats() const { return must(table->stats()); }
   void sweep_all() const { table->sweep_expired(IndexShards::kCount); }
 
-  std::shared_ptr<TableContext> context;
+  TableContext context;
   std::shared_ptr<SparseTable> table;
 };
 

@@ -57,7 +57,7 @@ constexpr size_t kRows = 500;
 
 class Cold : public ::testing::Test {
  protected:
-  std::shared_ptr<TableContext> context_ = std::make_shared<TableContext>(256 * kMiB, 1);
+  TableContext context_{256 * kMiB, 1};
   std::shared_ptr<SparseTable> table_;
   std::shared_ptr<MapRows> rows_;
 

@@ -60,7 +60,7 @@ TEST(Eviction, AtTheStoresCeilingRowsMakeRoom) {
   const LoneTable table(options, 2, 16 * kMiB);
   for (uint64_t first = 0; first < 200'000; first += 5000) {
     table.push(range(first, 5000));
-    ASSERT_LE(table.context->budget.used(), 16 * kMiB);
+    ASSERT_LE(table.context.budget.used(), 16 * kMiB);
     ASSERT_TRUE(table.has(first));
   }
   EXPECT_GT(table.stats().evicted_capacity, 100'000U);
@@ -198,13 +198,13 @@ TEST(Eviction, ByAge) {
   options.eviction = {.policy = EvictionPolicy::kTtl, .ttl_ms = 60'000, .log = 10'000};
   LoneTable table(options);
   table.push(range(0, 2000));
-  table.context->clock.advance(40'000);
+  table.context.clock.advance(40'000);
   std::vector<float> rows(500 * 4);
   must(table->lookup(range(0, 500), rows));
   table.push(range(1000, 500));
   table.sweep_all();
   EXPECT_EQ(table->size(), 2000U) << "nothing is old enough";
-  table.context->clock.advance(30'000);
+  table.context.clock.advance(30'000);
   table.sweep_all();
   EXPECT_EQ(table.keys().size(), 1000U);
   EXPECT_EQ(table.count(range(0, 500)), 500U) << "looked up meanwhile";
@@ -246,7 +246,7 @@ TEST(Eviction, ShrinkByTimeUnseen) {
   options.eviction = {.policy = EvictionPolicy::kLfu, .ttl_ms = 1'000'000};
   LoneTable table(options);
   table.push(range(0, 100));
-  table.context->clock.advance(300'000);
+  table.context.clock.advance(300'000);
   table.push(range(50, 100));
   EXPECT_EQ(must(table->shrink({.unseen_ms = 200'000})), 50U);
   EXPECT_EQ(table->size(), 100U);

@@ -133,9 +133,9 @@ TEST(Reserve, NoShardGrowsUntilThen) {
 
 TEST(Reserve, RefusedItTakesNothing) {
   const LoneTable table(sum_table(1), 1, 16 * kMiB);
-  const uint64_t before = table.context->budget.used();
+  const uint64_t before = table.context.budget.used();
   EXPECT_TRUE(fails(table->reserve(1'000'000), StatusCode::kCapacity, "memoryBytes"));
-  EXPECT_EQ(table.context->budget.used(), before);
+  EXPECT_EQ(table.context.budget.used(), before);
   table.push(range(0, 10'000));
 }
 
