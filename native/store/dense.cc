@@ -85,8 +85,8 @@ Status DenseParameter::pull(std::span<float> values) {
   return guarded([&]() -> Status {
     HOTROW_RETURN_IF_ERROR(check("values", values.size()));
     const Call under_way(*call_gate_);
+    if (closed()) return closed_status();
     const SharedLock lock(mutex_);
-    if (closed_) return closed_status();
     std::copy(values_.begin(), values_.end(), values.begin());
     return {};
   });
@@ -94,15 +94,15 @@ Status DenseParameter::pull(std::span<float> values) {
 
 Status DenseParameter::push(std::span<const float> gradient, const PushOptions& options) {
   return guarded([&]() -> Status {
+    const Call under_way(*call_gate_);
+    if (closed()) return closed_status();
     HOTROW_RETURN_IF_ERROR(check_writable());
     HOTROW_RETURN_IF_ERROR(check("gradient", gradient.size()));
     HOTROW_RETURN_IF_ERROR(optimizer_.check(options));
     const Result<bool> finite = check_finite("gradient", gradient);
     if (!finite.ok()) return finite.status();
-    const Call under_way(*call_gate_);
     const SharedLock gate(context_.capacity_gate);
     const ExclusiveLock lock(mutex_);
-    if (closed_) return closed_status();
     if (!finite.value()) return {};
     changed_ = true;
     const UpdateStep step = optimizer_.step(++steps_, options.learning_rate);
@@ -126,8 +126,8 @@ Result<uint64_t> DenseParameter::pull_state(std::span<float> values, std::span<f
     HOTROW_RETURN_IF_ERROR(check("values", values.size()));
     HOTROW_RETURN_IF_ERROR(check_state(state.size()));
     const Call under_way(*call_gate_);
+    if (closed()) return closed_status();
     const SharedLock lock(mutex_);
-    if (closed_) return closed_status();
     std::copy(values_.begin(), values_.end(), values.begin());
     std::copy(state_.begin(), state_.end(), state.begin());
     return steps_;
@@ -136,6 +136,8 @@ Result<uint64_t> DenseParameter::pull_state(std::span<float> values, std::span<f
 
 Status DenseParameter::update(std::span<const float> values, const UpdateOptions& options) {
   return guarded([&]() -> Status {
+    const Call under_way(*call_gate_);
+    if (closed()) return closed_status();
     HOTROW_RETURN_IF_ERROR(check_writable());
     HOTROW_RETURN_IF_ERROR(check("values", values.size()));
     const std::span<const float> state = options.state;
@@ -145,10 +147,8 @@ Status DenseParameter::update(std::span<const float> values, const UpdateOptions
     }
     const Result<bool> finite = check_finite("values", values);
     if (!finite.ok()) return finite.status();
-    const Call under_way(*call_gate_);
     const SharedLock gate(context_.capacity_gate);
     const ExclusiveLock lock(mutex_);
-    if (closed_) return closed_status();
     if (!finite.value()) return {};
     changed_ = true;
     std::copy(values.begin(), values.end(), values_.begin());
@@ -185,9 +185,12 @@ void DenseParameter::restore(std::span<const float> image, uint64_t steps, bool 
   changed_ = changed;
 }
 
+// What a call asks of the store it asks once it knows that the parameter is open, and that stays so
+// until the call ends.
 void DenseParameter::close() {
+  if (closed_.exchange(true, std::memory_order_acq_rel)) return;
+  EpochDomain::instance().synchronize();
   const ExclusiveLock lock(mutex_);
-  closed_ = true;
   // Assigning {} would keep the capacity.
   std::vector<float>().swap(values_);
   std::vector<float>().swap(state_);

@@ -5,6 +5,7 @@
 #ifndef HOTROW_STORE_DENSE_H_
 #define HOTROW_STORE_DENSE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -78,6 +79,7 @@ class DenseParameter final : public Dense {
   Status check_state(size_t values) const;
   /// Ok and false: the values are not finite and the options say to skip them.
   Result<bool> check_finite(const char* argument, std::span<const float> values) const;
+  bool closed() const { return closed_.load(std::memory_order_acquire); }
   Status closed_status() const { return Status::closed("dense '" + name_ + "' is closed"); }
 
   const std::string name_;
@@ -89,7 +91,7 @@ class DenseParameter final : public Dense {
   const std::shared_ptr<CallGate> call_gate_;
 
   SharedMutex mutex_;
-  bool closed_ HOTROW_GUARDED_BY(mutex_) = false;
+  std::atomic<bool> closed_{false};  // release by close(), acquire by every call
   uint64_t steps_ HOTROW_GUARDED_BY(mutex_) = 0;
   bool changed_ HOTROW_GUARDED_BY(mutex_) = true;  // since the last image
   Reservation memory_ HOTROW_GUARDED_BY(mutex_);
