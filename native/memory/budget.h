@@ -19,6 +19,7 @@ class MemoryBudget {
   uint64_t used() const { return used_.load(std::memory_order_relaxed); }
 
   bool try_charge(uint64_t bytes) {
+    if (bytes == 0) return true;
     uint64_t used = used_.load(std::memory_order_relaxed);
     do {
       if (bytes > limit_ || used > limit_ - bytes) return false;

@@ -70,13 +70,17 @@ Status DiskRows::read(std::span<const uint64_t> hashes, RowImages& images) {
 
 Status DiskRows::walk(uint64_t from, size_t most, std::vector<uint64_t>& hashes,
                       std::optional<uint64_t>& next) const {
-  HOTROW_RETURN_IF_ERROR(engine_->walk(stored_.id, from, most, hashes, next));
-  const SharedLock lock(mutex_);
-  for (const Rows* rows : {&rows_, &frozen_}) {
-    for (const auto& [hash, row] : *rows) {
-      if (hash >= from && (!next || hash < *next)) hashes.push_back(hash);
+  // What is spilled first: a commit may move it into the version meanwhile.
+  {
+    const SharedLock lock(mutex_);
+    for (const Rows* rows : {&rows_, &frozen_}) {
+      for (const auto& [hash, row] : *rows) {
+        if (hash >= from) hashes.push_back(hash);
+      }
     }
   }
+  HOTROW_RETURN_IF_ERROR(engine_->walk(stored_.id, from, most, hashes, next));
+  if (next) std::erase_if(hashes, [&](uint64_t hash) { return hash >= *next; });
   return {};
 }
 
@@ -176,6 +180,11 @@ Status DiskRows::each_frozen(const Visit& visit) const {
 // Asks for no memory that it could not do without: a failed cut is not to fail once more.
 void DiskRows::finish_cut(bool written, const Left& left) {
   const ExclusiveLock lock(mutex_);
+  try {
+    if (!written) rows_.reserve(rows_.size() + frozen_.size());
+  } catch (const std::bad_alloc&) {
+    // Slowly, then.
+  }
   // Buckets may be as full as they like meanwhile.
   rows_.max_load_factor(std::numeric_limits<float>::max());
   for (auto at = frozen_.begin(); !written && at != frozen_.end();) {

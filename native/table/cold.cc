@@ -162,15 +162,19 @@ Status SparseTable::bring(PushPlan& plan) {
   const bool again = !plan.stamps.empty();
   std::vector<uint64_t> keys;
   std::vector<uint64_t> hashes;
+  DemotionStamps before;
   for (bool first = !again;; first = false) {
     keys.clear();
+    // Stamped before it is compared: what moves from now on is seen under the gate.
+    before.swap(plan.stamps);
+    tier_->stamp(plan.stamps);
     for (uint32_t i = 0; i < plan.batch->parts(); ++i) {
       const BatchIndex::Part& part = plan.batch->part(i);
       for (size_t id = 0; id < part.size(); ++id) {
-        if (first || tier_->moved(part.hashes[id], plan.stamps)) keys.push_back(part.keys[id]);
+        const uint32_t shard = IndexShards::of(part.hashes[id]);
+        if (first || before[shard] != plan.stamps[shard]) keys.push_back(part.keys[id]);
       }
     }
-    tier_->stamp(plan.stamps);
     hashes.clear();
     rows_->absent(keys, hashes);
     if (hashes.empty()) return {};
@@ -225,7 +229,7 @@ bool SparseTable::moved(const PushPlan& plan) const {
 // began.
 template <class Take>
 Result<uint64_t> SparseTable::read_missed(const GatherRequest& request, const Take& take) {
-  if (tier_->left() == 0 && demotes()) return uint64_t{0};
+  if (demotes() && !tier_->any_out()) return uint64_t{0};
   DemotionStamps stamps;
   if (demotes()) tier_->stamp(stamps);
   std::vector<uint64_t> missed;
@@ -331,6 +335,8 @@ void SparseTable::freeze() {
 
 void SparseTable::finish_cut(bool written) {
   if (demotes()) {
+    // Removed keys are about to be forgotten: rows of them that were read before are old ones.
+    if (written && rows_->gone_rows() > 0) tier_->note_all();
     tier_->rows().finish_cut(
         written, [&](uint64_t hash) { return rows_->mark_changed(hash) || rows_->gone(hash); });
   }

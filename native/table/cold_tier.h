@@ -31,14 +31,21 @@ using DemotionStamps = std::vector<uint32_t>;
 
 class ColdTier {
  public:
-  ColdTier(std::shared_ptr<ColdRows> rows, uint64_t count) : rows_(std::move(rows)), left_(count) {}
+  ColdTier(std::shared_ptr<ColdRows> rows, uint64_t count)
+      : rows_(std::move(rows)), left_(count), any_out_(count > 0) {}
 
   ColdRows& rows() const { return *rows_; }
 
   /// Rows that are not in memory. Changed, together with the number of those in memory, while
   /// counts() is held.
   uint64_t left() const { return left_.load(std::memory_order_acquire); }
-  void set_left(uint64_t rows) { left_.store(rows, std::memory_order_release); }
+  void set_left(uint64_t rows) {
+    if (rows > 0) note_out();
+    left_.store(rows, std::memory_order_release);
+  }
+  /// Was any row ever out there? Noted before the first one leaves.
+  bool any_out() const { return any_out_.load(std::memory_order_acquire); }
+  void note_out() { any_out_.store(true, std::memory_order_release); }
   void add(uint64_t rows) { left_.fetch_add(rows, std::memory_order_acq_rel); }
   void take(uint64_t rows) { left_.fetch_sub(std::min(rows, left()), std::memory_order_acq_rel); }
   Mutex& counts() const { return counts_; }
@@ -62,6 +69,10 @@ class ColdTier {
     const uint32_t shard = IndexShards::of(hash);
     return demotions_[shard].load(std::memory_order_acquire) != stamps[shard];
   }
+  /// Whatever was read before is not to be brought in.
+  void note_all() {
+    for (auto& number : demotions_) number.fetch_add(1, std::memory_order_release);
+  }
   void note_demotion(uint64_t hash) {
     demotions_[IndexShards::of(hash)].fetch_add(1, std::memory_order_release);
   }
@@ -69,6 +80,7 @@ class ColdTier {
  private:
   const std::shared_ptr<ColdRows> rows_;
   std::atomic<uint64_t> left_;
+  std::atomic<bool> any_out_;
   mutable Mutex counts_;
   std::array<std::atomic<uint32_t>, IndexShards::kCount> demotions_ = {};
   std::unique_ptr<CountingBloom> misses_;  // constant once the table is there

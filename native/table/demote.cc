@@ -37,6 +37,7 @@ uint64_t IndexedRows<IndexT>::demote_all(std::span<const Victim> victims, Moment
       images.hashes.empty() || guarded([&] { return tier_->rows().spill(images); }).ok();
   const size_t row_bytes = rules_.row_bytes();
   size_t next = 0;  // image; they are in the victims' order
+  tier_->note_out();
   {
     Writer writer(index_);
     for (const Victim& victim : victims) {

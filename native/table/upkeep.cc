@@ -189,6 +189,7 @@ Status SparseTable::walk_all(uint64_t from, size_t rows, ScanPage& page) {
   sort_unique(hashes);
   page.next = here_next;
   if (there_next && (!here_next || *there_next < *here_next)) page.next = there_next;
+  if (hashes.size() > rows && (!page.next || hashes[rows] < *page.next)) page.next = hashes[rows];
   page.keys.clear();
   for (const uint64_t hash : hashes) {
     if (!page.next || hash < *page.next) page.keys.push_back(unmix64(hash));

@@ -152,8 +152,6 @@ class IndexedRows<IndexT>::Restorer {
       rows_.changes_->create(handle);
     } else {
       rows_.changes_->restored(handle);
-      const bool spilled = rows_.tier_ != nullptr && rows_.tier_->rows().take_back(hash);
-      if (spilled) rows_.changes_->create(handle);
     }
     // Before anybody can find it, and erase it.
     rows_.size_.fetch_add(1, std::memory_order_relaxed);
@@ -168,6 +166,10 @@ class IndexedRows<IndexT>::Restorer {
       rows_.size_.fetch_sub(1, std::memory_order_relaxed);
       allocator_.put_back(handle);
       return false;
+    }
+    // Once it has its place: what was spilled of it counts until then.
+    if (!plan_.changes && rows_.tier_ != nullptr && rows_.tier_->rows().take_back(hash)) {
+      rows_.changes_->create(handle);
     }
     ++created_;
     return true;
