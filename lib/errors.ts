@@ -110,3 +110,8 @@ export function typeError(argument: string, expected: string, value: unknown): T
 export function rangeError(argument: string, expected: string, value: unknown): RangeError {
   return coded(new RangeError(`${argument}: expected ${expected}, received ${describe(value)}`))
 }
+
+/** A StoreError of a single call that another attempt would not mend. */
+export function callError(code: StoreErrorCode, message: string): StoreError {
+  return new StoreError(code, message, { scope: 'call', outcome: 'none', retryable: false })
+}

@@ -4,11 +4,10 @@ import { checkInteger, checkName } from './checks.ts'
 import { completeDenseOptions, completeStoreOptions, completeTableOptions } from './complete.ts'
 import { Dense } from './dense.ts'
 import { GroupCommit, Pending } from './durable.ts'
-import { closedError, rangeError, rejecting, typeError } from './errors.ts'
+import { callError, closedError, rangeError, rejecting, typeError } from './errors.ts'
 import type { ParameterInfo, Recovery, StoreStats, TableDiff } from './figures.ts'
 import { addon } from './native.ts'
 import type { DenseOptions, StoreOptions, TableOptions } from './options.ts'
-import { callError } from './remote/limit.ts'
 import {
   type ConcatOptions,
   type ConcatRequest,

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { NativeVersion } from './addon.ts'
 import { checkCallOptions, checkInteger, checkName } from './checks.ts'
-import { rangeError, StoreError, typeError } from './errors.ts'
+import { callError, rangeError, typeError } from './errors.ts'
 
 /** Where a trainer stands, in its own words: anything that JSON can say. */
 export type Cursor =
@@ -136,21 +136,21 @@ export function deltaFolder(path: string, version: number): string {
   return join(path, 'versions', String(version).padStart(20, '0'), 'delta')
 }
 
+/** What a delta's description says, whose second line is its checksum. */
+export function parseDelta(text: string): Pick<Delta, 'run' | 'parent' | 'files'> {
+  return JSON.parse(text.slice(0, text.indexOf('\n')))
+}
+
 async function readDelta(path: string, version: number): Promise<Delta> {
   const folder = deltaFolder(path, version)
   let text: string
   try {
     text = await readFile(join(folder, 'delta.json'), 'utf8')
   } catch (cause) {
-    const error = new StoreError('ERR_NOT_FOUND', `'${path}' does not keep version ${version}`, {
-      scope: 'call',
-      outcome: 'none',
-      retryable: false,
-    })
-    error.cause = cause
-    throw error
+    const error = callError('ERR_NOT_FOUND', `'${path}' does not keep version ${version}`)
+    throw Object.assign(error, { cause })
   }
-  const { run, parent, files } = JSON.parse(text.slice(0, text.indexOf('\n')))
+  const { run, parent, files } = parseDelta(text)
   return { run, version, parent, folder, files }
 }
 

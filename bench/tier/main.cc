@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -21,8 +20,10 @@
 
 #include "base/hash.h"
 #include "hotrow/store.h"
+#include "measure.h"
 #include "simulate.h"
 #include "storage/rocks.h"
+#include "workload.h"
 
 namespace hotrow::bench {
 namespace {
@@ -64,15 +65,12 @@ Settings read_settings(int argc, char** argv) {
 }
 
 double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now_seconds();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return now_seconds() - start;
 }
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
+double median(const std::vector<double>& values) { return Samples{.values = values}.median(); }
 
 /// Ranks 0 … n - 1 with weights 1 / (rank + 1)^s, of those in [first, last).
 class Zipf {
@@ -85,8 +83,7 @@ class Zipf {
     }
   }
   uint64_t draw() {
-    state_ = mix64(state_ + 0x9e3779b97f4a7c15U);
-    const double at = static_cast<double>(state_ >> 11) * 0x1.0p-53 * sums_.back();
+    const double at = random_.unit() * sums_.back();
     return first_ + static_cast<uint64_t>(std::ranges::upper_bound(sums_, at) - sums_.begin());
   }
   std::vector<uint64_t> draw(size_t n) {
@@ -98,7 +95,7 @@ class Zipf {
  private:
   const uint64_t first_;
   std::vector<double> sums_;
-  uint64_t state_ = 1;
+  Random random_{1};
 };
 
 TableOptions options_of(uint32_t dim, EvictionPolicy policy, uint64_t most_rows) {

@@ -5,9 +5,10 @@
  * A version is there when its description is: that is written last and names objects that no other
  * upload writes. One listing says which versions there are.
  */
+
 import { randomBytes } from 'node:crypto'
-import { callError } from '../remote/limit.ts'
-import type { DeltaFile } from '../versions.ts'
+import { callError } from '../errors.ts'
+import { type DeltaFile, parseDelta } from '../versions.ts'
 
 /** What changed since the version before, or all of a version. */
 export type Kind = 'delta' | 'snapshot'
@@ -118,7 +119,7 @@ export function parseDescription(where: string, bytes: Uint8Array): Description 
     const wrong = checkFormat(fields)
     if (wrong !== undefined) throw new Error(`wrong ${wrong}`)
     const text = fields['delta'] as string
-    const { run, parent, files } = JSON.parse(text.slice(0, text.indexOf('\n')))
+    const { run, parent, files } = parseDelta(text)
     const part = fields['partBytes'] as number
     checkFiles(files, part)
     return { objects: fields['objects'] as string, partBytes: part, text, run, parent, files }

@@ -7,10 +7,9 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkCallOptions, checkInteger } from '../checks.ts'
-import { closedError, rangeError, StoreError, typeError } from '../errors.ts'
-import { callError } from '../remote/limit.ts'
+import { callError, closedError, rangeError, StoreError, typeError } from '../errors.ts'
 import type { Store } from '../store.ts'
-import type { VersionInfo } from '../versions.ts'
+import { parseDelta, type VersionInfo } from '../versions.ts'
 import { type Listed, Names, placeOf } from './layout.ts'
 import { openObjects, type S3ClientLike } from './s3.ts'
 import { listVersions, type Remote, readDescription, upload } from './transfer.ts'
@@ -37,7 +36,7 @@ interface Folder {
 
 async function readFolder(folder: string): Promise<Folder & { parent: number; run: string }> {
   const text = await readFile(join(folder, 'delta.json'), 'utf8')
-  const { run, parent } = JSON.parse(text.slice(0, text.indexOf('\n')))
+  const { run, parent } = parseDelta(text)
   return { folder, text, run, parent }
 }
 

@@ -6,11 +6,12 @@
  * sees it. S3 does so, and what calls itself compatible.
  */
 import { setMaxListeners } from 'node:events'
-import { closedError, StoreError, typeError } from '../errors.ts'
-import { callError, limited, messageOf, tierError } from '../remote/limit.ts'
+import { callError, closedError, StoreError, typeError } from '../errors.ts'
+import { limited, messageOf, tierError } from '../remote/limit.ts'
 
 /** What of an `S3Client` of `@aws-sdk/client-s3` is used. */
 export interface S3ClientLike {
+  /** Sends one request; rejects as the client's own does. */
   send(command: never, options?: { abortSignal?: AbortSignal }): Promise<unknown>
 }
 

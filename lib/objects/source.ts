@@ -5,9 +5,8 @@
  */
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { StoreError } from '../errors.ts'
+import { callError, StoreError } from '../errors.ts'
 import type { FollowOptions } from '../follow.ts'
-import { callError } from '../remote/limit.ts'
 import { open, type Store } from '../store.ts'
 import { type Listed, Names, type Place } from './layout.ts'
 import { openObjects, type S3ClientLike } from './s3.ts'

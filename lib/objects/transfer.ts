@@ -1,7 +1,9 @@
 /** Copies a delta's folder to an object store and back. */
+
 import { mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { callError } from '../remote/limit.ts'
+import { callError } from '../errors.ts'
+import { parseDelta } from '../versions.ts'
 import {
   type Description,
   describe,
@@ -91,7 +93,7 @@ export async function upload(
   folder: string,
   text: string,
 ): Promise<void> {
-  const { files } = JSON.parse(text.slice(0, text.indexOf('\n'))) as Pick<Description, 'files'>
+  const { files } = parseDelta(text)
   const its = freshObjects(which)
   const parts = partsOf(files, partBytes)
   await doAll(parts.map((part) => () => uploadPart(remote, folder, its, part)))

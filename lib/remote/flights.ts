@@ -3,8 +3,8 @@
  * fetching already. A request belongs to no caller, so whoever stops waiting ends nobody else's.
  */
 
-import { StoreError } from '../errors.ts'
-import { callError, type Limit, limited, messageOf, tierError } from './limit.ts'
+import { callError, StoreError } from '../errors.ts'
+import { type Limit, limited, messageOf, tierError } from './limit.ts'
 import type { RemoteTier } from './tier.ts'
 
 /** A row's bytes, or undefined where the tier has none. */

@@ -9,14 +9,6 @@ export function tierError(message: string, cause?: unknown): StoreError {
   return cause === undefined ? error : Object.assign(error, { cause })
 }
 
-/** A StoreError of a single call that another attempt would not mend. */
-export function callError(
-  code: 'ERR_CORRUPTION' | 'ERR_NOT_FOUND' | 'ERR_CONFLICT' | 'ERR_UNSUPPORTED',
-  message: string,
-): StoreError {
-  return new StoreError(code, message, { scope: 'call', outcome: 'none', retryable: false })
-}
-
 /** An error's own words. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

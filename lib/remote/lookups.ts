@@ -4,7 +4,7 @@
  */
 import { types } from 'node:util'
 import { checkLookupOptions, countOf, type LookupWishes } from '../checks.ts'
-import { rangeError, StoreError, typeError } from '../errors.ts'
+import { callError, rangeError, StoreError, typeError } from '../errors.ts'
 import type { LookupOptions } from '../options.ts'
 import { unlessAborted } from '../pages.ts'
 import type { Local } from './misses.ts'
@@ -64,8 +64,7 @@ function deliver(wishes: readonly Wish[], locals: readonly Local[], out?: Float3
 
 function resizedError(argument: string): StoreError {
   const text = `${argument}: was detached or resized while the lookup was under way`
-  const fields = { scope: 'call', outcome: 'none', retryable: false } as const
-  return new StoreError('ERR_INVALID_ARGUMENT', text, fields)
+  return callError('ERR_INVALID_ARGUMENT', text)
 }
 
 /** A view's part of a lookup; `argument` names the request, if there are several. */

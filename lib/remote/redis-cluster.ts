@@ -8,8 +8,8 @@
  * node - is an error and never a batch of missing rows.
  */
 import { checkInteger, checkObject, countOf } from '../checks.ts'
-import { closedError, rangeError, typeError } from '../errors.ts'
-import { callError, messageOf } from './limit.ts'
+import { callError, closedError, rangeError, typeError } from '../errors.ts'
+import { messageOf } from './limit.ts'
 import { type CallLimit, type RedisClusterClient, RedisLink } from './redis-client.ts'
 import { beginRedisImport, importTimeoutMs } from './redis-import.ts'
 import { type Manifest, type ManifestTable, maxBuckets, Names } from './redis-layout.ts'

@@ -4,8 +4,7 @@
  * that they are complete and counted.
  */
 import { randomBytes } from 'node:crypto'
-import { rangeError } from '../errors.ts'
-import { callError } from './limit.ts'
+import { callError, rangeError } from '../errors.ts'
 import type { RedisCommand, RedisLink } from './redis-client.ts'
 import {
   bucketsFor,

@@ -3,8 +3,9 @@
  * JSON that describes a version. docs/FORMATS.md has the same in words. Pure functions.
  */
 
+import { callError } from '../errors.ts'
 import { hashWords } from './heat.ts'
-import { callError, messageOf } from './limit.ts'
+import { messageOf } from './limit.ts'
 
 /** Slots of every Redis Cluster. */
 export const slotCount = 16_384

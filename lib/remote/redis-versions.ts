@@ -1,5 +1,5 @@
 /** Versions in a Redis Cluster: which there are, which is current, and how one goes. */
-import { callError } from './limit.ts'
+import { callError } from '../errors.ts'
 import type { CallLimit, RedisCommand, RedisLink } from './redis-client.ts'
 import { type Manifest, type ManifestTable, type Names, parseManifest } from './redis-layout.ts'
 import { runScript } from './redis-scripts.ts'

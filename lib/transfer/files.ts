@@ -5,11 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { StoreError, type StoreErrorCode } from '../errors.ts'
-
-function callError(code: StoreErrorCode, message: string): StoreError {
-  return new StoreError(code, message, { scope: 'call', outcome: 'none', retryable: false })
-}
+import { callError, type StoreError, type StoreErrorCode } from '../errors.ts'
 
 /** A file that is not what it should be. */
 export function malformed(where: string, what: string): StoreError {

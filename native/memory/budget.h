@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 namespace hotrow {
@@ -17,9 +18,12 @@ class MemoryBudget {
 
   uint64_t limit() const { return limit_; }
   uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+  /// For errors: why more does not fit.
+  std::string in_use() const {
+    return std::to_string(used()) + " of memoryBytes " + std::to_string(limit_) + " are in use";
+  }
 
   bool try_charge(uint64_t bytes) {
-    if (bytes == 0) return true;
     uint64_t used = used_.load(std::memory_order_relaxed);
     do {
       if (bytes > limit_ || used > limit_ - bytes) return false;

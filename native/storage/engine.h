@@ -101,6 +101,8 @@ class Engine {
                                 const VersionOf& version_of);
   static Result<uint64_t> check_version(const VersionFolders& versions, const std::string& path,
                                         uint64_t version, const VersionOf& version_of);
+  static Result<uint64_t> newest_whole(const std::string& path, std::span<const uint64_t> kept,
+                                       uint64_t floor, const VersionOf& version_of, Status& first);
   Status recover(Recover& recover) const;
   Status finish_recovery() const;
   bool has_database() const;

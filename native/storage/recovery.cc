@@ -26,7 +26,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kDamaged = "/damaged";
 constexpr std::string_view kFresh = "/rows.new";
-constexpr size_t kDigits = 20;
 
 /// Files that are damaged or missing; anything else may be whole when it is tried again.
 bool damage(const Status& status) {
@@ -99,23 +98,31 @@ Result<uint64_t> Engine::check_version(const VersionFolders& versions, const std
                 "'" + versions.rows(version) + "' holds version " + std::to_string(found.value()));
 }
 
-Result<uint64_t> Engine::newest_intact(const std::string& path, Recover& recover) {
+// Of versions in rising order the newest above `floor` that is whole, or 0; `first` is, unless it
+// says something already, what was damaged first.
+Result<uint64_t> Engine::newest_whole(const std::string& path, std::span<const uint64_t> kept,
+                                      uint64_t floor, const VersionOf& version_of, Status& first) {
   const VersionFolders versions(path);
-  std::vector<uint64_t> kept = versions.list();
-  if (kept.empty()) return Status::not_found("'" + path + "' has no versions");
-  Status first;
-  for (auto version = kept.rbegin(); version != kept.rend(); ++version) {
+  for (auto version = kept.rbegin(); version != kept.rend() && *version > floor; ++version) {
     const auto use = versions.use(*version);
-    const auto found = check_version(versions, path, *version, recover.version_of);
-    if (found.ok()) {
-      if (first.ok()) return found;
-      recover.recovery = {.from = kept.back(), .to = *version, .reason = first.message()};
-      return found;
-    }
-    if (!damage(found.status())) return found.status();
+    auto found = check_version(versions, path, *version, version_of);
+    if (found.ok() || !damage(found.status())) return found;
     if (first.ok()) first = found.status();
   }
-  return first;
+  return uint64_t{0};
+}
+
+Result<uint64_t> Engine::newest_intact(const std::string& path, Recover& recover) {
+  const std::vector<uint64_t> kept = VersionFolders(path).list();
+  if (kept.empty()) return Status::not_found("'" + path + "' has no versions");
+  Status first;
+  const auto found = newest_whole(path, kept, 0, recover.version_of, first);
+  if (!found.ok()) return found;
+  if (found.value() == 0) return first;
+  if (!first.ok()) {
+    recover.recovery = {.from = kept.back(), .to = found.value(), .reason = first.message()};
+  }
+  return found;
 }
 
 bool Engine::has_database() const { return exists(path_ + "/rows/CURRENT"); }
@@ -142,16 +149,9 @@ Status Engine::recover(Recover& recover) const {
   if (!own.ok() && !damage(own.status())) return own.status();
   const uint64_t mine = own.ok() ? own.value() : 0;
   Status first = own.status();
-  uint64_t to = mine;
-  for (auto version = kept.rbegin(); version != kept.rend() && *version > mine; ++version) {
-    const auto found = check_version(versions_, path_, *version, recover.version_of);
-    if (found.ok()) {
-      to = *version;
-      break;
-    }
-    if (!damage(found.status())) return found.status();
-    if (first.ok()) first = found.status();
-  }
+  const auto newer = newest_whole(path_, kept, mine, recover.version_of, first);
+  if (!newer.ok()) return newer.status();
+  const uint64_t to = std::max(mine, newer.value());
   const uint64_t from = std::max(mine, kept.empty() ? 0 : kept.back());
   if (own.ok() && from == mine) return {};
   if (to == 0) return {StatusCode::kCorruption, "no version is whole: " + first.message()};
@@ -166,13 +166,12 @@ Status Engine::recover(Recover& recover) const {
   }
   for (const uint64_t version : kept) {
     if (version <= to) continue;
-    const std::string folder = versions_.folder(version);
-    const std::string name = fs::path(folder).filename().string();
-    HOTROW_RETURN_IF_ERROR(set_aside(path_, folder, name, sync_));
+    const std::string name = VersionFolders::name_of(version);
+    HOTROW_RETURN_IF_ERROR(set_aside(path_, versions_.folder(version), name, sync_));
   }
   failpoint("recover.set_aside");
   if (rebuild) {
-    const std::string name = fs::path(versions_.folder(from)).filename().string() + ".rows";
+    const std::string name = VersionFolders::name_of(from) + ".rows";
     if (exists(rows)) HOTROW_RETURN_IF_ERROR(set_aside(path_, rows, name, sync_));
     failpoint("recover.moved");
     HOTROW_RETURN_IF_ERROR(finish_recovery());
@@ -201,7 +200,7 @@ uint64_t Engine::last_given_up() const {
   const std::string root = path_ + std::string(kDamaged);
   for (fs::directory_iterator at(root, error), end; !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();
-    last = std::max(last, VersionFolders::number_of(name.substr(0, kDigits)));
+    last = std::max(last, VersionFolders::number_of(name.substr(0, VersionFolders::kDigits)));
   }
   return last;
 }

@@ -18,16 +18,7 @@ namespace hotrow {
 namespace {
 
 uint64_t check_of(uint64_t hash, const std::byte* row, size_t bytes) {
-  uint64_t check = hash;
-  size_t at = 0;
-  for (; at + sizeof check <= bytes; at += sizeof check) {
-    uint64_t word = 0;
-    std::memcpy(&word, row + at, sizeof word);
-    check = mix64(check ^ word);
-  }
-  uint64_t rest = 0;
-  std::memcpy(&rest, row + at, bytes - at);
-  return mix64(check ^ rest);
+  return mix64(hash ^ xxh3({reinterpret_cast<const char*>(row), bytes}));
 }
 
 }  // namespace

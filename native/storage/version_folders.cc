@@ -12,8 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kDigits = 20;
-
 std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
@@ -38,9 +36,9 @@ uint64_t VersionFolders::number_of(const std::string& name) {
   return name.size() == kDigits && read.ec == std::errc() && read.ptr == end ? number : 0;
 }
 
-std::string VersionFolders::folder(uint64_t version) const {
+std::string VersionFolders::name_of(uint64_t version) {
   const std::string digits = std::to_string(version);
-  return root_ + "/" + std::string(kDigits - digits.size(), '0') + digits;
+  return std::string(kDigits - digits.size(), '0') + digits;
 }
 
 std::vector<uint64_t> VersionFolders::list() const {

@@ -25,7 +25,10 @@ class VersionFolders {
 
   std::string rows(uint64_t version) const { return folder(version) + "/rows"; }
   std::string delta(uint64_t version) const { return folder(version) + "/delta"; }
-  std::string folder(uint64_t version) const;
+  std::string folder(uint64_t version) const { return root_ + "/" + name_of(version); }
+  /// A folder's name: the version in so many digits.
+  static constexpr size_t kDigits = 20;
+  static std::string name_of(uint64_t version);
   /// The number that a folder's name is, or 0.
   static uint64_t number_of(const std::string& name);
   /// Those that are kept, rising.

@@ -215,9 +215,7 @@ Status LocalStore::restore(const std::shared_ptr<SparseTable>& table, const Stor
 
 Status LocalStore::restore_refused(const StoredTable& stored) const {
   return Status::capacity("table '" + stored.name + "': its " + std::to_string(stored.rows) +
-                          " rows would not fit: " + std::to_string(context_.budget.used()) +
-                          " of memoryBytes " + std::to_string(context_.budget.limit()) +
-                          " are in use");
+                          " rows would not fit: " + context_.budget.in_use());
 }
 
 Status LocalStore::restore(DenseParameter& dense, const StoredDense& stored) const {

@@ -43,8 +43,7 @@ Result<std::shared_ptr<DenseParameter>> DenseParameter::create(std::string name,
   const ExclusiveLock lock(dense->mutex_);
   if (!dense->memory_.take(budget, bytes)) {
     return Status::capacity("dense '" + dense->name_ + "' needs " + std::to_string(bytes) +
-                            " bytes: " + std::to_string(budget.used()) + " of memoryBytes " +
-                            std::to_string(budget.limit()) + " are in use");
+                            " bytes: " + budget.in_use());
   }
   try {
     dense->values_.resize(dense->size_);

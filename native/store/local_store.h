@@ -123,6 +123,8 @@ class LocalStore final : public Store {
   using EachChange = std::function<Status(const Delta::Visit&)>;
   Status read_delta(const EachChange& each, const Manifest& manifest, Replacement& all)
       HOTROW_REQUIRES(mutex_);
+  Status read_applied(Delta& delta, const Manifest& manifest, const std::string& folder,
+                      Engine::Version& version, Replacement& all) HOTROW_REQUIRES(mutex_);
   Status read_all_dense(const Engine& engine, const Manifest& manifest, Replacement& all)
       HOTROW_REQUIRES(mutex_);
   Status read_difference(const Engine& there, const Manifest& manifest, Replacement& all)
@@ -136,8 +138,6 @@ class LocalStore final : public Store {
   Status check_warm() const HOTROW_REQUIRES(mutex_);
   void close_parting() HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
   // snapshot.cc
-  Status read_applied(Delta& delta, const Manifest& manifest, const std::string& folder,
-                      Engine::Version& version, Replacement& all) HOTROW_REQUIRES(mutex_);
   /// Writes what differs between here and a snapshot, and calls visit for it.
   Status go_over(const Delta& snapshot, const Manifest& manifest, const std::string& folder,
                  Engine::Version& version, const Delta::Visit& visit) const;

@@ -147,17 +147,20 @@ void Changes::take(uint32_t handle) {
   bits.kept.fetch_or(bit, kRelaxed);
 }
 
-void Changes::remove(uint32_t handle, uint64_t hash, const std::byte* row) {
+bool Changes::leave(uint32_t handle, uint64_t hash, const std::byte* row) {
   if (frozen(handle)) save(handle, hash, row);
   const uint64_t bit = uint64_t{1} << (handle % 64);
   Bits& bits = bits_of(handle);
   bits.changed[active()].fetch_and(~bit, kRelaxed);
-  if ((bits.kept.fetch_and(~bit, kRelaxed) & bit) == 0) return;
-  const MutexLock lock(mutex_);
-  note_removed(hash);
+  return (bits.kept.fetch_and(~bit, kRelaxed) & bit) != 0;
 }
 
-void Changes::note_removed(uint64_t hash) {
+void Changes::remove(uint32_t handle, uint64_t hash, const std::byte* row) {
+  if (leave(handle, hash, row)) remove_demoted(hash);
+}
+
+void Changes::remove_demoted(uint64_t hash) {
+  const MutexLock lock(mutex_);
   removed_.push_back(hash);
   if (!remembers_) return;
   gone_.insert(hash);
@@ -165,11 +168,7 @@ void Changes::note_removed(uint64_t hash) {
 }
 
 void Changes::demote(uint32_t handle, uint64_t hash, const std::byte* row) {
-  if (frozen(handle)) save(handle, hash, row);
-  const uint64_t bit = uint64_t{1} << (handle % 64);
-  Bits& bits = bits_of(handle);
-  bits.changed[active()].fetch_and(~bit, kRelaxed);
-  bits.kept.fetch_and(~bit, kRelaxed);
+  (void)leave(handle, hash, row);
   // What can be read of it from now on is this row.
   come_back({&hash, 1});
 }
@@ -179,11 +178,6 @@ void Changes::come_back(std::span<const uint64_t> hashes) {
   const MutexLock lock(mutex_);
   for (const uint64_t hash : hashes) gone_.erase(hash);
   gone_count_.store(gone_.size(), std::memory_order_release);
-}
-
-void Changes::remove_demoted(uint64_t hash) {
-  const MutexLock lock(mutex_);
-  note_removed(hash);
 }
 
 void Changes::remember_gone(bool until_written) {

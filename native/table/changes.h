@@ -158,7 +158,8 @@ class Changes {
   Bits& bits_of(uint32_t handle) const { return base_[handle / 64]; }
   uint32_t active() const { return active_.load(kRelaxed); }
   void save(uint32_t handle, uint64_t hash, const std::byte* row) HOTROW_EXCLUDES(mutex_);
-  void note_removed(uint64_t hash) HOTROW_REQUIRES(mutex_);
+  /// The row leaves memory: saves it if it is frozen, and forgets it. May a version have the key?
+  bool leave(uint32_t handle, uint64_t hash, const std::byte* row) HOTROW_EXCLUDES(mutex_);
   void forget_written() HOTROW_REQUIRES(mutex_);
   bool make_room(uint64_t rows) HOTROW_REQUIRES(mutex_);
   uint64_t chunk_rows() const;

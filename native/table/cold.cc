@@ -149,10 +149,8 @@ Status SparseTable::wait_until_warm() {
 }
 
 Status SparseTable::no_room_for(uint64_t rows) const {
-  return Status::capacity(
-      "table '" + name_ + "': " + std::to_string(rows) +
-      " rows from disk would not fit: " + std::to_string(context_.budget.used()) +
-      " of memoryBytes " + std::to_string(context_.budget.limit()) + " are in use");
+  return Status::capacity("table '" + name_ + "': " + std::to_string(rows) +
+                          " rows from disk would not fit: " + context_.budget.in_use());
 }
 
 // Brings the rows of the plan's keys into memory. Where rows were demoted since the last time, once
@@ -215,7 +213,7 @@ Status SparseTable::bring(KeyBatch keys) {
 }
 
 bool SparseTable::moved(const PushPlan& plan) const {
-  if (!demotes() || !tier_) return false;
+  if (!demotes()) return false;
   for (uint32_t i = 0; i < plan.batch->parts(); ++i) {
     for (const uint64_t hash : plan.batch->part(i).hashes) {
       if (tier_->moved(hash, plan.stamps)) return true;
@@ -254,7 +252,7 @@ Result<uint64_t> SparseTable::read_missed(const GatherRequest& request, const Ta
     request.found[i] = 1;
     ++hits;
   }
-  cold_hits_.fetch_add(hits, std::memory_order_relaxed);
+  counters_.cold_hits.fetch_add(hits, std::memory_order_relaxed);
   if (demotes() && request.counts) promote(images, missed, stamps);
   return hits;
 }
@@ -294,6 +292,7 @@ void SparseTable::promote(const RowImages& images, std::span<const uint64_t> mis
   const Ended ended(promoting_);
   // What of them others have brought in meanwhile is not to leave for the rest.
   std::vector<uint64_t> keys;
+  keys.reserve(hot.hashes.size());
   for (const uint64_t hash : hot.hashes) keys.push_back(unmix64(hash));
   PushPlan plan;
   plan.moment = moment();
@@ -303,7 +302,7 @@ void SparseTable::promote(const RowImages& images, std::span<const uint64_t> mis
   const Result<bool> put = put_in_or_demote(hot, arrival);
   return_batch(std::move(plan.batch));
   if (put.ok() && put.value()) {
-    promoted_.fetch_add(hot.hashes.size() - arrival.stale, std::memory_order_relaxed);
+    counters_.promoted.fetch_add(hot.hashes.size() - arrival.stale, std::memory_order_relaxed);
   }
 }
 
@@ -353,6 +352,7 @@ void SparseTable::changed(std::vector<uint64_t>& hashes) {
 Status SparseTable::replace_demoted(const RowImages& rows, std::span<const uint64_t> gone,
                                     bool changes, uint64_t total) {
   std::vector<uint64_t> keys;
+  keys.reserve(gone.size());
   for (const uint64_t hash : gone) keys.push_back(unmix64(hash));
   (void)rows_->erase(keys);
   RowImages here;

@@ -40,9 +40,7 @@ Status CountingBloom::open(uint64_t capacity, MemoryBudget& budget) {
   const uint64_t bytes = round_up(keys * kBytesPerKey, kHugePageBytes);
   if (capacity > kMostKeys || !reservation_.take(budget, bytes)) {
     return Status::capacity("counting " + std::to_string(capacity) + " keys takes " +
-                            std::to_string(kBytesPerKey) +
-                            " bytes each: " + std::to_string(budget.used()) + " of memoryBytes " +
-                            std::to_string(budget.limit()) + " are in use");
+                            std::to_string(kBytesPerKey) + " bytes each: " + budget.in_use());
   }
   if (!pages_.reserve(bytes) || !pages_.grow(bytes)) {
     return Status::capacity("the system refused " + std::to_string(bytes) + " bytes of counters");

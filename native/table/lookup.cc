@@ -151,14 +151,14 @@ Status SparseTable::lookup_state(KeyBatch keys, std::span<float> state,
           std::to_string(keys.size()) + " keys x " + std::to_string(rules_.state_values()) +
           " values of state), received " + std::to_string(state.size()));
     }
-    std::vector<uint8_t> found(keys.size());
+    std::vector<uint8_t> found(options.found.empty() && !demotes() ? 0 : keys.size());
     const GatherRequest request{.keys = keys,
                                 .rows = state.data(),
                                 .stride = rules_.state_values(),
-                                .found = found.data(),
+                                .found = found.empty() ? nullptr : found.data(),
                                 .counts = false};
     (void)rows_->gather_state(request);
-    if (cold()) HOTROW_RETURN_IF_ERROR(gather_cold_state(request).status());
+    if (demotes()) HOTROW_RETURN_IF_ERROR(gather_cold_state(request).status());
     if (!options.found.empty()) pack_bits(found, options.found);
     return {};
   });

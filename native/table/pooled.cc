@@ -134,9 +134,28 @@ uint64_t SparseTable::pool_directly(const BagBatch& bags, size_t first, size_t l
   return hits;
 }
 
-uint64_t SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float* out) {
+// After gather_distinct(): reads the rows that it did not find; counts the positions that have one.
+Status SparseTable::gather_cold_parts(BatchIndex& batch, Moment now, uint64_t& hits) {
+  hits = 0;
+  for (uint32_t number = 0; number < batch.parts(); ++number) {
+    BatchIndex::Part& part = batch.part(number);
+    const auto read = gather_cold({.keys = part.keys,
+                                   .rows = part.rows.data(),
+                                   .stride = options_.dim,
+                                   .found = part.found.data(),
+                                   .moment = now});
+    if (!read.ok()) return read.status();
+    batch.each(number, [&](size_t, uint32_t id) { hits += part.found[id]; });
+  }
+  return {};
+}
+
+Result<uint64_t> SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float* out) {
   std::unique_ptr<BatchIndex> batch = take_batch();
-  const uint64_t hits = gather_distinct(*batch, {.keys = bags.keys, .moment = moment()});
+  const Moment now = moment();
+  uint64_t hits = gather_distinct(*batch, {.keys = bags.keys, .moment = now});
+  // Of a table that demotes: rows that are not in memory need not come there.
+  if (demotes()) HOTROW_RETURN_IF_ERROR(gather_cold_parts(*batch, now, hits));
   const size_t dim = options_.dim;
   const size_t count = bags.offsets.size() - 1;
   std::array<const float*, BatchIndex::kMaxParts> rows = {};
@@ -154,48 +173,18 @@ uint64_t SparseTable::pool_repeated(const BagBatch& bags, uint32_t parts, float*
   return hits;
 }
 
-// Of a table that demotes: rows that are not in memory need not come there.
-Status SparseTable::pool_cold(const BagBatch& bags, RowBatch out) {
-  std::unique_ptr<BatchIndex> batch = take_batch();
-  const Moment now = moment();
-  (void)gather_distinct(*batch, {.keys = bags.keys, .moment = now});
-  for (uint32_t i = 0; i < batch->parts(); ++i) {
-    BatchIndex::Part& part = batch->part(i);
-    const auto read = gather_cold({.keys = part.keys,
-                                   .rows = part.rows.data(),
-                                   .stride = options_.dim,
-                                   .found = part.found.data(),
-                                   .moment = now});
-    if (!read.ok()) return read.status();
-  }
-  const auto place = [&](size_t i) { return batch->places()[i]; };
-  const auto part_of = [&](size_t i) -> const BatchIndex::Part& {
-    return batch->part(BatchIndex::part_of_place(place(i)));
-  };
-  const auto row_of = [&](size_t i) {
-    return part_of(i).rows.data() + size_t{BatchIndex::id_of_place(place(i))} * options_.dim;
-  };
-  uint64_t hits = 0;
-  for (size_t i = 0; i < bags.keys.size(); ++i) {
-    hits += part_of(i).found[BatchIndex::id_of_place(place(i))];
-  }
-  pool_bags(bags, 0, bags.offsets.size() - 1, row_of, out.data());
-  count_lookups(bags.keys, hits);
-  return_batch(std::move(batch));
-  return {};
-}
-
 Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
   return call([&]() -> Status {
     const CallTimer timer(context_.latencies.lookup_pooled, bags.keys.size());
     HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size()));
-    if (demotes()) return pool_cold(bags, out);
-    HOTROW_RETURN_IF_ERROR(bring(bags.keys));
+    if (!demotes()) HOTROW_RETURN_IF_ERROR(bring(bags.keys));
     const size_t count = bags.offsets.size() - 1;
     const auto parts = static_cast<uint32_t>(
         std::min<size_t>(context_.parts_for(bags.keys.size()), std::max<size_t>(count, 1)));
-    if (expects_repetition(bags.keys.size())) {
-      count_lookups(bags.keys, pool_repeated(bags, parts, out.data()));
+    if (demotes() || expects_repetition(bags.keys.size())) {
+      const Result<uint64_t> hits = pool_repeated(bags, parts, out.data());
+      if (!hits.ok()) return hits.status();
+      count_lookups(bags.keys, hits.value());
       return {};
     }
     std::atomic<uint64_t> hits{0};

@@ -137,7 +137,7 @@ class SparseTable final : public Table {
   struct Counters {
     // Statistics; publish nothing.
     std::atomic<uint64_t> lookups{0}, hits{0}, pushes{0}, updates{0}, created{0}, erased{0},
-        skipped{0}, not_admitted{0};
+        skipped{0}, not_admitted{0}, cold_hits{0}, promoted{0};
   };
 
   SparseTable(std::string name, TableOptions options, TableContext& context);
@@ -200,8 +200,8 @@ class SparseTable final : public Table {
   void pool_bags(const BagBatch& bags, size_t first, size_t last, const RowOf& row_of,
                  float* out) const;
   uint64_t pool_directly(const BagBatch& bags, size_t first, size_t last, float* out);
-  Status pool_cold(const BagBatch& bags, RowBatch out);
-  uint64_t pool_repeated(const BagBatch& bags, uint32_t parts, float* out);
+  Status gather_cold_parts(BatchIndex& batch, Moment now, uint64_t& hits);
+  Result<uint64_t> pool_repeated(const BagBatch& bags, uint32_t parts, float* out);
 
   // batches.cc
   /// Keeps scratch for the next call; drops it when the table is closed or memory is short.
@@ -276,8 +276,6 @@ class SparseTable final : public Table {
   std::unique_ptr<ColdTier> tier_;        // constant once the table is there
   std::atomic<bool> cold_{false};
   std::atomic<bool> promoting_{false};  // one lookup at a time
-  std::atomic<uint64_t> promoted_{0};   // publishes nothing
-  std::atomic<uint64_t> cold_hits_{0};  // publishes nothing
   Mutex warm_mutex_;
   CondVar warm_;
   bool warm_ended_ HOTROW_GUARDED_BY(warm_mutex_) = false;

@@ -34,9 +34,7 @@ Status SparseTable::reserve(uint64_t rows) {
     const bool done = with_gates(context_, gate_, [&] { return rows_->reserve_rows(rows - size); });
     if (done) return {};
     return Status::capacity("table '" + name_ + "': " + std::to_string(rows) +
-                            " rows would not fit: " + std::to_string(context_.budget.used()) +
-                            " of memoryBytes " + std::to_string(context_.budget.limit()) +
-                            " are in use");
+                            " rows would not fit: " + context_.budget.in_use());
   });
 }
 
@@ -254,8 +252,8 @@ Result<TableStats> SparseTable::stats() {
     stats.erased = counters_.erased.load(kRelaxed);
     stats.skipped_gradients = counters_.skipped.load(kRelaxed);
     stats.not_admitted = counters_.not_admitted.load(kRelaxed);
-    stats.cold_hits = cold_hits_.load(kRelaxed);
-    stats.promoted = promoted_.load(kRelaxed);
+    stats.cold_hits = counters_.cold_hits.load(kRelaxed);
+    stats.promoted = counters_.promoted.load(kRelaxed);
     if (demotes()) stats.spilled_rows = tier_->rows().spilled_rows();
     return stats;
   });

@@ -93,9 +93,7 @@ void IndexedRows<IndexT>::absent(KeyBatch keys, std::vector<uint64_t>& hashes) c
 template <class IndexT>
 bool IndexedRows<IndexT>::promise_restore(const RowImages& images, std::span<const uint64_t> gone,
                                           RestorePlan& plan) {
-  const auto there = [&](uint64_t hash) {
-    return index_.probe(unmix64(hash), hash).handle != IndexT::kNoHandle;
-  };
+  const auto there = [&](uint64_t hash) { return has_row(hash); };
   for (const uint64_t hash : images.hashes) {
     if (there(hash)) continue;
     ++plan.keys_in[IndexShards::of(hash)];

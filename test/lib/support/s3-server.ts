@@ -16,6 +16,7 @@ import {
 interface Server {
   run(): Promise<{ port: number }>
   close(): Promise<void>
+  readonly httpServer: { closeAllConnections(): void }
 }
 
 // It has no types of its own.
@@ -69,7 +70,10 @@ export class S3Server {
   }
 
   async pause(): Promise<void> {
-    await this.#server?.close()
+    const closed = this.#server?.close()
+    // It waits for its connections, and one that is asked again and again never ends by itself.
+    this.#server?.httpServer.closeAllConnections()
+    await closed
     this.#server = undefined
   }
 
