@@ -50,7 +50,7 @@ std::unique_ptr<rocksdb::FileChecksumGenerator> checksum_generator() {
   return checksum_factory()->CreateFileChecksumGenerator({});
 }
 
-std::string folder_of(const std::string& path) { return fs::path(path).parent_path().string(); }
+std::string parent_of(const std::string& path) { return fs::path(path).parent_path().string(); }
 
 }  // namespace
 
@@ -100,7 +100,7 @@ Status write_text(const std::string& path, std::string_view text, SyncMode sync)
   if (::rename(fresh.c_str(), path.c_str()) != 0) {
     return last_file_status("'" + path + "' cannot be replaced");
   }
-  return sync_folder(folder_of(path), sync);
+  return sync_folder(parent_of(path), sync);
 }
 
 Status link_or_copy(const std::string& from, const std::string& to, SyncMode sync) {

@@ -12,7 +12,7 @@ using std::chrono::nanoseconds;
 
 constexpr milliseconds kPeriod{10};
 // Longest work between two looks at the share.
-constexpr milliseconds kSlice{2};
+constexpr milliseconds kTurn{2};
 // However small the share is.
 constexpr double kMostRestNs = 60e9;
 // Sweeps of a whole table within its time to live: no row outlives it by more than an eighth.
@@ -78,12 +78,12 @@ nanoseconds Keeper::tend(nanoseconds since_last) {
           elapsed_ms * kSweepsPerLife * IndexShards::kCount / static_cast<double>(ttl_ms);
       // What could not be done in time is not owed for ever.
       kept.owed_shards = std::min<double>(kept.owed_shards, IndexShards::kCount);
-      while (kept.owed_shards >= 1 && now() - start < kSlice) {
+      while (kept.owed_shards >= 1 && now() - start < kTurn) {
         table.sweep_expired(1);
         kept.owed_shards -= 1;
       }
     }
-    while (now() - start < kSlice && table.evict_ahead()) {
+    while (now() - start < kTurn && table.evict_ahead()) {
     }
   }
   return now() - start;

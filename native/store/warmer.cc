@@ -12,9 +12,9 @@ namespace hotrow {
 namespace {
 
 // Rows brought in at once; up to four times as many where that ends a shard, which then grows once.
-constexpr size_t kSlice = 4096;
+constexpr size_t kBatch = 4096;
 // Fewer rows are not worth a thread.
-constexpr uint64_t kRowsForThread = uint64_t{1} << 15;
+constexpr uint64_t kRowsPerThread = uint64_t{1} << 15;
 constexpr uint64_t kMostThreads = 4;
 // A thread that is ahead of the others takes from what they have before them.
 constexpr uint64_t kPartsForThread = 2;
@@ -73,7 +73,7 @@ class Warmer::Bringing {
  private:
   static uint64_t threads_for(uint64_t rows) {
     const uint64_t cores = std::max(std::thread::hardware_concurrency(), 1U);
-    return std::clamp<uint64_t>(rows / kRowsForThread, 1, std::min(cores, kMostThreads));
+    return std::clamp<uint64_t>(rows / kRowsPerThread, 1, std::min(cores, kMostThreads));
   }
 
   void work() {
@@ -107,8 +107,8 @@ class Warmer::Bringing {
 
   static bool ends_slice(const RowImages& images, uint64_t hash) {
     const size_t rows = images.hashes.size();
-    if (rows < kSlice) return false;
-    return rows >= 4 * kSlice || IndexShards::of(hash) != IndexShards::of(images.hashes.back());
+    if (rows < kBatch) return false;
+    return rows >= 4 * kBatch || IndexShards::of(hash) != IndexShards::of(images.hashes.back());
   }
 
   Status fill(RowImages& images) HOTROW_EXCLUDES(fill_mutex_) {

@@ -21,11 +21,11 @@ namespace hotrow {
 namespace {
 
 // Keys of a window; 8 measured slower, 32 alike.
-constexpr size_t kWindow = 16;
+constexpr size_t kRowsAtOnce = 16;
 // Windows between two steps of the keys that are not at home.
 constexpr size_t kStride = 4;
 // Lines of a row that are fetched ahead; the processor's own prefetcher takes over after that.
-constexpr size_t kPrefetchLines = 8;
+constexpr size_t kLinesAhead = 8;
 // Keys that walk their chains at once; any more are looked up alone.
 constexpr size_t kMostStrays = 512;
 
@@ -42,14 +42,13 @@ class IndexedRows<IndexT>::Gatherer {
         slab_(rows.rows_),
         copy_(rows.rules_.codec().gather()),
         dim_(rows.rules_.dim()),
-        lines_(
-            std::min((rows.rules_.codec().bytes() + kLineBytes - 1) / kLineBytes, kPrefetchLines)),
+        lines_(std::min((rows.rules_.codec().bytes() + kLineBytes - 1) / kLineBytes, kLinesAhead)),
         touches_(kHeat && request.counts && rows.rules_.heat().counts_lookups()) {}
 
   uint64_t run() {
-    const size_t windows = (request_.keys.size() + kWindow - 1) / kWindow;
+    const size_t windows = (request_.keys.size() + kRowsAtOnce - 1) / kRowsAtOnce;
     for (size_t step = 0; step < windows + 3; ++step) {
-      if (step < windows) fetch_homes(step * kWindow, windows_[step % 4]);
+      if (step < windows) fetch_homes(step * kRowsAtOnce, windows_[step % 4]);
       if (step >= 1 && step - 1 < windows) find_rows(windows_[(step - 1) % 4]);
       if (step >= 2 && step - 2 < windows) find_next_door(windows_[(step - 2) % 4]);
       // Before the copy, which notes more: their next buckets have yet to come.
@@ -68,13 +67,13 @@ class IndexedRows<IndexT>::Gatherer {
   struct Window {
     size_t first = 0;  // position of the first key
     size_t count = 0;
-    std::array<uint64_t, kWindow> keys;
-    std::array<const BucketType*, kWindow> homes;
-    std::array<uint32_t, kWindow> words;  // as they were before the row's handle was read
+    std::array<uint64_t, kRowsAtOnce> keys;
+    std::array<const BucketType*, kRowsAtOnce> homes;
+    std::array<uint32_t, kRowsAtOnce> words;  // as they were before the row's handle was read
     // Bit i of ready: rows[i] is the row of key i, if homes[i] still has words[i]. Other keys have
     // the slab's first row, so that all are copied at once.
-    std::array<const std::byte*, kWindow> rows;
-    std::array<uint8_t, kWindow> places;
+    std::array<const std::byte*, kRowsAtOnce> rows;
+    std::array<uint8_t, kRowsAtOnce> places;
     uint32_t ready = 0;
     uint32_t next_door = 0;  // of those ready, the keys that the bucket after their home holds
   };
@@ -90,7 +89,7 @@ class IndexedRows<IndexT>::Gatherer {
 
   void fetch_homes(size_t first, Window& window) const {
     window.first = first;
-    window.count = std::min(kWindow, request_.keys.size() - first);
+    window.count = std::min(kRowsAtOnce, request_.keys.size() - first);
     const uint64_t* const keys = request_.keys.data();
     const uint64_t* const hashes = request_.hashes;
     for_each_key(window.count, [&](size_t i) {
@@ -233,9 +232,9 @@ class IndexedRows<IndexT>::Gatherer {
   /// Unrolled where the window is full.
   template <class Body>
   static void for_each_key(size_t count, const Body& body) {
-    if (count == kWindow) {
+    if (count == kRowsAtOnce) {
 #pragma GCC unroll 4
-      for (size_t i = 0; i < kWindow; ++i) body(i);
+      for (size_t i = 0; i < kRowsAtOnce; ++i) body(i);
     } else {
       for (size_t i = 0; i < count; ++i) body(i);
     }

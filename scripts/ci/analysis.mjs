@@ -1,59 +1,54 @@
 // Checks that read the sources without running them: lint, format, types, tidy, clang's analyses.
 // The clang steps take their flags from the compile commands of the build that `npm test` made.
 
-import { existsSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
 import { root, run } from '../common/process.mjs'
 import { cppFiles } from '../common/sources.mjs'
 import { merge, tool, twoAtOnce, unavailable } from './tools.mjs'
 
-/** One file may take this long; Highway's kernels are compiled once per instruction set. */
-const kFileTimeoutMs = 240_000
+/** One unit may take this long; Highway's kernels are read once per instruction set. */
+const kUnitTimeoutMs = 240_000
 
 const bin = (name) => join(root, 'node_modules/.bin', name)
 const quietly = (command, ...args) => run(command, args, { quiet: true })
 
-/** [{ file, args }] of our own sources, the flags without compiler, input and output. */
-function compileCommands() {
+/** What cannot be read together with its neighbours: kernels, which include themselves, and the
+ * instantiation of what its neighbours instantiate in part. */
+const kAlone = /^native\/(simd\/.*|table\/indexed_rows\.cc)$|^bindings\/addon\.cc$/
+
+/**
+ * Writes one unit for each folder of our own sources, which includes them all, and the compile
+ * commands of the units: headers are most of what an analysis reads, and so they are read once.
+ * Returns the units' paths.
+ */
+function units() {
   const path = join(root, 'build/compile_commands.json')
   if (!existsSync(path))
     throw new Error('build/compile_commands.json is missing: run npm test first')
-  const own = /^(native|bindings)\/.*\.cc$/
-  return JSON.parse(readFileSync(path, 'utf8'))
-    .map(({ file, command }) => ({ file: relative(root, file), command }))
-    .filter(({ file }, index, all) => {
-      return own.test(file) && all.findIndex((other) => other.file === file) === index
-    })
-    .map(({ file, command }) => ({ file, args: flags(command) }))
-}
-
-function flags(command) {
-  const words = command.match(/(?:[^\s"\\]|\\.|"(?:[^"\\]|\\.)*")+/g) ?? []
-  const plain = words.map((word) => word.replace(/\\(.)/g, '$1'))
-  const dropped = new Set(['-o', '-c', '-MF', '-MT', '-MD'])
-  const kept = []
-  for (let i = 1; i < plain.length; i++) {
-    if (!dropped.has(plain[i])) kept.push(plain[i])
-    else if (plain[i] !== '-MD') i++
+  const folder = join(root, 'build/analysis')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder)
+  const commands = new Map()
+  const together = new Map()
+  for (const { file, command } of JSON.parse(readFileSync(path, 'utf8'))) {
+    const name = relative(root, file)
+    if (!/^(native|bindings)\/.*\.cc$/.test(name)) continue
+    const unit = kAlone.test(name) ? file : join(folder, `${basename(dirname(name))}.cc`)
+    commands.set(unit, { directory: root, file: unit, command: command.replaceAll(file, unit) })
+    if (unit !== file) together.set(unit, (together.get(unit) ?? new Set()).add(file))
   }
-  return kept
+  for (const [unit, files] of together) {
+    writeFileSync(unit, [...files].map((file) => `#include "${file}"\n`).join(''))
+  }
+  writeFileSync(join(folder, 'compile_commands.json'), JSON.stringify([...commands.values()]))
+  return [...commands.keys()]
 }
 
 async function clangFormat() {
   const format = await tool('clang-format-19')
   if (!format) return unavailable('clang-format-19')
   return quietly(format, '--dry-run', '-Werror', ...cppFiles())
-}
-
-async function threadSafety() {
-  const clang = await tool('clang++-19')
-  if (!clang) return unavailable('clang++-19')
-  const extra = ['-fsyntax-only', '-Wno-everything', '-Wthread-safety', '-Werror']
-  const jobs = compileCommands().map(({ file, args }) => () => {
-    const options = { quiet: true, timeoutMs: kFileTimeoutMs }
-    return run(clang, [...args, ...extra, file], options)
-  })
-  return { ...merge(await twoAtOnce(jobs)), note: `(${jobs.length} files)` }
 }
 
 /** What the analyser finds inside a system header that it followed is not ours to mend. */
@@ -64,16 +59,18 @@ function judgeTidy(file, result) {
   return foreign ? { code: 0, output: '' } : result
 }
 
+/** clang-tidy's checks, and with them what clang knows of locks. */
 async function clangTidy() {
   const tidy = await tool('clang-tidy-19')
   if (!tidy) return unavailable('clang-tidy-19')
-  const extra = ['--quiet', '-p', 'build', '--extra-arg=-Wno-unknown-warning-option']
-  const jobs = compileCommands().map(({ file }) => async () => {
-    const options = { quiet: true, timeoutMs: kFileTimeoutMs }
-    const result = await run(tidy, [...extra, file], options)
-    return judgeTidy(file, result)
+  const fixed = ['--quiet', '-p', 'build/analysis', '--config-file=.clang-tidy']
+  fixed.push('--checks=-bugprone-suspicious-include,clang-diagnostic-thread-safety*')
+  fixed.push('--extra-arg=-Wno-unknown-warning-option', '--extra-arg=-Wthread-safety')
+  const jobs = units().map((file) => async () => {
+    const options = { quiet: true, timeoutMs: kUnitTimeoutMs }
+    return judgeTidy(file, await run(tidy, [...fixed, file], options))
   })
-  return { ...merge(await twoAtOnce(jobs)), note: `(${jobs.length} files)` }
+  return { ...merge(await twoAtOnce(jobs)), note: `(${jobs.length} units)` }
 }
 
 export const analysisSteps = [
@@ -84,6 +81,5 @@ export const analysisSteps = [
     name: 'tidy',
     work: () => quietly(process.execPath, '--import', 'tsx', 'test/tidy.test.ts'),
   },
-  { name: 'thread safety: clang', work: threadSafety },
-  { name: 'clang-tidy', work: clangTidy },
+  { name: 'clang-tidy and thread safety', work: clangTidy },
 ]

@@ -33,7 +33,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kKeys = 200;
+constexpr uint64_t kDamagedRows = 200;
 constexpr uint64_t kVersions = 5;
 constexpr uint32_t kDim = 4;
 // A store of some KB may ask for no more at once. What a table reserves of the address space is
@@ -79,7 +79,7 @@ void commit_version(Store& store, uint64_t version) {
   std::vector<uint64_t> keys;
   std::vector<uint64_t> gone;
   std::vector<float> rows;
-  for (uint64_t key = 0; key < kKeys; ++key) {
+  for (uint64_t key = 0; key < kDamagedRows; ++key) {
     if (value_of(key, version) == 0) {
       gone.push_back(key);
       continue;
@@ -114,8 +114,8 @@ std::string judge(const std::string& path, bool& refused) {
   }
   const auto table = store.table("t", sum_table(kDim));
   if (!table.ok()) return known(table.status()) ? "" : "table: " + describe(table.status());
-  const std::vector<uint64_t> keys = range(0, kKeys);
-  std::vector<float> rows(kKeys * kDim);
+  const std::vector<uint64_t> keys = range(0, kDamagedRows);
+  std::vector<float> rows(kDamagedRows * kDim);
   const Status read = table.value()->lookup(keys, rows);
   if (!read.ok()) return known(read) ? "" : "lookup: " + describe(read);
   for (uint64_t i = 0; i < rows.size(); ++i) {
@@ -230,21 +230,10 @@ class Damage {
 };
 
 /// What the processes share.
-struct Shared {
+struct Progress {
   std::atomic<uint64_t> at;       // the case under way
   std::atomic<uint64_t> refused;  // cases that ended in an error or an older version
 };
-
-Shared* map_shared(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  void* memory = MAP_FAILED;
-  if (file >= 0 && ::ftruncate(file, sizeof(Shared)) == 0) {
-    memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    ::close(file);
-  }
-  if (memory == MAP_FAILED) throw std::runtime_error("no shared memory at " + path);
-  return static_cast<Shared*>(memory);
-}
 
 uint64_t number(const char* name) { return std::strtoull(std::getenv(name), nullptr, 10); }
 
@@ -252,7 +241,7 @@ TEST(DamagedProcess, DISABLED_Reads) {
   const char* const place = std::getenv("HOTROW_DAMAGE");
   if (place == nullptr) GTEST_SKIP() << "started by the test beside it";
   const std::string folder = place;
-  Shared& shared = *map_shared(folder + "/shared");
+  Progress& shared = *map_shared<Progress>(folder + "/shared");
   const Files files = read_files(folder + "/whole");
   const Files older = read_files(folder + "/older");
   const std::string path = folder + "/case" + std::getenv("HOTROW_DAMAGE_FROM");
@@ -340,7 +329,7 @@ class DamagedFiles : public testing::Test {
 
   FastFolder folder_;
   std::shared_ptr<Store> store_;
-  Shared& shared_ = *map_shared(folder_ / "shared");
+  Progress& shared_ = *map_shared<Progress>(folder_ / "shared");
   Files whole_;
   Files older_;
 };

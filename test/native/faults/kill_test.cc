@@ -32,14 +32,14 @@ namespace {
 constexpr uint32_t kClients = 2;
 constexpr uint64_t kGroup = 300;
 constexpr uint64_t kComing = 120;
-constexpr uint64_t kVersions = 1 << 16;
+constexpr uint64_t kMostVersions = 1 << 16;
 
 constexpr const char* kFailpoints[] = {
     "open.database",        "commit.cut",     "commit.file_written", "commit.before_install",
     "commit.after_install", "commit.dropped", "commit.kept"};
 
 /// Survives the death of the child.
-struct Shared {
+struct History {
   std::atomic<uint64_t> opened;   // the child is at work
   std::atomic<uint64_t> called;   // version of the last commit called
   std::atomic<uint64_t> told;     // and of the last that returned
@@ -47,19 +47,8 @@ struct Shared {
   std::array<std::atomic<uint64_t>, kClients> started;
   std::array<std::atomic<uint64_t>, kClients> finished;
   // What had finished when the commit of a version was called.
-  std::array<std::array<std::atomic<uint64_t>, kClients>, kVersions> floor;
+  std::array<std::array<std::atomic<uint64_t>, kClients>, kMostVersions> floor;
 };
-
-Shared* map_shared(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  void* memory = MAP_FAILED;
-  if (file >= 0 && ::ftruncate(file, sizeof(Shared)) == 0) {
-    memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    ::close(file);
-  }
-  if (memory == MAP_FAILED) throw std::runtime_error("no shared memory at " + path);
-  return static_cast<Shared*>(memory);
-}
 
 struct Tables {
   explicit Tables(const std::string& path)
@@ -83,14 +72,14 @@ bool is_there(uint64_t key, uint64_t version) { return (key * 7 + version) % 3 =
 
 const char* deadly_point = "";
 uint64_t deadly_visit = 0;
-Shared* shared_of_child = nullptr;
+History* shared_of_child = nullptr;
 
 void visit(const char* name) {
   if (std::strcmp(name, deadly_point) != 0) return;
   if (++shared_of_child->reached == deadly_visit) ::kill(::getpid(), SIGKILL);
 }
 
-void client(Tables& tables, Shared& shared, uint32_t lane) {
+void client(Tables& tables, History& shared, uint32_t lane) {
   std::vector<float> ticks(kGroup * kClients, 0.0F);
   for (uint64_t key = 0; key < kGroup; ++key) ticks[key * kClients + lane] = 1;
   const auto keys = range(1000, kGroup);
@@ -128,7 +117,7 @@ void move_to(Tables& tables, uint64_t version) {
 TEST(KilledProcess, DISABLED_Commits) {
   const char* const path = std::getenv("HOTROW_KILL_PATH");
   if (path == nullptr) GTEST_SKIP() << "started by the tests beside it";
-  Shared& shared = *(shared_of_child = map_shared(std::getenv("HOTROW_KILL_SHARED")));
+  History& shared = *(shared_of_child = map_shared<History>(std::getenv("HOTROW_KILL_SHARED")));
   deadly_point = std::getenv("HOTROW_KILL_POINT");
   deadly_visit = std::strtoull(std::getenv("HOTROW_KILL_VISIT"), nullptr, 10);
   failpoint_hook.store(visit);
@@ -142,7 +131,7 @@ TEST(KilledProcess, DISABLED_Commits) {
   for (++version;; ++version) {
     move_to(tables, version);
     for (uint32_t lane = 0; lane < kClients; ++lane) {
-      shared.floor[version % kVersions][lane].store(shared.finished[lane].load());
+      shared.floor[version % kMostVersions][lane].store(shared.finished[lane].load());
     }
     shared.called.store(version);
     must(tables.store->commit({.cursor = std::to_string(version)}).status());
@@ -164,7 +153,7 @@ class Kill : public testing::Test {
     for (uint32_t lane = 0; lane < kClients; ++lane) {
       shared_.started[lane].store(lanes_[lane]);
       shared_.finished[lane].store(lanes_[lane]);
-      shared_.floor[version_ % kVersions][lane].store(lanes_[lane]);
+      shared_.floor[version_ % kMostVersions][lane].store(lanes_[lane]);
     }
     Child child(
         "KilledProcess.DISABLED_Commits",
@@ -209,7 +198,7 @@ class Kill : public testing::Test {
       for (uint64_t key = 0; key < kGroup; ++key) {
         ASSERT_EQ(rows[key * kClients + lane], rows[lane]) << "key " << key << " lane " << lane;
       }
-      ASSERT_GE(lanes_[lane], shared_.floor[version_ % kVersions][lane].load()) << "lost";
+      ASSERT_GE(lanes_[lane], shared_.floor[version_ % kMostVersions][lane].load()) << "lost";
       ASSERT_LE(lanes_[lane], shared_.started[lane].load()) << "doubled";
     }
     look_at_others(tables);
@@ -234,7 +223,7 @@ class Kill : public testing::Test {
 
   FastFolder folder_;
   const std::string path_ = folder_ / "s";
-  Shared& shared_ = *map_shared(folder_ / "shared");
+  History& shared_ = *map_shared<History>(folder_ / "shared");
   uint64_t version_ = 0;
   std::array<uint64_t, kClients> lanes_ = {};
 };

@@ -24,8 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kVersions = 5;
-const std::vector<uint64_t> kKeys = range(0, 3000);
+constexpr uint64_t kCommitted = 5;
+const std::vector<uint64_t> kRecovered = range(0, 3000);
 
 StoreOptions options(RecoverMode recover = RecoverMode::kNever) {
   return {.memory_bytes = 256 * kMiB, .threads = 1, .keep_versions = 100, .recover = recover};
@@ -61,8 +61,8 @@ class Recover : public ::testing::Test {
   void SetUp() override {
     const auto store = must(Store::open(path_, options()));
     const auto table = must(store->table("t", sum_table(2)));
-    for (uint64_t i = 1; i <= kVersions; ++i) {
-      must(table->push(kKeys, std::vector<float>(kKeys.size() * 2, 1)));
+    for (uint64_t i = 1; i <= kCommitted; ++i) {
+      must(table->push(kRecovered, std::vector<float>(kRecovered.size() * 2, 1)));
       must(store->commit({.cursor = std::to_string(i)}).status());
     }
   }
@@ -77,8 +77,8 @@ class Recover : public ::testing::Test {
     EXPECT_EQ(must(store.version()).version, version);
     EXPECT_EQ(must(store.version()).cursor, std::to_string(version));
     const auto table = must(store.table("t", sum_table(2)));
-    EXPECT_EQ(lookup(*table, kKeys),
-              std::vector<float>(kKeys.size() * 2, static_cast<float>(version)));
+    EXPECT_EQ(lookup(*table, kRecovered),
+              std::vector<float>(kRecovered.size() * 2, static_cast<float>(version)));
   }
   std::vector<uint64_t> listed(Store& store) const {
     std::vector<uint64_t> numbers;
@@ -86,7 +86,7 @@ class Recover : public ::testing::Test {
     return numbers;
   }
   /// Opens it, expects `to` whole, goes on, and opens it again.
-  void expect_recovered(uint64_t to, uint64_t from = kVersions) const {
+  void expect_recovered(uint64_t to, uint64_t from = kCommitted) const {
     {
       const auto store = must(Store::open(path_, options(RecoverMode::kNewestIntact)));
       const Recovery recovery = must(store->recovered());
@@ -97,7 +97,7 @@ class Recover : public ::testing::Test {
       EXPECT_EQ(listed(*store), range(1, to));
       must(store->verify());
       const auto table = must(store->table("t", sum_table(2)));
-      must(table->push(kKeys, std::vector<float>(kKeys.size() * 2, 1)));
+      must(table->push(kRecovered, std::vector<float>(kRecovered.size() * 2, 1)));
       const VersionInfo next = must(store->commit({.cursor = "next"}));
       EXPECT_EQ(next.version, from + 1) << "a number is not given twice";
       EXPECT_EQ(next.parent, to);
@@ -115,7 +115,7 @@ class Recover : public ::testing::Test {
 TEST_F(Recover, GivesUpNothingWhenAllIsWhole) {
   const auto store = must(Store::open(path_, options(RecoverMode::kNewestIntact)));
   EXPECT_EQ(must(store->recovered()).from, 0U);
-  expect_version(*store, kVersions);
+  expect_version(*store, kCommitted);
   EXPECT_FALSE(fs::exists(path_ + "/damaged"));
   EXPECT_FALSE(fs::exists(path_ + "/rows.new"));
   const Folder other;
@@ -196,7 +196,7 @@ TEST_F(Recover, WithNothingIntactIsCorruptionAndChangesNothing) {
     const auto opened = Store::open(path_, options(RecoverMode::kNewestIntact));
     EXPECT_TRUE(fails(opened.status(), StatusCode::kCorruption, "no version is whole"));
   }
-  EXPECT_EQ(versions_.list(), range(1, kVersions));
+  EXPECT_EQ(versions_.list(), range(1, kCommitted));
   EXPECT_FALSE(fs::exists(path_ + "/damaged"));
 }
 
@@ -211,7 +211,7 @@ TEST_F(Recover, NeverHappensUnasked) {
   EXPECT_TRUE(fails(Store::open(path_, options()).status(), StatusCode::kCorruption, "CURRENT"));
   fs::remove_all(rows());
   EXPECT_TRUE(fails(Store::open(path_, options()).status(), StatusCode::kCorruption, "CURRENT"));
-  EXPECT_EQ(versions_.list(), range(1, kVersions));
+  EXPECT_EQ(versions_.list(), range(1, kCommitted));
   expect_recovered(4);
 }
 

@@ -23,7 +23,7 @@ using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 
-const std::vector<uint64_t> kKeys = range(0, 2000);
+const std::vector<uint64_t> kSynced = range(0, 2000);
 
 /// The system's files, with a count of what is synced.
 class CountingDisk final : public rocksdb::FileSystemWrapper {
@@ -101,7 +101,7 @@ void work(const std::string& path, const StoreOptions& options) {
   const auto store = must(Store::open(path, options));
   const auto table = must(store->table("t", sum_table(2)));
   for (int i = 0; i < 3; ++i) {
-    must(table->push(kKeys, std::vector<float>(kKeys.size() * 2, 1)));
+    must(table->push(kSynced, std::vector<float>(kSynced.size() * 2, 1)));
     must(table->erase(range(0, 10)).status());
     must(store->commit({.name = "n"}).status());
   }
@@ -144,7 +144,7 @@ TEST(SyncingProcess, DISABLED_IsKilledAfterACommit) {
   const bool os = std::string(std::getenv("HOTROW_TEST_SYNC")) == "os";
   const auto store = must(Store::open(path, options(os ? SyncMode::kOs : SyncMode::kDisk)));
   const auto table = must(store->table("t", sum_table(2)));
-  must(table->push(kKeys, std::vector<float>(kKeys.size() * 2, 1)));
+  must(table->push(kSynced, std::vector<float>(kSynced.size() * 2, 1)));
   must(store->commit().status());
   (void)::kill(::getpid(), SIGKILL);
 }
@@ -160,8 +160,8 @@ TEST(Syncs, OrNotWhatWasCommittedSurvivesKill) {
       ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
       const auto store = must(Store::open(folder / "s", options(SyncMode::kDisk)));
       ASSERT_EQ(must(store->version()).version, i);
-      ASSERT_EQ(lookup(*must(store->table("t")), kKeys),
-                std::vector<float>(kKeys.size() * 2, static_cast<float>(i)));
+      ASSERT_EQ(lookup(*must(store->table("t")), kSynced),
+                std::vector<float>(kSynced.size() * 2, static_cast<float>(i)));
       must(store->verify());
     }
   }

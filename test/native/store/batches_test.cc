@@ -11,8 +11,6 @@
 namespace hotrow::test {
 namespace {
 
-constexpr auto kInvalid = StatusCode::kInvalidArgument;
-
 class Batches : public testing::Test {
  protected:
   Batches()

@@ -17,8 +17,6 @@
 namespace hotrow::test {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
 std::vector<float> pull(Dense& dense) {
   std::vector<float> values(dense.size(), -77.0F);
   must(dense.pull(values));
@@ -117,7 +115,6 @@ TEST(Dense, WrongStateChangesNothing) {
       must(store->dense("w", {.shape = {2}, .optimizer = optimizer(OptimizerKind::kAdagrad)}));
   const std::vector<float> ones = {1, 1};
   const std::vector<float> wrong = {1, kNan};
-  constexpr StatusCode kInvalid = StatusCode::kInvalidArgument;
   EXPECT_TRUE(fails(dense->update(ones, {.state = {wrong.data(), 1}}), kInvalid, "state"));
   EXPECT_TRUE(fails(dense->update(ones, {.state = wrong}), kInvalid, "state"));
   EXPECT_EQ(pull(*dense), (std::vector<float>{0, 0}));
@@ -196,7 +193,6 @@ TEST(Dense, WrongSizesChangeNothing) {
   const std::vector<float> before = pull(*dense);
   for (const size_t n : {0U, 3U, 5U}) {
     std::vector<float> values(n, 1.0F);
-    constexpr auto kInvalid = StatusCode::kInvalidArgument;
     EXPECT_TRUE(fails(dense->pull(values), kInvalid, "values: expected 4"));
     EXPECT_TRUE(fails(dense->push(values), kInvalid, "gradient: expected 4"));
     EXPECT_TRUE(fails(dense->update(values), kInvalid, "values: expected 4"));

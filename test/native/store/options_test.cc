@@ -15,9 +15,7 @@
 namespace hotrow::test {
 namespace {
 
-constexpr auto kInvalid = StatusCode::kInvalidArgument;
 constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 template <class Options>
 void expect_field(float Options::* field, const char* name, const std::vector<float>& wrong,

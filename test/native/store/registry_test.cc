@@ -39,15 +39,15 @@ bool same_store(const std::string& a, const std::string& b) {
   return same;
 }
 
-class Folder : public testing::Test {
+class RegisteredFolder : public testing::Test {
  protected:
-  Folder() : before_(fs::current_path()) {
+  RegisteredFolder() : before_(fs::current_path()) {
     path_ = fs::canonical(fs::temp_directory_path()) /
             ("hotrow-registry-" + std::to_string(::getpid()));
     fs::create_directories(path_);
     fs::current_path(path_);
   }
-  ~Folder() override {
+  ~RegisteredFolder() override {
     fs::current_path(before_);
     fs::remove_all(path_);
   }
@@ -65,7 +65,7 @@ TEST(Registry, NamedMemoryIsShared) {
   EXPECT_EQ(open(":memory:x")->path(), ":memory:x");
 }
 
-TEST_F(Folder, OneStorePerAbsolutePath) {
+TEST_F(RegisteredFolder, OneStorePerAbsolutePath) {
   const std::string here = path_.string();
   EXPECT_TRUE(same_store(here + "/model", here + "/model"));
   EXPECT_FALSE(same_store(here + "/model", here + "/other"));
@@ -76,7 +76,7 @@ TEST_F(Folder, OneStorePerAbsolutePath) {
   EXPECT_FALSE(same_store(here + "/model", here + "/MODEL"));
 }
 
-TEST_F(Folder, RelativePathsThatDoNotExistYet) {
+TEST_F(RegisteredFolder, RelativePathsThatDoNotExistYet) {
   const std::string here = path_.string();
   EXPECT_TRUE(same_store("model", here + "/model"));
   EXPECT_TRUE(same_store("./model", here + "/model"));
@@ -85,7 +85,7 @@ TEST_F(Folder, RelativePathsThatDoNotExistYet) {
   EXPECT_EQ(open("model")->path(), here + "/model");
 }
 
-TEST_F(Folder, ARelativePathIsThatOfItsTime) {
+TEST_F(RegisteredFolder, ARelativePathIsThatOfItsTime) {
   fs::create_directories("a");
   fs::create_directories("b");
   fs::current_path(path_ / "a");
@@ -96,7 +96,7 @@ TEST_F(Folder, ARelativePathIsThatOfItsTime) {
   EXPECT_EQ(must(in_b->list()).size(), 0U) << "another folder, another store";
 }
 
-TEST_F(Folder, PathsThatExist) {
+TEST_F(RegisteredFolder, PathsThatExist) {
   fs::create_directories("model");
   fs::create_directory_symlink("model", "link");
   const std::string here = path_.string();
@@ -106,15 +106,14 @@ TEST_F(Folder, PathsThatExist) {
   EXPECT_TRUE(same_store(".", here));
 }
 
-TEST_F(Folder, ThePathStaysTheSameStoreWhenItAppears) {
+TEST_F(RegisteredFolder, ThePathStaysTheSameStoreWhenItAppears) {
   const auto before = open("later");
   write(*before, 3.0F);
   fs::create_directories("later");
   EXPECT_EQ(read(*open("later")), 3.0F);
 }
 
-TEST_F(Folder, WrongPaths) {
-  constexpr auto kInvalid = StatusCode::kInvalidArgument;
+TEST_F(RegisteredFolder, WrongPaths) {
   EXPECT_TRUE(fails(Store::open("", kSmall), kInvalid, "path"));
   EXPECT_TRUE(fails(Store::open(std::string_view("a\0b", 3), kSmall), kInvalid, "path"));
   EXPECT_TRUE(fails(Store::open(std::string_view(":memory:\0", 9), kSmall), kInvalid, "path"));

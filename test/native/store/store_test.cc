@@ -10,7 +10,6 @@
 namespace hotrow::test {
 namespace {
 
-constexpr auto kInvalid = StatusCode::kInvalidArgument;
 constexpr auto kConflict = StatusCode::kConflict;
 
 TEST(Store, NamesOfEveryLength) {

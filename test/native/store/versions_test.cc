@@ -20,7 +20,7 @@ std::shared_ptr<Store> open_at(const std::string& path, uint32_t threads = 1) {
   return must(Store::open(path, {.memory_bytes = 512 * kMiB, .threads = threads}));
 }
 
-TableOptions adam_table() {
+TableOptions small_adam() {
   return {.dim = 5, .optimizer = optimizer(OptimizerKind::kAdam), .initializer = uniform(0.1F)};
 }
 
@@ -57,7 +57,7 @@ TEST(Versions, WhatIsOnDiskIsListedAndOpenedByItsName) {
   const Folder folder;
   {
     const auto store = open_at(folder / "s");
-    push_some(*must(store->table("t", adam_table())), 1);
+    push_some(*must(store->table("t", small_adam())), 1);
     must(store->dense("d", {.shape = {3}}));
     must(store->commit());
   }
@@ -77,10 +77,10 @@ TEST(Versions, AReopenedStoreGoesOnBitForBit) {
   const Folder folder;
   const std::vector<uint64_t> all = range(0, 2000);
   const auto plain = private_store();
-  const auto reference = must(plain->table("t", adam_table()));
+  const auto reference = must(plain->table("t", small_adam()));
   for (uint64_t round = 0; round < 6; ++round) {
     const auto store = open_at(folder / "s");
-    const auto table = must(store->table("t", adam_table()));
+    const auto table = must(store->table("t", small_adam()));
     push_some(*table, round);
     push_some(*reference, round);
     if (round % 2 == 1) {
@@ -99,7 +99,7 @@ TEST(Versions, WhatWasNotCommittedIsGone) {
   std::vector<float> committed;
   {
     const auto store = open_at(folder / "s");
-    const auto table = must(store->table("t", adam_table()));
+    const auto table = must(store->table("t", small_adam()));
     push_some(*table, 1);
     must(store->commit().status());
     committed = lookup(*table, all);
@@ -110,7 +110,7 @@ TEST(Versions, WhatWasNotCommittedIsGone) {
   }
   const auto store = open_at(folder / "s");
   EXPECT_EQ(must(store->list()).size(), 1U);
-  EXPECT_EQ(lookup(*must(store->table("t", adam_table())), all), committed);
+  EXPECT_EQ(lookup(*must(store->table("t", small_adam())), all), committed);
 }
 
 TEST(Versions, ErasedRowsStayGoneAndMayComeBack) {

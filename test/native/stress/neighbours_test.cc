@@ -14,7 +14,7 @@
 namespace hotrow::test {
 namespace {
 
-constexpr uint32_t kDim = 2;
+constexpr uint32_t kPair = 2;
 
 float value_of(size_t key) { return static_cast<float>(key + 1); }
 
@@ -31,13 +31,13 @@ void come_and_go(const TableOptions& options, uint64_t batches) {
       const size_t gone = random.below(keys.size());
       const size_t come = random.below(keys.size());
       must(table->erase({&keys[gone], 1}).status());
-      must(table->update({&keys[come], 1}, std::vector<float>(kDim, value_of(come))));
+      must(table->update({&keys[come], 1}, std::vector<float>(kPair, value_of(come))));
     }
   });
   Random random(2);
   std::vector<size_t> asked(256);
   std::vector<uint64_t> batch(asked.size());
-  std::vector<float> rows(asked.size() * kDim);
+  std::vector<float> rows(asked.size() * kPair);
   for (uint64_t i = 0; i < batches && !::testing::Test::HasFailure(); ++i) {
     for (size_t at = 0; at < asked.size(); ++at) {
       asked[at] = random.below(keys.size());
@@ -45,19 +45,19 @@ void come_and_go(const TableOptions& options, uint64_t batches) {
     }
     must(table->lookup(batch, rows));
     for (size_t at = 0; at < asked.size(); ++at) {
-      const float got = rows[at * kDim];
+      const float got = rows[at * kPair];
       EXPECT_TRUE(got == 0 || got == value_of(asked[at])) << "key " << asked[at] << " got " << got;
-      EXPECT_EQ(rows[at * kDim + 1], got);
+      EXPECT_EQ(rows[at * kPair + 1], got);
     }
   }
   done.store(true);
   writer.join();
 }
 
-TEST(Neighbours, NoKeyGetsAnothersRow) { come_and_go(sum_table(kDim), scaled(40'000)); }
+TEST(Neighbours, NoKeyGetsAnothersRow) { come_and_go(sum_table(kPair), scaled(40'000)); }
 
 TEST(Neighbours, NoKeyGetsAnothersRowWhereBucketsKeepHeat) {
-  TableOptions options = sum_table(kDim);
+  TableOptions options = sum_table(kPair);
   options.eviction = {.policy = EvictionPolicy::kLru};
   come_and_go(options, scaled(40'000));
 }

@@ -20,9 +20,9 @@
 namespace hotrow::test {
 namespace {
 
-constexpr uint32_t kClients = 3;
+constexpr uint32_t kPushers = 3;
 constexpr uint32_t kShard = 5;
-constexpr size_t kGroup = 60;
+constexpr size_t kTogether = 60;
 constexpr uint32_t kUniformDim = 37;
 
 std::chrono::milliseconds round_time() { return std::chrono::milliseconds(250); }
@@ -37,24 +37,24 @@ class Round {
   Round(Store& store, uint64_t seed)
       : store_(store),
         seed_(seed),
-        clocks_(must(store.table("clocks", sum_table(kClients)))),
+        clocks_(must(store.table("clocks", sum_table(kPushers)))),
         uniform_(must(store.table("uniform", sum_table(kUniformDim)))),
-        group_(keys_of_shard(kShard, kGroup)) {}
+        group_(keys_of_shard(kShard, kTogether)) {}
 
   void run() {
     std::thread timer([this] {
       std::this_thread::sleep_for(round_time());
       stop_ = true;
     });
-    in_threads(kClients + 4, [this](uint32_t thread) {
-      if (thread < kClients) return client(thread);
-      if (thread == kClients) return others();
-      if (thread == kClients + 1) return assign();
+    in_threads(kPushers + 4, [this](uint32_t thread) {
+      if (thread < kPushers) return client(thread);
+      if (thread == kPushers) return others();
+      if (thread == kPushers + 1) return assign();
       reader(thread);
     });
     timer.join();
     std::vector<float> expected;
-    for (size_t key = 0; key < kGroup; ++key) {
+    for (size_t key = 0; key < kTogether; ++key) {
       for (const auto& count : completed_) expected.push_back(static_cast<float>(count));
     }
     EXPECT_EQ(lookup(*clocks_, group_), expected) << "lost or doubled updates";
@@ -65,17 +65,17 @@ class Round {
 
  private:
   void client(uint32_t c) {
-    std::vector<float> ticks(kGroup * kClients, 0.0F);
-    for (size_t key = 0; key < kGroup; ++key) ticks[key * kClients + c] = 1.0F;
-    std::vector<float> tick(kClients, 0.0F);
+    std::vector<float> ticks(kTogether * kPushers, 0.0F);
+    for (size_t key = 0; key < kTogether; ++key) ticks[key * kPushers + c] = 1.0F;
+    std::vector<float> tick(kPushers, 0.0F);
     tick[c] = 1.0F;
-    const std::vector<uint32_t> one_bag = {0, kGroup};
-    const std::vector<float> ones(kGroup * kUniformDim, 1.0F);
+    const std::vector<uint32_t> one_bag = {0, kTogether};
+    const std::vector<float> ones(kTogether * kUniformDim, 1.0F);
     // The group ten times over, each key counted once: large enough to be treated as repetition.
     std::vector<uint64_t> repeated;
     for (int i = 0; i < 10; ++i) repeated.insert(repeated.end(), group_.begin(), group_.end());
     std::vector<float> repeated_ticks = ticks;
-    repeated_ticks.resize(repeated.size() * kClients, 0.0F);
+    repeated_ticks.resize(repeated.size() * kPushers, 0.0F);
     for (uint64_t i = 0; !stop_; ++i) {
       ++started_[c];
       if (i % 4 == 0) {
@@ -96,13 +96,13 @@ class Round {
   /// Grows the group's shard and the others, then erases what it added.
   void others() {
     Random random(seed_);
-    const std::vector<uint64_t> neighbours = keys_of_shard(kShard, kGroup + 4000);
-    for (size_t first = kGroup; !stop_; first += 50) {
-      if (first + 50 > neighbours.size()) first = kGroup;
+    const std::vector<uint64_t> neighbours = keys_of_shard(kShard, kTogether + 4000);
+    for (size_t first = kTogether; !stop_; first += 50) {
+      if (first + 50 > neighbours.size()) first = kTogether;
       std::vector<uint64_t> keys(neighbours.begin() + static_cast<int64_t>(first),
                                  neighbours.begin() + static_cast<int64_t>(first) + 50);
       for (int i = 0; i < 50; ++i) keys.push_back(random.next());
-      must(clocks_->push(keys, std::vector<float>(100 * kClients, 1.0F)));
+      must(clocks_->push(keys, std::vector<float>(100 * kPushers, 1.0F)));
       must(uniform_->push(keys, std::vector<float>(100 * kUniformDim, 1.0F)));
       if (first % 100 != 0) continue;
       EXPECT_EQ(must(clocks_->erase(keys)), 100U);
@@ -122,11 +122,11 @@ class Round {
 
   void reader(uint64_t seed) {
     Random random(seed);
-    std::vector<float> seen(kGroup * kClients, 0.0F);
+    std::vector<float> seen(kTogether * kPushers, 0.0F);
     std::vector<uint64_t> wide = group_;
     for (const uint64_t key : range(1, 8)) wide.push_back(key);
-    const std::vector<uint64_t> more = keys_of_shard(kShard, kGroup + 300);
-    wide.insert(wide.end(), more.begin() + kGroup, more.end());
+    const std::vector<uint64_t> more = keys_of_shard(kShard, kTogether + 300);
+    wide.insert(wide.end(), more.begin() + kTogether, more.end());
     while (!stop_) {
       read_clocks(random, seen);
       const std::vector<float> rows = lookup(*uniform_, wide);
@@ -138,20 +138,20 @@ class Round {
     }
   }
   void read_clocks(Random& random, std::vector<float>& seen) {
-    std::array<uint64_t, kClients> at_least;
-    for (uint32_t c = 0; c < kClients; ++c) at_least[c] = completed_[c];
+    std::array<uint64_t, kPushers> at_least;
+    for (uint32_t c = 0; c < kPushers; ++c) at_least[c] = completed_[c];
     // One key, the group, or the group so often that each row is read once for all of them.
     const uint64_t kind = random.below(3);
-    const size_t first = kind == 0 ? random.below(kGroup) : 0;
-    const size_t n = kind == 0 ? 1 : kind == 1 ? kGroup : kGroup * 20;
+    const size_t first = kind == 0 ? random.below(kTogether) : 0;
+    const size_t n = kind == 0 ? 1 : kind == 1 ? kTogether : kTogether * 20;
     std::vector<uint64_t> keys(n);
-    for (size_t i = 0; i < n; ++i) keys[i] = group_[(first + i) % kGroup];
+    for (size_t i = 0; i < n; ++i) keys[i] = group_[(first + i) % kTogether];
     const std::vector<float> rows = lookup(*clocks_, keys);
     // The keys of one batch are read in any order, so each is compared with the batches before.
     std::vector<float> now = seen;
     for (size_t i = 0; i < rows.size(); ++i) {
-      const uint32_t c = i % kClients;
-      const size_t lane = (first * kClients + i) % seen.size();
+      const uint32_t c = i % kPushers;
+      const size_t lane = (first * kPushers + i) % seen.size();
       ASSERT_GE(rows[i], seen[lane]) << "back in time";
       ASSERT_GE(rows[i], static_cast<float>(at_least[c])) << "an acknowledged push is missing";
       ASSERT_LE(rows[i], static_cast<float>(started_[c])) << "a push that was never made";
@@ -166,8 +166,8 @@ class Round {
   std::shared_ptr<Table> uniform_;
   const std::vector<uint64_t> group_;
   std::atomic<bool> stop_{false};
-  std::array<std::atomic<uint64_t>, kClients> started_ = {};
-  std::array<std::atomic<uint64_t>, kClients> completed_ = {};
+  std::array<std::atomic<uint64_t>, kPushers> started_ = {};
+  std::array<std::atomic<uint64_t>, kPushers> completed_ = {};
 };
 
 // One long row that writers hardly ever leave alone: readers get through, and see it whole.

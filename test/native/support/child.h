@@ -2,6 +2,8 @@
 #ifndef HOTROW_TEST_SUPPORT_CHILD_H_
 #define HOTROW_TEST_SUPPORT_CHILD_H_
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
@@ -66,6 +68,19 @@ class Child {
  private:
   pid_t pid_ = 0;
 };
+
+/// What processes share through the file `path`; it survives the death of any of them.
+template <class T>
+T* map_shared(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  void* memory = MAP_FAILED;
+  if (file >= 0 && ::ftruncate(file, sizeof(T)) == 0) {
+    memory = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    ::close(file);
+  }
+  if (memory == MAP_FAILED) throw std::runtime_error("no shared memory at " + path);
+  return static_cast<T*>(memory);
+}
 
 }  // namespace hotrow::test
 

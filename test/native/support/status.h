@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@
 #include "hotrow/status.h"
 
 namespace hotrow::test {
+
+constexpr auto kInvalid = StatusCode::kInvalidArgument;
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 inline std::string describe(const Status& status) {
   return std::string(status_traits(status.code()).name) + " '" + status.message() + "'";

@@ -4,7 +4,9 @@
 #if defined(HOTROW_TSAN)
 // RocksDB's library is not instrumented: where its threads hand memory to each other, the sanitizer
 // sees the memory and not the handing over.
-extern "C" const char* __tsan_default_suppressions() {  // NOLINT: the sanitizer's name
+// Exported, or the sanitizer's own library does not find it.
+extern "C" __attribute__((visibility("default"))) const char*
+__tsan_default_suppressions() {  // NOLINT: the sanitizer's name
   return "race:librocksdb.so\n";
 }
 #endif

@@ -10,8 +10,6 @@
 namespace hotrow::test {
 namespace {
 
-constexpr auto kInvalid = StatusCode::kInvalidArgument;
-
 class Arguments : public testing::Test {
  protected:
   Arguments() : store_(private_store()), twin_(*store_, {.dim = 3, .initializer = uniform(1)}) {

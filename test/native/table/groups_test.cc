@@ -13,8 +13,6 @@
 namespace hotrow::test {
 namespace {
 
-constexpr auto kInvalid = StatusCode::kInvalidArgument;
-
 /// Slots 0 to 2 learn at half the rate, slot 5 does not learn, the last slots forget.
 std::vector<OptimizerGroup> some_groups() {
   return {{.first_slot = kMaxSlot - 9, .last_slot = kMaxSlot, .weight_decay = 0.5F},

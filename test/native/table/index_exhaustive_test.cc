@@ -26,13 +26,14 @@ constexpr bool kContexts = true;
 using SmallBucket = Bucket<2, false, ExploredAtom>;
 using Small = BasicIndex<SmallBucket>;
 
-struct Row {
+struct ExploredRow {
   ExploredAtom<uint64_t> a{0};
   ExploredAtom<uint64_t> b{0};
 };
 
 /// Four keys of one home, in a chain of buckets: numbers 0 and 1 lie at home, 2 in the next one;
-/// 3 is not there. Row n of the first three holds 10 n. Each run takes another shard of an index.
+/// 3 is not there. ExploredRow n of the first three holds 10 n. Each run takes another shard of an
+/// index.
 struct World {
   World(IndexMap<SmallBucket>& index, uint32_t its_shard)
       : map(index), shard(its_shard), keys(keys_of_first_home(its_shard, 4)) {
@@ -63,7 +64,7 @@ struct World {
   }
   void add(size_t number, uint64_t amount) {
     change(number, [&](Small::Writer&, Small::Writer::Hold& hold) {
-      Row& row = rows[hold.handle()];
+      ExploredRow& row = rows[hold.handle()];
       const uint64_t value = row.a.load() + amount;
       row.a.store(value);
       row.b.store(value);
@@ -101,7 +102,7 @@ struct World {
   IndexMap<SmallBucket>& map;
   const uint32_t shard;
   const std::vector<uint64_t> keys;
-  std::array<Row, 4> rows;
+  std::array<ExploredRow, 4> rows;
 };
 
 /// A new world for each run.

@@ -20,7 +20,7 @@ std::vector<float> row_of(const InitializerOptions& options, uint64_t seed, uint
   return row;
 }
 
-InitializerOptions uniform(float low, float high) {
+InitializerOptions uniform_between(float low, float high) {
   return {.kind = InitializerKind::kUniform, .low = low, .high = high};
 }
 InitializerOptions normal(float mean, float stddev) {
@@ -77,7 +77,7 @@ TEST(Initializer, ZerosAndConstant) {
 }
 
 TEST(Initializer, IsAPureFunctionOfSeedAndKey) {
-  for (const auto& options : {uniform(-1, 1), normal(0, 1), truncated(0, 1)}) {
+  for (const auto& options : {uniform_between(-1, 1), normal(0, 1), truncated(0, 1)}) {
     const Initializer shared(options, 77);
     for (const uint64_t key : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 40, UINT64_MAX}) {
       std::vector<float> row(64);
@@ -90,7 +90,7 @@ TEST(Initializer, IsAPureFunctionOfSeedAndKey) {
 }
 
 TEST(Initializer, KeysSeedsAndPlacesDiffer) {
-  const auto options = uniform(-1, 1);
+  const auto options = uniform_between(-1, 1);
   const std::vector<float> row = row_of(options, 5, 10);
   EXPECT_NE(row, row_of(options, 5, 11));
   EXPECT_NE(row, row_of(options, 6, 10));
@@ -102,7 +102,7 @@ TEST(Initializer, KeysSeedsAndPlacesDiffer) {
 }
 
 TEST(Initializer, UniformFillsItsInterval) {
-  const std::vector<double> values = sample(uniform(-0.5F, 1.5F));
+  const std::vector<double> values = sample(uniform_between(-0.5F, 1.5F));
   EXPECT_GE(values.front(), -0.5);
   EXPECT_LT(values.back(), 1.5);
   EXPECT_LT(values.front(), -0.4999);
@@ -115,8 +115,8 @@ TEST(Initializer, UniformFillsItsInterval) {
 TEST(Initializer, UniformNeverReachesItsUpperEnd) {
   // Between neighbours nothing is left but the lower one.
   const float high = std::nextafterf(1.0F, 2.0F);
-  for (const float value : row_of(uniform(1.0F, high), 3, 4, 1000)) EXPECT_EQ(value, 1.0F);
-  for (const float value : row_of(uniform(-3e38F, 3e38F), 3, 4, 1000)) {
+  for (const float value : row_of(uniform_between(1.0F, high), 3, 4, 1000)) EXPECT_EQ(value, 1.0F);
+  for (const float value : row_of(uniform_between(-3e38F, 3e38F), 3, 4, 1000)) {
     EXPECT_TRUE(std::isfinite(value));
   }
 }

@@ -13,7 +13,6 @@ namespace hotrow::test {
 namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kMax = std::numeric_limits<float>::max();
 
 TableOptions options_of(NonFinite non_finite, uint32_t dim = 3) {

@@ -63,7 +63,6 @@ TEST(State, WrongStateChangesNothing) {
   const std::vector<float> rows = {1, 2};
   const std::vector<float> few = {1};
   const std::vector<float> infinite = {1, std::numeric_limits<float>::infinity()};
-  constexpr StatusCode kInvalid = StatusCode::kInvalidArgument;
   EXPECT_TRUE(fails(table->update(keys, rows, {.state = few}), kInvalid, "state"));
   EXPECT_TRUE(fails(table->update(keys, rows, {.state = infinite}), kInvalid, "state"));
   EXPECT_EQ(table->size(), 0U);
