@@ -81,9 +81,8 @@ void VersionFolders::abandon(uint64_t version) const { (void)remove_all(fresh(ve
 Status VersionFolders::clean(uint64_t newest) const {
   HOTROW_RETURN_IF_ERROR(make_folder(root_, sync_));
   for (const std::string& name : names_in(root_)) {
-    const uint64_t number = number_of(name);
     const std::string path = root_ + "/" + name;
-    const bool stays = number == 0 ? path == fresh(newest) : number <= newest;
+    const bool stays = number_of(name) != 0 || path == fresh(newest);
     if (!stays) HOTROW_RETURN_IF_ERROR(remove_all(path));
   }
   return {};

@@ -42,8 +42,8 @@ class VersionFolders {
   Status begin(uint64_t version) const;
   Status finish(uint64_t version) const;
   void abandon(uint64_t version) const;
-  /// After a process died: nothing is left of versions that came to nothing, and none above
-  /// `newest`; what begin() made for `newest` itself stays.
+  /// After a process died: nothing is left of versions that came to nothing; what begin() made for
+  /// `newest` itself stays.
   Status clean(uint64_t newest) const;
   /// False: somebody uses it.
   Result<bool> remove(uint64_t version) const;

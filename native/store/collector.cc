@@ -14,7 +14,7 @@ namespace {
 
 // Of rows that are handed over at once: few handovers, and still in the second cache when they are
 // written.
-constexpr size_t kPieceBytes = size_t{256} << 10;
+constexpr size_t kRunBytes = size_t{256} << 10;
 // A table of fewer rows is not worth a thread.
 constexpr uint64_t kRowsForThread = uint64_t{1} << 15;
 
@@ -48,7 +48,7 @@ Collector::~Collector() {
 Status Collector::collect(Piece& piece) {
   return guarded([&]() -> Status {
     piece.images.clear();
-    while (shard_ < IndexShards::kCount && piece.images.bytes.size() < kPieceBytes) {
+    while (shard_ < IndexShards::kCount && piece.images.bytes.size() < kRunBytes) {
       const EpochGuard guard;
       rows_.collect(shard_, piece.images);
       ++shard_;

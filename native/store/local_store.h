@@ -91,6 +91,7 @@ class LocalStore final : public Store {
   // open.cc
   Status open_folder() HOTROW_EXCLUDES(mutex_);
   Status open_engine(uint64_t version);
+  Status none_lost() const HOTROW_REQUIRES(mutex_);
   // commit.cc
   /// The instant: what has changed is frozen.
   Result<std::unique_ptr<Cut>> cut(std::string_view cursor, uint64_t rolled_back_to)

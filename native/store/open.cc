@@ -51,9 +51,21 @@ Status LocalStore::open_folder() {
   if (options_.read_only) return {};
   if (manifest_.run.empty()) manifest_.run = fresh_run();
   last_number_ = engine_->last_given_up();
+  HOTROW_RETURN_IF_ERROR(none_lost());
   HOTROW_RETURN_IF_ERROR(engine_->versions().clean(manifest_.version));
   // A process that died between the two steps of a commit has left this to us.
   return engine_->keep(manifest_.version);
+}
+
+// A version has its folder only after the database has it: one that has not has gone back, and the
+// folder holds what was acknowledged.
+Status LocalStore::none_lost() const {
+  const std::vector<uint64_t> kept = engine_->versions().list();
+  if (kept.empty() || kept.back() <= manifest_.version) return {};
+  return {StatusCode::kCorruption,
+          "'" + path_ + "/rows' is at version " + std::to_string(manifest_.version) +
+              " and version " + std::to_string(kept.back()) +
+              " is kept: with recover: 'newest-intact' the newest that is whole is opened"};
 }
 
 Status LocalStore::open_engine(uint64_t version) {

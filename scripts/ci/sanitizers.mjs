@@ -1,6 +1,7 @@
 // The C++ tests under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer,
 // each in its own build folder, and the addon under AddressSanitizer inside Node. Optimised a
-// little, with assertions on: the plain build has them off. Long tests scale themselves down.
+// little, with assertions on: the plain build has them off. Neighbours are compiled together. Long
+// tests scale themselves down.
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -23,10 +24,16 @@ const env = {
 
 async function tests(folder, prefix = []) {
   const command = [...prefix, join(root, folder, 'hotrow_tests')]
+  const started = performance.now()
   const { totals, output, skips } = await runGtest(command, { timeoutMs: kTestTimeoutMs, env })
+  const seconds = ((performance.now() - started) / 1000).toFixed(0)
   for (const skip of skips) console.log(`  skipped ${skip}`)
   const failed = totals.failed > 0 || totals.passed === 0
-  return { code: failed ? 1 : 0, output, note: `(${closingLine(totals)})` }
+  return {
+    code: failed ? 1 : 0,
+    output,
+    note: `(${closingLine(totals)}; ${seconds} s of it tests)`,
+  }
 }
 
 async function inOrder(...commands) {
@@ -44,6 +51,7 @@ async function addressTests() {
     [
       ...[...cmakeJs, 'configure', ...options, '--CDHOTROW_TESTS=ON'],
       ...['--CDHOTROW_SANITIZE=address,undefined', `--CDCMAKE_CXX_FLAGS_RELEASE=${kFlags}`],
+      '--CDCMAKE_UNITY_BUILD=ON',
     ],
     [...cmakeJs, 'build', ...options],
   )
@@ -60,6 +68,7 @@ async function threadTests() {
     [
       ...['cmake', '-S', '.', '-B', 'build-tsan', '-DHOTROW_TESTS=ON', '-DHOTROW_SANITIZE=thread'],
       ...['-DCMAKE_BUILD_TYPE=Release', `-DCMAKE_CXX_FLAGS_RELEASE=${kFlags}`],
+      '-DCMAKE_UNITY_BUILD=ON',
     ],
     [...fixed, 'cmake', '--build', 'build-tsan'],
   )

@@ -215,6 +215,26 @@ TEST_F(Recover, NeverHappensUnasked) {
   expect_recovered(4);
 }
 
+// As of a MANIFEST that has lost its end: the store opens, at what it was before.
+TEST_F(Recover, OfADatabaseThatHasGoneBackLosesNothing) {
+  const std::string before = folder_ / "before";
+  fs::copy(rows(), before, fs::copy_options::recursive);
+  {
+    const auto store = must(Store::open(path_, options()));
+    must(must(store->table("t", sum_table(2)))
+             ->push(kRecovered, std::vector<float>(kRecovered.size() * 2, 1)));
+    must(store->commit({.cursor = "6"}).status());
+  }
+  fs::remove_all(rows());
+  fs::copy(before, rows(), fs::copy_options::recursive);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(
+        fails(Store::open(path_, options()).status(), StatusCode::kCorruption, "version 6"));
+    EXPECT_EQ(versions_.list(), range(1, 6));
+  }
+  expect_recovered(6, 6);
+}
+
 TEST_F(Recover, FinishesWhatDiedHalfWay) {
   damage_rows_of(5);
   // As it is between the last two steps.
