@@ -137,7 +137,9 @@ export function deltaFolder(path: string, version: number): string {
 }
 
 /** What a delta's description says, whose second line is its checksum. */
-export function parseDelta(text: string): Pick<Delta, 'run' | 'parent' | 'files'> {
+export function parseDelta(
+  text: string,
+): Pick<Delta, 'run' | 'version' | 'parent' | 'files'> & { readonly manifest: string } {
   return JSON.parse(text.slice(0, text.indexOf('\n')))
 }
 

@@ -28,7 +28,10 @@ export interface Description {
   /** The delta's own description, with its checksum. */
   readonly text: string
   readonly run: string
+  readonly version: number
   readonly parent: number
+  /** The version's own, the same in a delta and in a snapshot. */
+  readonly manifest: string
   readonly files: readonly DeltaFile[]
 }
 
@@ -93,9 +96,12 @@ function checkFormat(fields: Record<string, unknown>): string | undefined {
 }
 
 function checkFiles(files: readonly DeltaFile[], part: number): void {
+  const names = new Set<string>()
   let parts = 0
   for (const { name, bytes } of files) {
     if (!/^[\w-][\w.-]*$/.test(name)) throw new Error('a file outside of its folder')
+    if (names.has(name) || name === 'delta.json') throw new Error(`two files of one name: ${name}`)
+    names.add(name)
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw new Error('a file without a length')
     parts += Math.ceil(bytes / part)
   }
@@ -119,10 +125,10 @@ export function parseDescription(where: string, bytes: Uint8Array): Description 
     const wrong = checkFormat(fields)
     if (wrong !== undefined) throw new Error(`wrong ${wrong}`)
     const text = fields['delta'] as string
-    const { run, parent, files } = parseDelta(text)
+    const delta = parseDelta(text)
     const part = fields['partBytes'] as number
-    checkFiles(files, part)
-    return { objects: fields['objects'] as string, partBytes: part, text, run, parent, files }
+    checkFiles(delta.files, part)
+    return { ...delta, objects: fields['objects'] as string, partBytes: part, text }
   } catch (error) {
     if (error instanceof Error && 'code' in error) throw error
     throw callError('ERR_CORRUPTION', `'${where}' is no description of a version: ${error}`)

@@ -10,7 +10,7 @@ import { checkCallOptions, checkInteger } from '../checks.ts'
 import { callError, closedError, rangeError, StoreError, typeError } from '../errors.ts'
 import type { Store } from '../store.ts'
 import { parseDelta, type VersionInfo } from '../versions.ts'
-import { type Listed, Names, placeOf } from './layout.ts'
+import { Names, placeOf } from './layout.ts'
 import { openObjects, type S3ClientLike } from './s3.ts'
 import { listVersions, type Remote, readDescription, upload } from './transfer.ts'
 
@@ -28,16 +28,11 @@ export interface PublishOptions {
   snapshotEvery?: number
 }
 
-/** What a version is on its way up: its folder and the text of its description. */
-interface Folder {
-  readonly folder: string
-  readonly text: string
-}
-
-async function readFolder(folder: string): Promise<Folder & { parent: number; run: string }> {
+async function readFolder(
+  folder: string,
+): Promise<{ text: string } & ReturnType<typeof parseDelta>> {
   const text = await readFile(join(folder, 'delta.json'), 'utf8')
-  const { run, parent } = parseDelta(text)
-  return { folder, text, run, parent }
+  return { text, ...parseDelta(text) }
 }
 
 /** Copies a store's versions to an object store; made by `publish`. */
@@ -109,11 +104,12 @@ export class Publisher {
     const listed = await listVersions(this.#remote, 0)
     const last = listed.at(-1)?.version ?? 0
     if (newest.version === 0 && last === 0) return newest
-    if (last !== 0) await this.#checkSame(last, newest.version)
+    // What it does not know it cannot go on from: another history may have come to that number.
+    const known = last !== 0 && (await this.#knows(last, newest.version))
     let at = last
     let since = 0
     for (const { kind } of listed) since = kind === 'snapshot' ? 0 : since + 1
-    while (at !== 0 && at < newest.version) {
+    while (known && at < newest.version) {
       const next = await this.#publishAfter(at, newest.version)
       if (next === undefined) break
       at = next
@@ -175,46 +171,43 @@ export class Publisher {
     }
   }
 
-  /** The newest version that is there is one of this store's. */
-  async #checkSame(last: number, newest: number): Promise<void> {
+  /**
+   * Whether the store can say that the newest version there is one of its own; ERR_CONFLICT when it
+   * is another store's, or another version of that number.
+   */
+  async #knows(last: number, newest: number): Promise<boolean> {
     const bucket = this.#remote.objects.bucket
     const conflict = (why: string): StoreError => callError('ERR_CONFLICT', `'${bucket}': ${why}`)
     if (last > newest) {
       throw conflict(`it has version ${last}, the store has come to version ${newest} only`)
     }
-    const listed: Listed[] = [
-      { version: last, kind: 'delta' },
-      { version: last, kind: 'snapshot' },
-    ]
-    for (const which of listed) {
-      const its = await readDescription(this.#remote, which).catch((error) => {
+    const mine = await this.#kept(last)
+    const run = mine?.run ?? (await this.#kept(newest))?.run
+    for (const kind of ['delta', 'snapshot'] as const) {
+      const its = await readDescription(this.#remote, { version: last, kind }).catch((error) => {
         // A damaged one says nothing, and is mended by `republish`.
         if (error instanceof StoreError && error.code === 'ERR_CORRUPTION') return undefined
         throw error
       })
       if (its === undefined) continue
-      const kept = await this.#anyKept(last)
-      if (kept === undefined) return
-      if (kept.run !== its.run) throw conflict(`it has the versions of another store (${its.run})`)
-      const another = kept.version === last && which.kind === 'delta' && kept.text !== its.text
-      if (another) throw conflict(`its version ${last} is another than the store's`)
+      if (run !== undefined && run !== its.run) {
+        throw conflict(`it has the versions of another store (${its.run})`)
+      }
+      if (mine !== undefined && mine.manifest !== its.manifest) {
+        throw conflict(`its version ${last} is another than the store's`)
+      }
     }
+    return mine !== undefined
   }
 
-  /** What the store says of a version, or of another one where it keeps that no more. */
-  async #anyKept(
-    wanted: number,
-  ): Promise<{ run: string; text: string; version: number } | undefined> {
-    const kept = (await this.#store.versions()).map(({ version }) => version)
-    for (const version of kept.includes(wanted) ? [wanted, ...kept] : kept) {
-      try {
-        for await (const { folder } of this.#store.delta(version - 1, version)) {
-          const { run, text } = await readFolder(folder)
-          return { run, text, version }
-        }
-      } catch {
-        // Removed meanwhile, or without its delta.
+  /** What the store says of a version; undefined: it does not keep it. */
+  async #kept(version: number): Promise<{ run: string; manifest: string } | undefined> {
+    try {
+      for await (const { folder } of this.#store.delta(version - 1, version)) {
+        return await readFolder(folder)
       }
+    } catch {
+      // Removed, or without its delta.
     }
     return undefined
   }

@@ -101,14 +101,17 @@ export async function upload(
   await remote.objects.put(remote.names.description(which), description)
 }
 
-/** The description of a version, or undefined when there is none. */
+/** The description of a version, or undefined when there is none; ERR_CORRUPTION: of another. */
 export async function readDescription(
   { objects, names }: Remote,
   which: Listed,
 ): Promise<Description | undefined> {
   const key = names.description(which)
   const bytes = await objects.get(key)
-  return bytes && parseDescription(objects.name(key), bytes)
+  if (bytes === undefined) return undefined
+  const its = parseDescription(objects.name(key), bytes)
+  if (its.version === which.version) return its
+  throw callError('ERR_CORRUPTION', `'${objects.name(key)}' is of version ${its.version}`)
 }
 
 /** Copies a version into a folder that is a delta then. Its checksums are not looked at. */

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "storage/files.h"
 #include "storage/rocks.h"
@@ -107,8 +108,11 @@ Result<Delta> Delta::read(const std::string& folder) {
     json.at("manifest").get_to(delta.manifest);
     const auto ours = [](TableId id) { return id < kFirstTableOfRows; };
     if (std::ranges::any_of(delta.dropped, ours)) return damaged(path, "a table that never goes");
+    // Those of the description and of the manifest on its way are taken.
+    std::set<std::string> names = {"delta.json", "manifest.sst"};
     for (const Json& each : json.at("files").get_ref<const Json::array_t&>()) {
       delta.files.push_back(file_of(each));
+      if (!names.insert(delta.files.back().name).second) return damaged(path, "a name is taken");
       if (!plain(delta.files.back().name)) return damaged(path, "a file outside of its folder");
       if (delta.files.back().table == 0) return damaged(path, "a file of no table");
     }

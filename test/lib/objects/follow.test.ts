@@ -1,6 +1,6 @@
 // Versions that go from a writer to followers by way of an object store.
 
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -338,6 +338,47 @@ test('followers of a version that the writer gave up go on with it', async (cont
   }
   await again.close()
   await store.close()
+})
+
+test('another history of the same numbers is not published onto this one', async (context) => {
+  const { server, url, folder } = context
+  const [path, copy] = [join(folder, 'first'), join(folder, 'copy')]
+  const s3 = server.options
+  const grow = async (store: Store, versions: number): Promise<void> => {
+    const its = await store.table('t', options)
+    for (let i = 0; i < versions; i++) {
+      await its.push(keys, ones)
+      await store.commit()
+    }
+  }
+  const store = await open(path)
+  await grow(store, 2)
+  await store.close()
+  await cp(path, copy, { recursive: true })
+  const first = await open(path)
+  await grow(first, 1)
+  const publisher = await publish(first, url, { s3 })
+  await publisher.publish()
+  const follower = await followed(context, 'f')
+  assert.is(await at(follower), 3)
+  await publisher.close()
+  // Put back from the copy, it makes another version 3: that is seen, and gone over when it is not
+  // kept any more.
+  const second = await open(copy, { keepVersions: 2 })
+  await (await second.table('t', options)).erase(keys.subarray(0, 7))
+  await grow(second, 1)
+  const again = await publish(second, url, { s3 })
+  assert.is(await codeOf(again.publish()), 'ERR_CONFLICT')
+  await grow(second, 1)
+  assert.is(await codeOf(again.publish()), 'ERR_CONFLICT')
+  await grow(second, 2)
+  assert.is((await again.publish()).version, 6)
+  assert.is((await follower.refresh()).version, 6)
+  await sameStores(follower.store, second)
+  await follower.close()
+  await again.close()
+  await first.close()
+  await second.close()
 })
 
 test('versions of another store are not mixed with', async (context) => {
