@@ -33,6 +33,8 @@ class SpillFile {
   Status read(uint32_t slot, uint64_t hash, std::byte* row) const;
   void free(std::span<const uint32_t> slots);
 
+  static constexpr uint64_t kMostSlots = UINT32_MAX;
+
   uint64_t bytes() const { return end_ * slot_bytes_; }
 
  private:

@@ -12,6 +12,8 @@ namespace {
 
 // A node of the map and its share of the buckets.
 constexpr uint64_t kEntryBytes = 48;
+// Entries come on top of the ceiling, which rows have filled by then: by so much of it at most.
+constexpr uint64_t kShareOfEntries = 4;
 
 }  // namespace
 
@@ -25,7 +27,15 @@ DiskRows::DiskRows(const std::unique_ptr<Engine>& engine, StoredTable stored, si
 
 DiskRows::~DiskRows() { budget_.release(charged_); }
 
-// Whatever the ceiling says: a row that leaves memory makes more room than its entry takes.
+Status DiskRows::check_room(uint64_t more) const {
+  const uint64_t entries = rows_.size() + frozen_.size();
+  const uint64_t most =
+      std::min<uint64_t>(budget_.limit() / kShareOfEntries / kEntryBytes, SpillFile::kMostSlots);
+  if (more <= most && entries <= most - more) return {};
+  return Status::capacity(std::to_string(entries) + " changed rows wait on disk for a commit");
+}
+
+// Whatever the ceiling says; check_room() bounds it.
 void DiskRows::charge() {
   const uint64_t bytes = (rows_.size() + frozen_.size()) * kEntryBytes;
   budget_.charge(bytes);
@@ -91,6 +101,7 @@ Status DiskRows::spill(const RowImages& rows) {
   Rows fresh;
   {
     const ExclusiveLock lock(mutex_);
+    HOTROW_RETURN_IF_ERROR(check_room(rows.hashes.size()));
     HOTROW_RETURN_IF_ERROR(file_.write(rows.hashes, rows.bytes.data(), slots));
     try {
       for (size_t i = 0; i < slots.size(); ++i) {

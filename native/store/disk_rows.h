@@ -45,6 +45,8 @@ class DiskRows final : public ColdRows {
   using Rows = std::unordered_map<uint64_t, Spilled>;
 
   std::optional<uint32_t> slot_of(uint64_t hash) const;  // mutex_ is held shared
+  /// ERR_CAPACITY when the entries of so many more would take too much memory.
+  Status check_room(uint64_t more) const HOTROW_REQUIRES(mutex_);
   void charge() HOTROW_REQUIRES(mutex_);
   /// Frozen rows that are in no way superseded, by hash.
   std::vector<std::pair<uint64_t, uint32_t>> frozen() const HOTROW_EXCLUDES(mutex_);

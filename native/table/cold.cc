@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include "base/sort_unique.h"
@@ -150,7 +151,14 @@ Status SparseTable::wait_until_warm() {
 
 Status SparseTable::no_room_for(uint64_t rows) const {
   return Status::capacity("table '" + name_ + "': " + std::to_string(rows) +
-                          " rows from disk would not fit: " + context_.budget.in_use());
+                          " rows from disk would not fit: " + why_full());
+}
+
+std::string SparseTable::why_full() const {
+  const std::string used = context_.budget.in_use();
+  const uint64_t waiting = demotes() ? tier_->rows().spilled_rows() : 0;
+  if (waiting == 0) return used;
+  return used + ", and " + std::to_string(waiting) + " changed rows wait on disk for a commit";
 }
 
 // Brings the rows of the plan's keys into memory. Where rows were demoted since the last time, once
@@ -253,7 +261,13 @@ Result<uint64_t> SparseTable::read_missed(const GatherRequest& request, const Ta
     ++hits;
   }
   counters_.cold_hits.fetch_add(hits, std::memory_order_relaxed);
-  if (demotes() && request.counts) promote(images, missed, stamps);
+  if (demotes() && request.counts) {
+    try {
+      promote(images, missed, stamps);
+    } catch (const std::bad_alloc&) {
+      // They stay where they are: this call has its rows.
+    }
+  }
   return hits;
 }
 

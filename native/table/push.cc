@@ -158,7 +158,7 @@ Status SparseTable::capacity_status(const PushPlan& plan) const {
                             " keys, eviction allows " + std::to_string(rules_.limit_rows()) +
                             " rows");
   }
-  return Status::capacity(start + context_.budget.in_use());
+  return Status::capacity(start + why_full());
 }
 
 Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> plans) {

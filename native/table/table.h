@@ -230,6 +230,7 @@ class SparseTable final : public Table {
   /// Were rows of the batch demoted since they were brought in?
   bool moved(const PushPlan& plan) const;
   Status no_room_for(uint64_t rows) const;
+  std::string why_full() const;
   /// Calls take(position, row) for positions that were not found in memory and have a row.
   template <class Take>
   Result<uint64_t> read_missed(const GatherRequest& request, const Take& take);

@@ -79,8 +79,15 @@ test('a master that hangs: its replica is asked instead', async ({ servers, tier
   assert.match(error.message, /took longer than 2000 ms/)
   await assertRows(patient, 1)
   await patient.close()
-  // One with the usual limits has heard of it too.
-  await assertRows(tier, 1)
+  // One with the usual limits hears of it too, in a few calls at most.
+  for (let call = 1; ; call++) {
+    try {
+      await assertRows(tier, 1)
+      break
+    } catch (error) {
+      if (call === 5 || !/took longer than/.test(String(error))) throw error
+    }
+  }
 })
 
 test.run()

@@ -267,7 +267,7 @@ TEST(DamagedProcess, DISABLED_Reads) {
   fs::remove_all(path);
 }
 
-class DamagedFiles : public testing::Test {
+class DamagedFiles : public testing::TestWithParam<uint64_t> {
  protected:
   DamagedFiles() {
     const std::string path = folder_ / "s";
@@ -334,17 +334,23 @@ class DamagedFiles : public testing::Test {
   Files older_;
 };
 
-TEST_F(DamagedFiles, GiveAnErrorOrTheRowsOfAVersion) {
+// Of the cases a share each, so that none takes long; the first one replays any.
+constexpr uint64_t kShares = 5;
+
+TEST_P(DamagedFiles, GiveAnErrorOrTheRowsOfAVersion) {
   whole_ = read_files(folder_ / "whole");
   older_ = read_files(folder_ / "older");
-  const uint64_t seed = test_seed("DamagedFiles.GiveAnErrorOrTheRowsOfAVersion");
-  const uint64_t cases = scaled(1000);
+  const uint64_t seed =
+      test_seed("Shares/DamagedFiles.GiveAnErrorOrTheRowsOfAVersion/0") + GetParam() * 1'000'000;
+  const uint64_t cases = scaled(kSlowdown > 1 ? 1000 : 10'000) / kShares;
   run(seed, 0, cases);
   std::printf("%llu cases, %llu refused or older\n", static_cast<unsigned long long>(cases),
               static_cast<unsigned long long>(shared_.refused.load()));
   // Most places of a file that is read are covered by a checksum.
   EXPECT_GT(shared_.refused.load(), cases / 3);
 }
+
+INSTANTIATE_TEST_SUITE_P(Shares, DamagedFiles, ::testing::Range<uint64_t>(0, kShares));
 
 }  // namespace
 }  // namespace hotrow::test

@@ -296,6 +296,31 @@ TEST(DemotingTable, ABatchThatMemoryCannotHoldIsRefusedAndChangesNothing) {
   }());
 }
 
+TEST(DemotingTable, ChangedRowsWaitOnDiskForACommitUpToABound) {
+  Folder folder;
+  const auto store = must(Store::open(folder / "s", {.memory_bytes = 64 * kMiB, .threads = 1}));
+  const auto table = must(store->table("t", demoting(4000)));
+  constexpr uint64_t kAtOnce = 2000;
+  const std::vector<float> ones(kAtOnce * kDim, 1.0F);
+  // An entry takes 48 bytes of a quarter of the memory.
+  const uint64_t most = 16 * kMiB / 48;
+  uint64_t pushed = 0;
+  Status refused;
+  for (; pushed < 2 * most && refused.ok(); pushed += refused.ok() ? kAtOnce : 0) {
+    refused = table->push(range(pushed, kAtOnce), ones);
+  }
+  EXPECT_TRUE(fails(refused, StatusCode::kCapacity, "wait on disk for a commit"));
+  EXPECT_GT(pushed, most - kAtOnce);
+  EXPECT_LT(pushed, most + 8000);
+  EXPECT_EQ(stats_of(*table).rows, pushed);
+  EXPECT_LE(stats_of(*store).memory_used_bytes, 80 * kMiB);
+  EXPECT_EQ(lookup(*table, range(pushed, 3)), std::vector<float>(3 * kDim, 0.0F)) << "all or none";
+  must(store->commit().status());
+  must(table->push(range(pushed, kAtOnce), ones));
+  EXPECT_EQ(lookup(*table, range(pushed - 5, 10)), std::vector<float>(10 * kDim, 1.0F));
+  EXPECT_EQ(lookup(*table, range(0, 10)), std::vector<float>(10 * kDim, 1.0F));
+}
+
 INSTANTIATE_TEST_SUITE_P(Policies, Demoting,
                          ::testing::Values(EvictionPolicy::kLru, EvictionPolicy::kLfu,
                                            EvictionPolicy::kAgeingLfu, EvictionPolicy::kRandom));
