@@ -1,95 +1,26 @@
 // Versions that go from a writer to followers by way of an object store.
 
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  adam,
-  type Follower,
-  follow,
-  open,
-  type Publisher,
-  publish,
-  type Store,
-  StoreError,
-  sum,
-  type Table,
-} from 'hotrow'
-import { suite } from 'uvu'
+import { adam, follow, open, publish, type StoreError } from 'hotrow'
 import * as assert from 'uvu/assert'
+import {
+  all,
+  at,
+  bucketSuite,
+  type Context,
+  codeOf,
+  followed,
+  keys,
+  ones,
+  options,
+  step,
+  until,
+} from '../support/bucket.ts'
 import { damage } from '../support/damage.ts'
-import { S3Server } from '../support/s3-server.ts'
 import { sameStores } from '../support/stores.ts'
 
-interface Context {
-  server: S3Server
-  folder: string
-  store: Store
-  table: Table
-  publisher: Publisher
-  count: number
-  url: `s3://${string}`
-}
-
-const test = suite<Context>('object store')
-let many = 0
-
-test.before(async (context) => {
-  context.server = await S3Server.start()
-})
-test.after(({ server }) => server.stop())
-test.before.each(async (context) => {
-  context.folder = await mkdtemp(join(tmpdir(), 'hotrow-'))
-  context.store = await open(join(context.folder, 'writer'), { keepVersions: 3 })
-  context.table = await context.store.table('t', options)
-  context.url = `s3://models/ads/m${++many}`
-  context.publisher = await publish(context.store, context.url, {
-    s3: context.server.options,
-    snapshotEvery: 4,
-  })
-})
-test.after.each(async ({ folder, store, publisher }) => {
-  await publisher.close()
-  await store.close()
-  await rm(folder, { recursive: true, force: true })
-})
-
-const options = { dim: 2, optimizer: sum() }
-const keys = BigUint64Array.from({ length: 500 }, (_, i) => BigInt(i * 7))
-const ones = new Float32Array(keys.length * 2).fill(1)
-const all = (value: number) => new Float32Array(keys.length * 2).fill(value)
-
-async function step({ table, store, publisher }: Context): Promise<number> {
-  await table.push(keys, ones)
-  await store.commit()
-  return (await publisher.publish()).version
-}
-
-async function until(what: () => Promise<boolean> | boolean): Promise<void> {
-  for (let i = 0; i < 500; i++) {
-    if (await what()) return
-    await new Promise((done) => setTimeout(done, 20))
-  }
-  throw new Error('it did not come to that')
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (error instanceof StoreError) return error.code
-    throw error
-  }
-  return 'none'
-}
-
-const at = async (follower: Follower) => (await follower.store.version()).version
-
-/** A follower that only looks when it is asked to. */
-function followed({ server, url, folder }: Context, name: string, more = {}): Promise<Follower> {
-  const path = join(folder, name)
-  return follow(url, { path, s3: server.options, pollMs: 600_000, ...more })
-}
+const test = bucketSuite('object store')
 
 test('two followers follow, one of them late, over a restart of the server', async (context) => {
   const { server, store } = context
@@ -298,101 +229,6 @@ test('a rollback is a version as any', async (context) => {
   assert.is((await follower.refresh()).rolledBackTo, 1)
   await sameStores(follower.store, context.store)
   await follower.close()
-})
-
-test('followers of a version that the writer gave up go on with it', async (context) => {
-  const { server, url, folder } = context
-  const path = join(folder, 'unlucky')
-  const before = await open(path)
-  const s3 = server.options
-  const publisher = await publish(before, url, { s3 })
-  const table = await before.table('t', options)
-  const push = async (store: Store, its: Table): Promise<void> => {
-    await its.push(keys, ones)
-    await store.commit()
-  }
-  await push(before, table)
-  await publisher.publish()
-  const slow = await followed(context, 'slow')
-  for (let i = 0; i < 2; i++) {
-    await push(before, table)
-    await publisher.publish()
-  }
-  const quick = await followed(context, 'quick')
-  assert.is(await at(quick), 3)
-  await publisher.close()
-  await before.close()
-  await damage(join(path, 'versions', '3'.padStart(20, '0'), 'delta'))
-  const store = await open(path, { recover: 'newest-intact' })
-  assert.is(store.recovered?.to, 2)
-  const again = await publish(store, url, { s3 })
-  assert.is(await codeOf(again.publish()), 'ERR_CONFLICT')
-  const its = await store.table('t', options)
-  await its.erase(keys.subarray(0, 9))
-  await push(store, its)
-  assert.is((await again.publish()).version, 4)
-  for (const follower of [slow, quick]) {
-    assert.is((await follower.refresh()).version, 4)
-    await sameStores(follower.store, store)
-    await follower.close()
-  }
-  await again.close()
-  await store.close()
-})
-
-test('another history of the same numbers is not published onto this one', async (context) => {
-  const { server, url, folder } = context
-  const [path, copy] = [join(folder, 'first'), join(folder, 'copy')]
-  const s3 = server.options
-  const grow = async (store: Store, versions: number): Promise<void> => {
-    const its = await store.table('t', options)
-    for (let i = 0; i < versions; i++) {
-      await its.push(keys, ones)
-      await store.commit()
-    }
-  }
-  const store = await open(path)
-  await grow(store, 2)
-  await store.close()
-  await cp(path, copy, { recursive: true })
-  const first = await open(path)
-  await grow(first, 1)
-  const publisher = await publish(first, url, { s3 })
-  await publisher.publish()
-  const follower = await followed(context, 'f')
-  assert.is(await at(follower), 3)
-  await publisher.close()
-  // Put back from the copy, it makes another version 3: that is seen, and gone over when it is not
-  // kept any more.
-  const second = await open(copy, { keepVersions: 2 })
-  await (await second.table('t', options)).erase(keys.subarray(0, 7))
-  await grow(second, 1)
-  const again = await publish(second, url, { s3 })
-  assert.is(await codeOf(again.publish()), 'ERR_CONFLICT')
-  await grow(second, 1)
-  assert.is(await codeOf(again.publish()), 'ERR_CONFLICT')
-  await grow(second, 2)
-  assert.is((await again.publish()).version, 6)
-  assert.is((await follower.refresh()).version, 6)
-  await sameStores(follower.store, second)
-  await follower.close()
-  await again.close()
-  await first.close()
-  await second.close()
-})
-
-test('versions of another store are not mixed with', async (context) => {
-  await step(context)
-  const other = await open(join(context.folder, 'other'))
-  const publisher = await publish(other, context.url, { s3: context.server.options })
-  assert.is(await codeOf(publisher.publish()), 'ERR_CONFLICT')
-  await (await other.table('t', options)).push(keys, ones)
-  await other.commit()
-  await other.commit()
-  assert.is(await codeOf(publisher.publish()), 'ERR_CONFLICT')
-  await publisher.close()
-  assert.is(await codeOf(publisher.publish()), 'ERR_CLOSED')
-  await other.close()
 })
 
 test('wrong arguments are named', async ({ store, url, folder, server }) => {
