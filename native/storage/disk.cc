@@ -300,9 +300,13 @@ class Disk final : public rocksdb::FileSystemWrapper {
   Unread unread_;
 };
 
+// Threads of RocksDB may use one to the end of the process: all are kept.
 rocksdb::Env* env_over(const std::shared_ptr<rocksdb::FileSystem>& files, SyncMode sync) {
-  // Threads of RocksDB may use it to the end of the process.
-  return rocksdb::NewCompositeEnv(std::make_shared<Disk>(files, sync)).release();
+  static Mutex mutex;
+  static auto* const all = new std::vector<std::unique_ptr<rocksdb::Env>>;
+  auto env = rocksdb::NewCompositeEnv(std::make_shared<Disk>(files, sync));
+  const MutexLock lock(mutex);
+  return all->emplace_back(std::move(env)).get();
 }
 
 std::atomic<rocksdb::Env*>& env_in_use(SyncMode sync) {
