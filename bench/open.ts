@@ -2,7 +2,7 @@
 // fast all of its rows come then, beside sequential reading of the same files.
 
 import { execFileSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,10 +10,17 @@ import { open, sgd, zeros } from 'hotrow'
 import { outputPath, positiveInteger, readOptions } from '../examples/common/arguments.ts'
 import { writeResults } from '../examples/common/results.ts'
 import { decimals } from '../examples/common/table.ts'
-import { quantile } from './measure.ts'
+import {
+  median,
+  medianOpening,
+  type Opening,
+  openAndLoad,
+  readSequentially,
+  rowFiles,
+  seconds,
+} from './opening.ts'
 
 const BATCH = 1_000_000
-const CHUNK = 1 << 20
 const options = readOptions({
   command: 'npm run bench:open --',
   about: 'Times opening a store of many rows, and its full load, in new processes.',
@@ -33,25 +40,6 @@ const jsonPath = options.json === undefined ? undefined : outputPath('json', opt
 const memoryBytes = rows * (dim * 4 + 64) + 2 ** 30
 const tableOptions = { dim, optimizer: sgd(), initializer: zeros() }
 
-interface Opening {
-  readonly opened: number
-  readonly first: number
-  readonly loaded: number
-}
-
-async function openOnce(path: string): Promise<Opening> {
-  const start = performance.now()
-  const store = await open(path, { memoryBytes })
-  const table = await store.table('t', tableOptions)
-  const opened = performance.now() - start
-  await table.lookup(BigUint64Array.of(1n, 2n, 3n))
-  const first = performance.now() - start
-  while ((await table.stats()).coldRows > 0) await new Promise((done) => setTimeout(done, 1))
-  const loaded = performance.now() - start
-  await store.close()
-  return { opened, first, loaded }
-}
-
 async function make(path: string): Promise<void> {
   const store = await open(path, { memoryBytes })
   const table = await store.table('t', tableOptions)
@@ -63,49 +51,29 @@ async function make(path: string): Promise<void> {
     const count = Math.min(keys.length, rows - first)
     await table.push(keys.subarray(0, count), gradients.subarray(0, count * dim))
   }
-  const start = performance.now()
-  await store.commit()
-  console.log(`commit of all rows: ${decimals((performance.now() - start) / 1000, 1)} s`)
+  const took = await seconds(() => store.commit())
+  console.log(`commit of all rows: ${decimals(took, 1)} s`)
   await store.close()
 }
-
-/** MB/s of reading the files one after the other. */
-function sequentialRate(files: readonly string[]): number {
-  const piece = Buffer.alloc(CHUNK)
-  const start = performance.now()
-  let bytes = 0
-  for (const name of files) {
-    const file = openSync(name, 'r')
-    for (let n = 1; n > 0; bytes += n) n = readSync(file, piece, 0, CHUNK, null)
-    closeSync(file)
-  }
-  return bytes / 1000 / (performance.now() - start)
-}
-
-const median = (values: readonly number[]): number => quantile(values, 0.5)
 
 async function bench(): Promise<void> {
   const folder = mkdtempSync(join(options.folder ?? tmpdir(), 'hotrow-bench-'))
   try {
     const path = join(folder, 's')
     await make(path)
-    const database = join(path, 'rows')
-    const names = readdirSync(database).filter((name) => name.endsWith('.sst'))
-    const files = names.map((name) => join(database, name))
+    const files = rowFiles(path)
     const megabytes = files.reduce((sum, file) => sum + statSync(file).size, 0) / 1e6
     console.log(`${rows} rows in ${files.length} files, ${decimals(megabytes, 0)} MB`)
     const openings: Opening[] = []
     const rates: number[] = []
     for (let round = 0; round < rounds; round++) {
-      rates.push(sequentialRate(files))
+      rates.push(megabytes / (await seconds(() => readSequentially(files))))
       const arguments_ = ['--import', 'tsx', fileURLToPath(import.meta.url), '--opens', path]
       arguments_.push('--rows', String(rows), '--dim', String(dim))
       const printed = execFileSync(process.execPath, arguments_, { encoding: 'utf8' })
       openings.push(JSON.parse(printed))
     }
-    const opened = median(openings.map((each) => each.opened))
-    const first = median(openings.map((each) => each.first))
-    const loaded = median(openings.map((each) => each.loaded))
+    const { opened, first, loaded } = medianOpening(openings)
     const rate = (megabytes / loaded) * 1000
     const ratio = rate / median(rates)
     console.log(
@@ -128,5 +96,5 @@ async function bench(): Promise<void> {
   }
 }
 
-if (options.opens !== undefined) console.log(JSON.stringify(await openOnce(options.opens)))
-else await bench()
+if (options.opens === undefined) await bench()
+else console.log(JSON.stringify(await openAndLoad(options.opens, tableOptions, { memoryBytes })))

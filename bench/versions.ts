@@ -4,16 +4,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  closeSync,
-  fdatasyncSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import * as zlib from 'node:zlib'
@@ -22,9 +13,18 @@ import { outputPath, positiveInteger, readOptions } from '../examples/common/arg
 import { machine, type Result, writeResults } from '../examples/common/results.ts'
 import { decimals, textTable } from '../examples/common/table.ts'
 import { quantile } from './measure.ts'
+import {
+  CHUNK,
+  median,
+  medianOpening,
+  type Opening,
+  openAndLoad,
+  readSequentially,
+  rowFiles,
+  seconds,
+} from './opening.ts'
 
 const MB = 1e6
-const CHUNK = 1 << 20
 const BATCH = 4096
 const SHARES = [0.01, 0.1, 1] as const
 
@@ -48,14 +48,6 @@ const path = join(folder, 's')
 const tableOptions = { dim, optimizer: adagrad(), initializer: uniform(0.1) }
 const rowBytes = dim * 8
 const results: Result[] = []
-
-const median = (values: readonly number[]): number => quantile(values, 0.5)
-
-async function seconds(work: () => unknown): Promise<number> {
-  const start = performance.now()
-  await work()
-  return (performance.now() - start) / 1000
-}
 
 function note(
   name: string,
@@ -175,13 +167,6 @@ async function benchPushes(store: Store, table: Table): Promise<string[]> {
   return [`push p99 during a commit: ${decimals(ratio, 2)}× its p99 without one`]
 }
 
-/** The sorted files of the store, which is closed. */
-function rowFiles(): string[] {
-  const rowsFolder = join(path, 'rows')
-  const names = readdirSync(rowsFolder).filter((name) => name.endsWith('.sst'))
-  return names.map((name) => join(rowsFolder, name))
-}
-
 /** Makes the system forget what it has of the files, by posix_fadvise; false where `dd` cannot. */
 function dropFromCache(files: readonly string[]): boolean {
   try {
@@ -194,46 +179,9 @@ function dropFromCache(files: readonly string[]): boolean {
   }
 }
 
-/** Reads the files one after the other in pieces of 1 MiB; gives their bytes. */
-function readSequentially(
-  files: readonly string[],
-  check?: (piece: Uint8Array) => unknown,
-): number {
-  const piece = Buffer.alloc(CHUNK)
-  let bytes = 0
-  for (const name of files) {
-    const file = openSync(name, 'r')
-    for (let n = 1; n > 0; bytes += n) {
-      n = readSync(file, piece, 0, CHUNK, null)
-      check?.(piece.subarray(0, n))
-    }
-    closeSync(file)
-  }
-  return bytes
-}
-
-interface Opening {
-  opened: number
-  first: number
-  loaded: number
-}
-
-async function openAndLoad(): Promise<Opening> {
-  const start = performance.now()
-  const store = await open(path)
-  const table = await store.table('t', tableOptions)
-  const opened = performance.now() - start
-  await table.lookup(BigUint64Array.of(1n, 2n, 3n))
-  const first = performance.now() - start
-  while ((await table.stats()).coldRows > 0) await new Promise((done) => setTimeout(done, 1))
-  const loaded = (performance.now() - start) / 1000
-  await store.close()
-  return { opened, first, loaded }
-}
-
 /** Of a store whose files are in the page cache, or of none of whose files anything is. */
 async function benchOpeningFrom(place: 'page cache' | 'disk'): Promise<string[]> {
-  const files = rowFiles()
+  const files = rowFiles(path)
   const openings: Opening[] = []
   const plain: number[] = []
   const checked: number[] = []
@@ -253,11 +201,10 @@ async function benchOpeningFrom(place: 'page cache' | 'disk'): Promise<string[]>
     prepare()
     checked.push(await seconds(() => readSequentially(files, zlib.crc32)))
     prepare()
-    openings.push(await openAndLoad())
+    openings.push(await openAndLoad(path, tableOptions))
   }
-  const loaded = median(openings.map((each) => each.loaded))
-  const opened = median(openings.map((each) => each.opened))
-  const first = median(openings.map((each) => each.first))
+  const { opened, first, loaded: loadedMs } = medianOpening(openings)
+  const loaded = loadedMs / 1000
   const ratio = median(plain) / loaded
   const checkedRatio = median(checked) / loaded
   note(`open to a table, ${place}`, opened, 'ms')

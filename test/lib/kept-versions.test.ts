@@ -3,10 +3,11 @@
 import { access, cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { adam, type Delta, follow, open, type Store, StoreError, sum, type Table } from 'hotrow'
+import { adam, type Delta, follow, open, type Store, sum, type Table } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runNode } from './support/children.ts'
+import { codeOf } from './support/refusals.ts'
 
 interface Context {
   folder: string
@@ -39,16 +40,6 @@ async function grow(store: Store, n: number): Promise<Table> {
     await store.commit({ cursor: i + 1 })
   }
   return table
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (error instanceof StoreError) return error.code
-    throw error
-  }
-  return 'none'
 }
 
 test('a version is read while training goes on', async ({ store, path }) => {

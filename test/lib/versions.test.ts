@@ -3,9 +3,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { adam, open, type Store, StoreError, sum } from 'hotrow'
+import { adam, open, type Store, sum } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { codeOf } from './support/refusals.ts'
 
 interface Context {
   folder: string
@@ -27,16 +28,6 @@ async function at<T>(path: string, work: (store: Store) => Promise<T>): Promise<
   } finally {
     await store.close()
   }
-}
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (error instanceof StoreError) return error.code
-    throw error
-  }
-  return 'none'
 }
 
 test('a reopened store goes on where the last version was', async ({ folder }) => {

@@ -9,15 +9,15 @@ import {
   at,
   bucketSuite,
   type Context,
-  codeOf,
   followed,
   keys,
   ones,
   options,
   step,
-  until,
 } from '../support/bucket.ts'
 import { damage } from '../support/damage.ts'
+import { eventually } from '../support/pages.ts'
+import { codeOf } from '../support/refusals.ts'
 import { sameStores } from '../support/stores.ts'
 
 const test = bucketSuite('object store')
@@ -39,11 +39,11 @@ test('two followers follow, one of them late, over a restart of the server', asy
   assert.is(await codeOf(its.push(keys, ones)), 'ERR_READ_ONLY')
   for (let i = 2; i <= 6; i++) {
     await step(context)
-    await until(async () => (await at(early)) === i)
+    await eventually('each version', async () => (await at(early)) === i)
     assert.equal(await its.lookup(keys), all(i))
   }
   // Told after the switch.
-  await until(async () => seen.length >= 5)
+  await eventually('five were told', async () => seen.length >= 5)
   assert.equal(seen, [2, 3, 4, 5, 6])
   assert.equal(errors, [])
   const late = await followed(context, 'late')
@@ -51,7 +51,7 @@ test('two followers follow, one of them late, over a restart of the server', asy
   await sameStores(late.store, store)
 
   await server.pause()
-  await until(() => errors.length > 0)
+  await eventually('an error', async () => errors.length > 0)
   assert.is((errors[0] as StoreError).code, 'ERR_IO_ERROR')
   assert.equal(await its.lookup(keys), all(6))
   await context.table.push(keys, ones)
@@ -107,13 +107,13 @@ test('a damaged object is told, and mended by publishing it again', async (conte
     pollMs: 10,
     onError: (error: StoreError) => errors.push(error),
   })
-  await until(() => errors.length >= 2)
+  await eventually('two errors', async () => errors.length >= 2)
   assert.is(errors[0]?.code, 'ERR_CORRUPTION')
   assert.equal(await (await again.store.table('t')).lookup(keys), all(1))
   assert.equal(await (await quiet.store.table('t')).lookup(keys), all(1))
   assert.is(await codeOf(its.lookup(keys)), 'ERR_CLOSED')
   await context.publisher.republish(2)
-  await until(async () => (await at(again)) === 2)
+  await eventually('version 2', async () => (await at(again)) === 2)
   assert.is((await quiet.refresh()).version, 2)
   assert.equal(await (await quiet.store.table('t')).lookup(keys), all(2))
   assert.is(await codeOf(context.publisher.republish(9)), 'ERR_NOT_FOUND')
@@ -136,7 +136,7 @@ test('objects that are missing or no description are damage too', async (context
   }
   await context.publisher.republish(2)
   // This server may still give an object as it was a moment ago; a follower looks again.
-  await until(async () => (await codeOf(follower.refresh())) === 'none')
+  await eventually('mended', async () => (await codeOf(follower.refresh())) === 'none')
   assert.is(await at(follower), 2)
   await follower.close()
 })

@@ -4,8 +4,9 @@ import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open, publish, type Store, type Table } from 'hotrow'
 import * as assert from 'uvu/assert'
-import { at, bucketSuite, codeOf, followed, keys, ones, options, step } from '../support/bucket.ts'
+import { at, bucketSuite, followed, keys, ones, options, step } from '../support/bucket.ts'
 import { damage } from '../support/damage.ts'
+import { codeOf } from '../support/refusals.ts'
 import { sameStores } from '../support/stores.ts'
 
 const test = bucketSuite('histories in an object store')

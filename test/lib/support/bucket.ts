@@ -10,7 +10,6 @@ import {
   type Publisher,
   publish,
   type Store,
-  StoreError,
   sum,
   type Table,
 } from 'hotrow'
@@ -36,24 +35,6 @@ export async function step({ table, store, publisher }: Context): Promise<number
   await table.push(keys, ones)
   await store.commit()
   return (await publisher.publish()).version
-}
-
-export async function until(what: () => Promise<boolean> | boolean): Promise<void> {
-  for (let i = 0; i < 500; i++) {
-    if (await what()) return
-    await new Promise((done) => setTimeout(done, 20))
-  }
-  throw new Error('it did not come to that')
-}
-
-export async function codeOf(work: Promise<unknown>): Promise<string> {
-  try {
-    await work
-  } catch (error) {
-    if (error instanceof StoreError) return error.code
-    throw error
-  }
-  return 'none'
 }
 
 export const at = async (follower: Follower) => (await follower.store.version()).version

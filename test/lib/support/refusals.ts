@@ -1,7 +1,16 @@
 // Checks that a call is refused with the error it should be, and that nothing has changed: a store
 // with known content, a picture of all that can be seen of it, and the comparison of two pictures.
 
-import { type Dense, open, type Store, sum, type Table, type TableOptions, uniform } from 'hotrow'
+import {
+  type Dense,
+  open,
+  type Store,
+  StoreError,
+  sum,
+  type Table,
+  type TableOptions,
+  uniform,
+} from 'hotrow'
 import * as assert from 'uvu/assert'
 import { keys, kLastKey } from './arrays.ts'
 
@@ -56,6 +65,17 @@ export async function errorOf(call: () => unknown): Promise<Error & { code?: str
     return error as Error & { code?: string }
   }
   throw new Error(`not refused: ${call.toString()} gave ${String(result)}`)
+}
+
+/** The code of the StoreError that a promise rejects with; 'none' when it does not. */
+export async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+  } catch (error) {
+    if (error instanceof StoreError) return error.code
+    throw error
+  }
+  return 'none'
 }
 
 /** The kind of an error: as `error.name` says it. */
