@@ -1,3 +1,4 @@
+// The kernels of this family's rules; see device_push.h.
 #include "cuda/device_push.h"
 
 namespace hotrow::test {
@@ -5,7 +6,8 @@ namespace hotrow::test {
 using Kind = OptimizerKind;
 
 bool push_adagrad(const PushCall& call, Status& status) {
-  return push_one_of<Kind::kAdagrad, Kind::kRowwiseAdagrad, Kind::kAdagradDecay, Kind::kRmsprop, Kind::kAdadelta>(call, status);
+  return push_one_of<Kind::kAdagrad, Kind::kRowwiseAdagrad, Kind::kAdagradDecay, Kind::kRmsprop,
+                     Kind::kAdadelta>(call, status);
 }
 
 }  // namespace hotrow::test

@@ -1,3 +1,4 @@
+// The kernels of this family's rules; see device_push.h.
 #include "cuda/device_push.h"
 
 namespace hotrow::test {

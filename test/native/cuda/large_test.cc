@@ -1,5 +1,5 @@
-// A cache of more than 4 GiB of values, on a device only: offsets of rows pass 32 bits, and those of
-// handles too. What a row holds is made of its key, so that nothing need be remembered.
+// A cache of more than 4 GiB of values, on a device only: offsets of rows pass 32 bits. What a row
+// holds is made of its key, so that nothing need be remembered.
 #include <gtest/gtest.h>
 
 #include <algorithm>
