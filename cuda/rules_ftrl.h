@@ -20,9 +20,7 @@ HOTROW_DEVICE float move_leader(float& squares, float& linear, float g, float w,
 }
 
 /// sign(z) l1 - z
-HOTROW_DEVICE float beyond_l1(float z, const UpdateStep& step) {
-  return copy_sign(step.l1, z) - z;
-}
+HOTROW_DEVICE float beyond_l1(float z, const UpdateStep& step) { return copy_sign(step.l1, z) - z; }
 
 HOTROW_DEVICE float divisor_of(float root, const UpdateStep& step) {
   return (step.beta + root) / step.learning_rate + step.l2;

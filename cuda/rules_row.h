@@ -113,8 +113,7 @@ class Gradient {
     const float limit = step_.clip_norm;
     const auto norm_of = [&](float shrink) {
       return sqrtf(sum_of_squares(
-          tile, dim, [&](uint32_t i) { return pushed_[i]; },
-          [&](float g) { return shrink * g; }));
+          tile, dim, [&](uint32_t i) { return pushed_[i]; }, [&](float g) { return shrink * g; }));
     };
     const float norm = norm_of(1.0F);
     if (norm <= FLT_MAX) {
