@@ -33,7 +33,7 @@ Bytes written(ValueType type, Rounding rounding, const std::vector<float>& x, ui
   gpu::with_pushed_values(type, rounding, [&](auto constant, auto rounds) {
     const gpu::RowValues<decltype(constant)::value, decltype(rounds)::value> values(row.data(),
                                                                                     random);
-    for (size_t i = 0; i < x.size(); ++i) values.store(static_cast<uint32_t>(i), x[i]);
+    for (size_t i = 0; i < x.size(); ++i) values.store(i, x[i]);
   });
   return row;
 }
