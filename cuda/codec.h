@@ -209,9 +209,11 @@ class RowValues {
     if constexpr (kType == ValueType::kF32) {
       numbers_[i] = x;
     } else if constexpr (kType == ValueType::kF16) {
-      numbers_[i] = kByChance ? stochastic_f16(x, chance_.bits(static_cast<uint32_t>(i))) : nearest_f16(x);
+      numbers_[i] =
+          kByChance ? stochastic_f16(x, chance_.bits(static_cast<uint32_t>(i))) : nearest_f16(x);
     } else {
-      numbers_[i] = kByChance ? stochastic_bf16(x, chance_.bits(static_cast<uint32_t>(i))) : nearest_bf16(x);
+      numbers_[i] =
+          kByChance ? stochastic_bf16(x, chance_.bits(static_cast<uint32_t>(i))) : nearest_bf16(x);
     }
   }
 

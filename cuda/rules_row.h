@@ -36,10 +36,10 @@ struct Element {
   float s[kArrays == 0 ? 1 : kArrays];
 };
 
-/// use(i, load(i)) for every element i of a lane, in rising order; kAtOnce loads before as many
-/// uses.
-template <uint32_t kAtOnce, class Load, class Use>
-HOTROW_DEVICE void in_groups(unsigned lane, uint32_t dim, const Load& load, const Use& use) {
+/// use(i, load(i)) for every element i of a lane, in rising order; four loads before four uses.
+template <class Load, class Use>
+HOTROW_DEVICE void in_fours(unsigned lane, uint32_t dim, const Load& load, const Use& use) {
+  constexpr uint32_t kAtOnce = 4;
   for (uint32_t first = lane; first < dim; first += kAtOnce * kRowLanes) {
     // Of one address in 64 bits the others are at constant distances; 32 bits could wrap around.
     const size_t at = first;
@@ -54,11 +54,6 @@ HOTROW_DEVICE void in_groups(unsigned lane, uint32_t dim, const Load& load, cons
       if (k * kRowLanes < left) use(at + k * kRowLanes, held[k]);
     }
   }
-}
-
-template <class Load, class Use>
-HOTROW_DEVICE void in_fours(unsigned lane, uint32_t dim, const Load& load, const Use& use) {
-  in_groups<4>(lane, dim, load, use);
 }
 
 /// The sum of the squares of value(load(i)) over the row.
@@ -161,9 +156,7 @@ HOTROW_DEVICE void each_element(const Tile& tile, const Values& values, float* s
     }
     values.store(i, settled(w));
   };
-  // Twenty numbers of four elements with three arrays would take more than 64 registers.
-  constexpr uint32_t kAtOnce = kArrays > 2 ? 2 : 4;
-  tile.each([&](unsigned lane) { in_groups<kAtOnce>(lane, dim, load, use); });
+  tile.each([&](unsigned lane) { in_fours(lane, dim, load, use); });
 }
 
 template <int kArrays, class Tile, class Values, class Rule>

@@ -106,6 +106,17 @@ TEST(CudaCodec, TiesAndEndsAreWrittenAlike) {
   }
 }
 
+// At the chance that decides, where drawn ones hardly ever are.
+TEST(CudaCodec, SubnormalsGoUpBelowTheirFraction) {
+  for (const float units : {0.25F, 0.75F, 1.5F, 1000.125F}) {
+    const float x = units * 0x1p-24F;
+    const auto threshold = static_cast<uint32_t>((units - std::floor(units)) * 0x1p31F);
+    for (const uint32_t chance : {2 * threshold - 1, 2 * threshold, 2 * threshold + 1}) {
+      EXPECT_EQ(gpu::stochastic_f16(x, chance), by_chance(kHalf, x, chance)) << units;
+    }
+  }
+}
+
 TEST(CudaCodec, ChanceIsTheTables) {
   Random random(3);
   for (int trial = 0; trial < 1000; ++trial) {
