@@ -43,7 +43,7 @@ template <class Tile, class Values>
 HOTROW_DEVICE void update_lars(const Tile& tile, const Values& values, float* state,
                                const Gradient& gradient, uint32_t dim, const UpdateStep& step) {
   const float row_norm = sqrtf(sum_of_squares(
-      tile, dim, [&](uint32_t i) { return values.load(i); }, [](float w) { return w; }));
+      tile, dim, [&](size_t i) { return values.load(i); }, [](float w) { return w; }));
   const float gradient_norm = sqrtf(gradient.squares(tile, values, dim));
   const float divisor = gradient_norm + step.weight_decay * row_norm;
   const bool scaled = row_norm > 0 && gradient_norm > 0;
