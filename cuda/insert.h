@@ -114,7 +114,7 @@ struct Insert {
     const uint64_t empty = cache.empty_key(bucket);
     const auto costs = tile.map([&](unsigned lane) {
       if (ways.keys[lane] == empty) return uint64_t{0};
-      if ((ways.flags[lane] & 2) != 0) return kPinned;
+      if ((ways.flags[lane] & kHeld) != 0) return kPinned;
       return uint64_t{1} + scores.rank(ways.scores[lane]);
     });
     const unsigned way = tile.arg_min(costs);
@@ -145,7 +145,9 @@ struct Insert {
       if (lane != way) return;
       ways.keys[lane] = cache.keys[handle] = key;
       ways.scores[lane] = cache.scores[handle] = score;
-      ways.flags[lane] = cache.dirty[handle] = 0;
+      // A way that was empty may be held: a row that a batch holds was erased.
+      ways.flags[lane] &= kHeld;
+      cache.dirty[handle] = 0;
     });
   }
 
@@ -177,6 +179,7 @@ struct Insert {
   }
 
   static constexpr uint64_t kPinned = UINT64_MAX;
+  static constexpr uint32_t kHeld = 2;  // of the flags of a way
 };
 
 }  // namespace hotrow::gpu
