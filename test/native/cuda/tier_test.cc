@@ -1,6 +1,9 @@
 // The functions of store/tier.h over a cache of a few rows: whatever a store asks, what comes back
-// is what was put in, and no dirty row is lost. On the emulated device; compiled by nvcc, on a GPU.
+// is what was put in, and no dirty row is lost. Of the libraries themselves, as a store opens them:
+// the emulated one, and that for CUDA where there is a device.
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <bit>
 #include <cmath>
@@ -11,27 +14,34 @@
 #include <string>
 #include <vector>
 
-#include "cuda/staged_cache.h"
+#include "store/tier.h"
 #include "support/random.h"
 #include "support/seed.h"
-#ifdef __CUDACC__
-#include "cuda/push_cuda.h"
-#else
-#include "cuda/host_device.h"
-#endif
 
-namespace hotrow::gpu {
+namespace hotrow {
 namespace {
 
 using test::Random;
 
-#ifdef __CUDACC__
-using TestDevice = CudaDevice;
-std::unique_ptr<TestDevice> make_device() { return std::make_unique<CudaDevice>(0); }
-#else
-using TestDevice = HostDevice;
-std::unique_ptr<TestDevice> make_device() { return std::make_unique<HostDevice>(); }
-#endif
+/// The functions of a library beside this program, or why there are none.
+struct Library {
+  const TierApi* api = nullptr;
+  std::string reason;
+};
+Library open_library(const std::string& name) {
+  char self[4096] = {};
+  if (::readlink("/proc/self/exe", self, sizeof self - 1) < 0) return {nullptr, "no /proc"};
+  const std::string program = self;
+  const std::string path = program.substr(0, program.rfind('/') + 1) + name;
+  void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) return {nullptr, ::dlerror()};
+  using Get = const TierApi* (*)();
+  const auto get = reinterpret_cast<Get>(::dlsym(library, kTierSymbol));
+  if (get == nullptr) return {nullptr, ::dlerror()};
+  TierDevice device = {};
+  const char* const failure = get()->describe(0, &device);
+  return {get(), failure != nullptr ? failure : ""};
+}
 
 constexpr uint32_t kDim = 20;
 constexpr uint64_t kKeys = 3000;
@@ -67,22 +77,29 @@ struct Rows {
 };
 
 /// A store's view: the table's rows, and those that the cache has newer.
-class CudaTier : public ::testing::Test {
+class CudaTier : public ::testing::TestWithParam<const char*> {
  protected:
+  static TierSpec spec(uint64_t bytes) {
+    return {.optimizer = OptimizerKind::kAdagrad,
+            .policy = TierPolicy::kLfu,
+            .dim = kDim,
+            .state_values = kDim,
+            .bytes = bytes};
+  }
   void SetUp() override {
-    auto device = make_device();
-    TierDevice found;
-    if (const Status status = device->describe(found); !status.ok()) {
-      GTEST_SKIP() << "gpu=skipped (" << status.message() << ")";
-    }
-    const TierSpec spec = {.optimizer = OptimizerKind::kAdagrad,
-                           .policy = TierPolicy::kLfu,
-                           .dim = kDim,
-                           .state_values = kDim,
-                           .bytes = 400'000};
-    auto made = StagedCache<TestDevice>::create(std::move(device), spec);
-    ASSERT_TRUE(made.ok()) << made.status().message();
-    cache_ = std::move(made).value();
+    const Library library = open_library(GetParam());
+    if (!library.reason.empty()) GTEST_SKIP() << "gpu=skipped (" << library.reason << ")";
+    api_ = library.api;
+    ASSERT_EQ(api_->abi, kTierAbi);
+    const TierSpec small = spec(400'000);
+    ASSERT_TRUE(ok(api_->create(&small, &cache_)));
+  }
+  void TearDown() override {
+    if (cache_ != nullptr) api_->destroy(cache_);
+  }
+  static ::testing::AssertionResult ok(const char* failure) {
+    if (failure == nullptr) return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << failure;
   }
 
   Row random_row() {
@@ -131,7 +148,7 @@ class CudaTier : public ::testing::Test {
     TierRows out = evicted.tier();
     // Rows that the cache has dirty are in it: the store reads them from there, and gives no other.
     TierInsert task = {rows.tier(), uses.data(), hesitant.data(), moment(), &out, 0};
-    ASSERT_TRUE(cache_->insert(task).ok());
+    ASSERT_TRUE(ok(api_->insert(cache_, &task)));
     take_down(out, evicted);
   }
   void lookup() {
@@ -142,7 +159,7 @@ class CudaTier : public ::testing::Test {
     TierMisses misses = {positions.data(), 0};
     const TierLookup task = {keys.data(), keys.size(), rows.data(), kDim, random_.one_in(2),
                              moment()};
-    ASSERT_TRUE(cache_->lookup(task, misses).ok());
+    ASSERT_TRUE(ok(api_->lookup(cache_, &task, &misses)));
     std::set<uint32_t> missed(positions.begin(),
                               positions.begin() + static_cast<ptrdiff_t>(misses.count));
     ASSERT_TRUE(std::is_sorted(positions.begin(),
@@ -173,7 +190,7 @@ class CudaTier : public ::testing::Test {
     const bool weighted = random_.one_in(2);
     std::vector<uint32_t> positions(keys.size() + 1);
     TierMisses misses = {positions.data(), 0};
-    ASSERT_TRUE(cache_->find(keys.data(), keys.size(), misses).ok());
+    ASSERT_TRUE(ok(api_->find(cache_, keys.data(), keys.size(), &misses)));
     std::vector<float> missed;
     for (size_t i = 0; i < misses.count; ++i) {
       const Row& row = newest(keys[positions[i]]);
@@ -188,7 +205,7 @@ class CudaTier : public ::testing::Test {
                            missed.data(),  misses.count,
                            out.data(),     kDim,
                            false,          moment()};
-    ASSERT_TRUE(cache_->pool(task).ok());
+    ASSERT_TRUE(ok(api_->pool(cache_, &task)));
     for (size_t bag = 0; bag < bags; ++bag) {
       const auto expected =
           pooled(keys, weighted ? &weights : nullptr, offsets[bag], offsets[bag + 1], pooling);
@@ -224,7 +241,7 @@ class CudaTier : public ::testing::Test {
     TierMisses misses = {positions.data(), 0};
     const TierPush task = {keys.data(), keys.size(), gradients.data(), &step,    1,
                            nullptr,     nullptr,     false,            moment()};
-    ASSERT_TRUE(cache_->push(task, misses).ok());
+    ASSERT_TRUE(ok(api_->push(cache_, &task, &misses)));
     size_t missed = 0;
     for (size_t i = 0; i < keys.size(); ++i) {
       if (missed < misses.count && positions[missed] == i) {
@@ -248,7 +265,8 @@ class CudaTier : public ::testing::Test {
     for (const uint64_t key : keys) rows.add(key, random_row());
     std::vector<uint32_t> positions(keys.size());
     TierMisses misses = {positions.data(), 0};
-    ASSERT_TRUE(cache_->assign({rows.tier(), dirty}, misses).ok());
+    const TierAssign task = {rows.tier(), dirty};
+    ASSERT_TRUE(ok(api_->assign(cache_, &task, &misses)));
     const std::set<uint32_t> missed(positions.begin(),
                                     positions.begin() + static_cast<ptrdiff_t>(misses.count));
     for (size_t i = 0; i < keys.size(); ++i) {
@@ -264,7 +282,8 @@ class CudaTier : public ::testing::Test {
     for (const uint64_t key : keys) rows.add(key, untouched);
     std::vector<uint32_t> positions(keys.size());
     TierMisses misses = {positions.data(), 0};
-    ASSERT_TRUE(cache_->read(rows.tier(), misses).ok());
+    const TierRows task = rows.tier();
+    ASSERT_TRUE(ok(api_->read(cache_, &task, &misses)));
     const std::set<uint32_t> missed(positions.begin(),
                                     positions.begin() + static_cast<ptrdiff_t>(misses.count));
     for (size_t i = 0; i < keys.size(); ++i) {
@@ -274,10 +293,10 @@ class CudaTier : public ::testing::Test {
   }
   void erase() {
     const auto keys = distinct_keys(60);
-    ASSERT_TRUE(cache_->erase(keys.data(), keys.size()).ok());
+    ASSERT_TRUE(ok(api_->erase(cache_, keys.data(), keys.size())));
     std::vector<uint32_t> positions(keys.size());
     TierMisses misses = {positions.data(), 0};
-    ASSERT_TRUE(cache_->find(keys.data(), keys.size(), misses).ok());
+    ASSERT_TRUE(ok(api_->find(cache_, keys.data(), keys.size(), &misses)));
     EXPECT_EQ(misses.count, keys.size());
     for (const uint64_t key : keys) {
       dirty_.erase(key);
@@ -289,12 +308,12 @@ class CudaTier : public ::testing::Test {
     Rows arrays(8 + random_.below(200));
     while (from != UINT64_MAX) {
       TierRows rows = arrays.tier();
-      ASSERT_TRUE(cache_->flush(rows, from).ok());
+      ASSERT_TRUE(ok(api_->flush(cache_, &rows, &from)));
       take_down(rows, arrays);
     }
     EXPECT_TRUE(dirty_.empty());
     TierStats stats;
-    ASSERT_TRUE(cache_->stats(stats).ok());
+    ASSERT_TRUE(ok(api_->stats(cache_, &stats)));
     EXPECT_EQ(stats.dirty, 0U);
   }
   TierMoment moment() {
@@ -302,14 +321,15 @@ class CudaTier : public ::testing::Test {
     return {clock_, clock_ / 50};
   }
 
-  Random random_{test::test_seed("CudaTier.*")};
-  std::unique_ptr<StagedCache<TestDevice>> cache_;
+  Random random_{test::test_seed("Libraries/CudaTier.*")};
+  const TierApi* api_ = nullptr;
+  TierCache* cache_ = nullptr;
   std::map<uint64_t, Row> table_;
   std::map<uint64_t, Row> dirty_;
   uint32_t clock_ = 0;
 };
 
-TEST_F(CudaTier, WhateverIsAskedNoRowIsOlderOrLost) {
+TEST_P(CudaTier, WhateverIsAskedNoRowIsOlderOrLost) {
   for (int i = 0; i < 400 && !HasFatalFailure(); ++i) {
     switch (random_.below(10)) {
       case 0:
@@ -338,27 +358,34 @@ TEST_F(CudaTier, WhateverIsAskedNoRowIsOlderOrLost) {
     }
   }
   TierStats stats;
-  ASSERT_TRUE(cache_->stats(stats).ok());
+  ASSERT_TRUE(ok(api_->stats(cache_, &stats)));
   EXPECT_EQ(stats.dirty, dirty_.size());
   EXPECT_GT(stats.evicted_dirty, 0U) << "the cache was never too small";
   EXPECT_GT(stats.refused, 0U);
   EXPECT_LE(stats.bytes, 400'000U);
   EXPECT_LE(stats.rows, stats.capacity);
   flush();
-  ASSERT_TRUE(cache_->clear().ok());
-  ASSERT_TRUE(cache_->stats(stats).ok());
+  ASSERT_TRUE(ok(api_->clear(cache_)));
+  ASSERT_TRUE(ok(api_->stats(cache_, &stats)));
   EXPECT_EQ(stats.rows, 0U);
 }
 
-TEST_F(CudaTier, MemoryThatIsTooSmallIsRefusedByName) {
-  for (const uint64_t bytes : {uint64_t{0}, uint64_t{1000}, uint64_t{100'000}}) {
-    const TierSpec spec = {.dim = 64, .state_values = 0, .bytes = bytes};
-    const auto made = StagedCache<TestDevice>::create(make_device(), spec);
-    ASSERT_FALSE(made.ok());
-    EXPECT_EQ(made.status().code(), StatusCode::kCapacity);
-    EXPECT_NE(made.status().message().find(std::to_string(bytes)), std::string::npos);
+TEST_P(CudaTier, MemoryThatIsTooSmallIsRefusedByName) {
+  for (const uint64_t bytes : {uint64_t{0}, uint64_t{1000}, uint64_t{50'000}}) {
+    const TierSpec none = spec(bytes);
+    TierCache* cache = nullptr;
+    const char* const failure = api_->create(&none, &cache);
+    ASSERT_NE(failure, nullptr);
+    EXPECT_NE(std::string(failure).find(std::to_string(bytes)), std::string::npos) << failure;
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Libraries, CudaTier,
+                         ::testing::Values("libhotrow_tier_emulated.so", "libhotrow_cuda.so"),
+                         [](const auto& info) {
+                           const std::string name = info.param;
+                           return name.find("emulated") != std::string::npos ? "emulated" : "cuda";
+                         });
+
 }  // namespace
-}  // namespace hotrow::gpu
+}  // namespace hotrow
