@@ -17,9 +17,9 @@ namespace hotrow::gpu {
 
 /// Rows in device memory, as they lie in the cache.
 struct RowList {
-  uint64_t* keys = nullptr;      // [n]
-  std::byte* values = nullptr;   // [n] at value_stride
-  std::byte* state = nullptr;    // [n] at state_stride, or null
+  uint64_t* keys = nullptr;     // [n]
+  std::byte* values = nullptr;  // [n] at value_stride
+  std::byte* state = nullptr;   // [n] at state_stride, or null
 };
 
 /// What kernels count, in device memory.
@@ -106,8 +106,8 @@ struct Insert {
  private:
   /// One candidate.
   template <class Tile>
-  HOTROW_DEVICE void take(const Tile& tile, Bucket<Tile>& ways, uint32_t bucket,
-                          uint32_t candidate, Counted& counted) const {
+  HOTROW_DEVICE void take(const Tile& tile, Bucket<Tile>& ways, uint32_t bucket, uint32_t candidate,
+                          Counted& counted) const {
     const uint64_t key = rows.keys[candidate];
     // It is here already: what is here is as new, or newer.
     if (tile.ballot([&](unsigned lane) { return ways.keys[lane] == key; }) != 0) return;

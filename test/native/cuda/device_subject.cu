@@ -1,24 +1,8 @@
 // The device's caches under test.
 #include <cstdio>
 
-#include "cuda/device_push.h"
+#include "cuda/push_cuda.h"
 #include "cuda/subject_on.h"
-
-namespace hotrow::gpu {
-
-template <>
-Status push_rows<CudaDevice>(CudaDevice& device, OptimizerKind kind, ValueType type,
-                             Rounding rounding, const PushTask& task, cudaStream_t stream) {
-  const test::PushCall call{device, kind, type, rounding, task, stream};
-  Status status;
-  if (test::push_momentum(call, status) || test::push_adagrad(call, status) ||
-      test::push_adam(call, status) || test::push_ftrl(call, status)) {
-    return status;
-  }
-  return Status::invalid_argument("the tests have no kernel of this rule");
-}
-
-}  // namespace hotrow::gpu
 
 namespace hotrow::test {
 
