@@ -10,9 +10,10 @@
 namespace hotrow::test {
 namespace {
 
-constexpr uint32_t kDims[] = {1, 3, 4, 8, 10, 12, 16, 31, 32, 40, 48, 64, 128, 132, 256};
-constexpr ValueType kTypes[] = {ValueType::kF32, ValueType::kF16, ValueType::kBf16, ValueType::kI8,
-                                ValueType::kI4};
+constexpr uint32_t kRowDims[] = {1,  3,  4,  8,  10, 12,  16, 31,
+                                 32, 40, 48, 64, 128, 132, 256};
+constexpr ValueType kValueTypes[] = {ValueType::kF32, ValueType::kF16, ValueType::kBf16,
+                                     ValueType::kI8, ValueType::kI4};
 constexpr OptimizerKind kRules[] = {OptimizerKind::kSgd, OptimizerKind::kAdagrad,
                                     OptimizerKind::kAdam};
 constexpr size_t kPolicies = 6;
@@ -47,8 +48,8 @@ TEST(GpuDevice, IsNamed) {
 TEST(GpuCache, DoesWhatTheModelSaysForAllRows) {
   Runs runs("GpuCache.DoesWhatTheModelSaysForAllRows");
   size_t number = 0;
-  for (const ValueType type : kTypes) {
-    for (const uint32_t dim : kDims) runs.run(shape_of(number++, dim, type));
+  for (const ValueType type : kValueTypes) {
+    for (const uint32_t dim : kRowDims) runs.run(shape_of(number++, dim, type));
   }
 }
 
@@ -88,7 +89,7 @@ TEST(GpuCache, RoundsByChanceAsTheTableDoes) {
 TEST(GpuSmall, RunsOfAllValueTypes) {
   Runs runs("GpuSmall.RunsOfAllValueTypes");
   size_t number = 2;
-  for (const ValueType type : kTypes) {
+  for (const ValueType type : kValueTypes) {
     RunShape shape = shape_of(number++, 12, type);
     shape.buckets = 13;
     runs.run(shape);

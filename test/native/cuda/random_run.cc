@@ -11,7 +11,7 @@ namespace hotrow::test {
 
 namespace {
 
-const char* name_of(ValueType type) {
+const char* type_name(ValueType type) {
   static constexpr const char* kNames[] = {"f32", "f16", "bf16", "i8", "i4"};
   return kNames[static_cast<size_t>(type)];
 }
@@ -46,7 +46,7 @@ void expect_misses(Numbers got, const Numbers& expected) {
 }  // namespace
 
 std::string describe(const RunShape& shape) {
-  return std::string(name_of(shape.type)) + " dim " + std::to_string(shape.dim) + ", policy " +
+  return std::string(type_name(shape.type)) + " dim " + std::to_string(shape.dim) + ", policy " +
          std::to_string(static_cast<int>(shape.policy)) + ", optimizer " +
          std::to_string(static_cast<int>(shape.optimizer)) + ", " +
          std::to_string(shape.buckets) + " buckets";

@@ -12,12 +12,12 @@
 
 namespace hotrow::test {
 
-inline void must(const Status& status) {
+inline void demand(const Status& status) {
   if (!status.ok()) throw std::runtime_error(status.message());
 }
 template <class T>
-T must(Result<T> result) {
-  must(result.status());
+T demand(Result<T> result) {
+  demand(result.status());
   return std::move(result).value();
 }
 
@@ -28,10 +28,10 @@ class SubjectOn : public Subject {
   using Cache = gpu::Cache<Device>;
 
   SubjectOn(Device device, const CacheShape& shape, std::string what)
-      : device_(device), stream_(must(device_.stream())) {
+      : device_(device), stream_(demand(device_.stream())) {
     name = std::move(what);
     const uint64_t bytes = shape.buckets * Cache::bucket_bytes(shape.spec);
-    cache_ = must(Cache::create(device_, shape.spec, bytes, stream_));
+    cache_ = demand(Cache::create(device_, shape.spec, bytes, stream_));
     wait();
     const gpu::CacheView& view = cache_->view();
     layout = {.buckets = view.buckets,
@@ -48,7 +48,7 @@ class SubjectOn : public Subject {
     const Memory on = in(keys);
     const Memory rows = in(out);
     const Missed missed(*this, keys.size());
-    must(cache_->lookup(on.template as<uint64_t>(), keys.size(), output(form),
+    demand(cache_->lookup(on.template as<uint64_t>(), keys.size(), output(form),
                         rows.template as<std::byte>(), form.stride, missed.list(), touch(use),
                         stream_));
     get(rows, out);
@@ -85,7 +85,7 @@ class SubjectOn : public Subject {
     }
     for (auto& thread : threads) thread.join();
     for (size_t t = 0; t < batches.size(); ++t) {
-      must(ends[t]);
+      demand(ends[t]);
       get(rows[t], outs[t]);
     }
     return outs;
@@ -95,7 +95,7 @@ class SubjectOn : public Subject {
     const Memory on = in(keys);
     const Memory found = room(keys.size() * sizeof(uint32_t));
     const Missed missed(*this, keys.size());
-    must(cache_->find(on.template as<uint64_t>(), keys.size(), found.template as<uint32_t>(),
+    demand(cache_->find(on.template as<uint64_t>(), keys.size(), found.template as<uint32_t>(),
                       missed.list(), touch(use), stream_));
     handles.resize(keys.size());
     get(found, handles);
@@ -105,14 +105,14 @@ class SubjectOn : public Subject {
   void gather(const Numbers& handles, RowForm form, Bytes& out) override {
     const Memory on = in(handles);
     const Memory rows = in(out);
-    must(cache_->gather(on.template as<uint32_t>(), handles.size(), output(form),
+    demand(cache_->gather(on.template as<uint32_t>(), handles.size(), output(form),
                         rows.template as<std::byte>(), form.stride, stream_));
     get(rows, out);
   }
 
   void pin(const Numbers& handles, bool pinned) override {
     const Memory on = in(handles);
-    must(cache_->pin(on.template as<uint32_t>(), handles.size(), pinned, stream_));
+    demand(cache_->pin(on.template as<uint32_t>(), handles.size(), pinned, stream_));
     wait();
   }
 
@@ -125,7 +125,7 @@ class SubjectOn : public Subject {
     const Memory positions = in(batch.missed_positions);
     const Memory missed = in(batch.missed_rows);
     const Memory rows = in(out);
-    must(cache_->pool({.handles = handles.template as<uint32_t>(),
+    demand(cache_->pool({.handles = handles.template as<uint32_t>(),
                        .offsets = offsets.template as<uint32_t>(),
                        .bags = bags,
                        .weights = batch.weights.empty() ? nullptr : weights.template as<float>(),
@@ -149,7 +149,7 @@ class SubjectOn : public Subject {
     const Memory buckets = room(n * sizeof(uint32_t));
     const Memory order = room(n * sizeof(uint32_t));
     const Memory scratch = room(Device::scratch_bytes(n));
-    must(cache_->insert(
+    demand(cache_->insert(
         {.rows = rows.list(),
          .n = n,
          .uses = batch.uses.empty() ? nullptr : uses.template as<uint32_t>(),
@@ -169,7 +169,7 @@ class SubjectOn : public Subject {
     const Memory steps = in(batch.steps);
     const Memory step_of = in(batch.step_of);
     const Memory random = in(batch.random);
-    must(cache_->push(
+    demand(cache_->push(
         {.cache = cache_->view(),
          .handles = handles.template as<uint32_t>(),
          .n = batch.handles.size(),
@@ -184,14 +184,14 @@ class SubjectOn : public Subject {
   Numbers assign(const CacheRows& rows, bool dirty) override {
     const Listed on(*this, rows);
     const Missed missed(*this, rows.keys.size());
-    must(cache_->assign(on.list(), rows.keys.size(), dirty, missed.list(), stream_));
+    demand(cache_->assign(on.list(), rows.keys.size(), dirty, missed.list(), stream_));
     return missed.positions();
   }
 
   Numbers read(CacheRows& rows) override {
     const Listed on(*this, rows);
     const Missed missed(*this, rows.keys.size());
-    must(cache_->read(on.list(), rows.keys.size(), missed.list(), stream_));
+    demand(cache_->read(on.list(), rows.keys.size(), missed.list(), stream_));
     get(on.values, rows.values);
     get(on.state, rows.state);
     return missed.positions();
@@ -199,28 +199,28 @@ class SubjectOn : public Subject {
 
   void erase(const Keys& keys) override {
     const Memory on = in(keys);
-    must(cache_->erase(on.template as<uint64_t>(), keys.size(), stream_));
+    demand(cache_->erase(on.template as<uint64_t>(), keys.size(), stream_));
     wait();
   }
 
   CacheRows flush(std::pair<uint64_t, uint64_t> buckets) override {
     const uint64_t count = buckets.second - buckets.first;
     const Room rows(*this, count * gpu::kWays);
-    must(cache_->flush(buckets.first, count, rows.list(), rows.count.template as<uint32_t>(),
+    demand(cache_->flush(buckets.first, count, rows.list(), rows.count.template as<uint32_t>(),
                        stream_));
     return rows.rows();
   }
 
   uint64_t count_dirty() override {
     const Memory count = in(std::vector<uint64_t>{0});
-    must(cache_->count_dirty(count.template as<uint64_t>(), stream_));
+    demand(cache_->count_dirty(count.template as<uint64_t>(), stream_));
     std::vector<uint64_t> dirty(1);
     get(count, dirty);
     return dirty[0];
   }
 
   void clear() override {
-    must(cache_->clear(stream_));
+    demand(cache_->clear(stream_));
     wait();
   }
 
@@ -234,7 +234,7 @@ class SubjectOn : public Subject {
     const Memory scratch = room(Device::scratch_bytes(n));
     const Memory numbers = room(n * sizeof(uint32_t));
     const Memory distinct = room(n * sizeof(uint64_t));
-    must(cache_->dedupe({.keys = on.template as<uint64_t>(),
+    demand(cache_->dedupe({.keys = on.template as<uint64_t>(),
                          .n = n,
                          .places = places.template as<uint32_t>(),
                          .first = first.template as<uint32_t>(),
@@ -298,17 +298,17 @@ class SubjectOn : public Subject {
  private:
   using Memory = gpu::Buffer<Device>;
 
-  Memory room(size_t bytes) { return must(Memory::create(device_, bytes)); }
+  Memory room(size_t bytes) { return demand(Memory::create(device_, bytes)); }
   template <class T>
   Memory in(const std::vector<T>& from) {
     Memory memory = room(from.size() * sizeof(T));
-    must(device_.copy_in(memory.data(), from.data(), from.size() * sizeof(T), stream_));
+    demand(device_.copy_in(memory.data(), from.data(), from.size() * sizeof(T), stream_));
     return memory;
   }
   /// Waits for all that was started, too.
   template <class T>
   void get(const void* from, std::vector<T>& to) {
-    must(device_.copy_out(to.data(), from, to.size() * sizeof(T), stream_));
+    demand(device_.copy_out(to.data(), from, to.size() * sizeof(T), stream_));
     wait();
   }
   template <class T>
@@ -318,9 +318,10 @@ class SubjectOn : public Subject {
   void get_part(const std::byte* from, Bytes& to, std::pair<uint64_t, uint64_t> rows,
                 uint64_t stride) {
     const uint64_t at = rows.first * stride;
-    must(device_.copy_out(to.data() + at, from + at, (rows.second - rows.first) * stride, stream_));
+    const uint64_t bytes = (rows.second - rows.first) * stride;
+    demand(device_.copy_out(to.data() + at, from + at, bytes, stream_));
   }
-  void wait() { must(device_.wait(stream_)); }
+  void wait() { demand(device_.wait(stream_)); }
   static gpu::Output output(RowForm form) {
     return form.raw ? gpu::Output::kRaw : gpu::Output::kF32;
   }
