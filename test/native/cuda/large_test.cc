@@ -24,7 +24,7 @@ uint64_t key_of(uint64_t i) { return i * 0x9e3779b97f4a7c15U; }
 void write_row(uint64_t key, float* row) {
   const uint64_t mixed = gpu::spread(key ^ 0x5555);
   for (uint32_t i = 0; i < kDim; ++i) {
-    row[i] = static_cast<float>((mixed + i * 0x3c6ef372fe94f82bU) >> 44);
+    row[i] = static_cast<float>(static_cast<int32_t>((mixed + i * 0x3c6ef372fe94f82bU) >> 44));
   }
 }
 
