@@ -110,20 +110,34 @@ Status StagedCache<Device>::insert(TierInsert& insert) {
   return status;
 }
 
+/// One launch for each step that the batch has.
+template <class Device>
+Status StagedCache<Device>::push_steps(const TierPush& push, uint64_t n, const Stage& stage) {
+  PushTask task = {.cache = cache_->view(),
+                   .handles = stage.device.handles,
+                   .n = n,
+                   .gradients = stage.device.in,
+                   .step_of = push.step_of != nullptr ? stage.device.flags : nullptr,
+                   .random = push.random != nullptr ? stage.device.random : nullptr};
+  const uint32_t steps = push.step_of != nullptr ? push.step_count : 1;
+  for (uint32_t which = 0; which < steps; ++which) {
+    task.step = push.steps[which];
+    task.which = static_cast<uint8_t>(which);
+    HOTROW_RETURN_IF_ERROR(cache_->push(task, stage.stream));
+  }
+  return {};
+}
+
 template <class Device>
 Status StagedCache<Device>::push(const TierPush& push, TierMisses& misses) {
   misses.count = 0;
   const uint64_t dim = cache_->spec().dim;
-  if (push.step_count > kMaxGroups + 1) {
-    return Status::invalid_argument("gpu: a push has at most 65 kinds of steps");
-  }
   Ring ring(*stages_, push.n);
   return ring.run(
       [&](Stage& stage, uint64_t first, uint64_t n) {
         HOTROW_RETURN_IF_ERROR(send(&StageArrays::keys, push.keys + first, n, stage));
         HOTROW_RETURN_IF_ERROR(
             send(&StageArrays::in, push.gradients + first * dim, n * dim, stage));
-        HOTROW_RETURN_IF_ERROR(send(&StageArrays::steps, push.steps, push.step_count, stage));
         if (push.step_of != nullptr) {
           HOTROW_RETURN_IF_ERROR(send(&StageArrays::flags, push.step_of + first, n, stage));
         }
@@ -134,15 +148,7 @@ Status StagedCache<Device>::push(const TierPush& push, TierMisses& misses) {
         HOTROW_RETURN_IF_ERROR(cache_->find(stage.device.keys, n, stage.device.handles,
                                             stage.device.miss_list(),
                                             cache_->touch(push.moment, push.touch), stage.stream));
-        HOTROW_RETURN_IF_ERROR(
-            cache_->push({.cache = cache_->view(),
-                          .handles = stage.device.handles,
-                          .n = n,
-                          .gradients = stage.device.in,
-                          .steps = stage.device.steps,
-                          .step_of = push.step_of != nullptr ? stage.device.flags : nullptr,
-                          .random = push.random != nullptr ? stage.device.random : nullptr},
-                         stage.stream));
+        HOTROW_RETURN_IF_ERROR(push_steps(push, n, stage));
         return fetch_misses(n, stage);
       },
       [&](Stage& stage, uint64_t first, uint64_t) {
