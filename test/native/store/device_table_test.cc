@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hotrow/keys.h"
@@ -26,9 +28,12 @@ constexpr uint64_t kUniverse = 120;
 StoreOptions with_device(GpuPromotion promotion = GpuPromotion::kSecondTouch) {
   return {.memory_bytes = 256 * kMiB,
           .threads = 1,
+          .sync = SyncMode::kOs,
           .gpu = {.bytes = 8 * kMiB, .promotion = promotion}};
 }
-StoreOptions without_device() { return {.memory_bytes = 256 * kMiB, .threads = 1}; }
+StoreOptions without_device() {
+  return {.memory_bytes = 256 * kMiB, .threads = 1, .sync = SyncMode::kOs};
+}
 
 GpuTableStats device_of(Store& store, const std::string& name = "t") {
   const StoreStats stats = stats_of(store);
@@ -38,7 +43,7 @@ GpuTableStats device_of(Store& store, const std::string& name = "t") {
   throw std::runtime_error("no table " + name);
 }
 
-/// What everybody sees of a table.
+/// What everybody sees of a table, by key: keys of one bucket come as they were put there.
 struct Seen {
   std::vector<uint64_t> keys;
   std::vector<float> rows;
@@ -48,12 +53,25 @@ struct Seen {
 
 Seen seen_of(Table& table) {
   Seen seen;
+  const size_t dim = table.options().dim;
+  const size_t width = table.state_values();
+  const auto part = [](const std::vector<float>& all, size_t i, size_t n) {
+    const auto begin = all.begin() + static_cast<ptrdiff_t>(i * n);
+    return std::vector<float>(begin, begin + static_cast<ptrdiff_t>(n));
+  };
+  const auto row_of = [&](const ScanPage& page, size_t i) {
+    return std::pair(part(page.rows, i, dim), part(page.state, i, width));
+  };
+  std::map<uint64_t, std::pair<std::vector<float>, std::vector<float>>> rows;
   for (std::optional<uint64_t> from = 0; from;) {
     const ScanPage page = must(table.scan(*from, 50, {.state = true}));
-    seen.keys.insert(seen.keys.end(), page.keys.begin(), page.keys.end());
-    seen.rows.insert(seen.rows.end(), page.rows.begin(), page.rows.end());
-    seen.state.insert(seen.state.end(), page.state.begin(), page.state.end());
+    for (size_t i = 0; i < page.keys.size(); ++i) rows[page.keys[i]] = row_of(page, i);
     from = page.next;
+  }
+  for (const auto& [key, row] : rows) {
+    seen.keys.push_back(key);
+    seen.rows.insert(seen.rows.end(), row.first.begin(), row.first.end());
+    seen.state.insert(seen.state.end(), row.second.begin(), row.second.end());
   }
   seen.steps = stats_of(table).steps;
   return seen;
