@@ -142,8 +142,7 @@ Result<bool> DeviceTable::pool_here(const BagBatch& bags, RowBatch out,
   if (!cache_->find(bags.keys, positions)) return false;
   std::vector<float> rows;
   std::vector<uint8_t> found;
-  const Result<uint64_t> hits =
-      look_up_missed({.keys = bags.keys}, positions, rows, found, missed);
+  const Result<uint64_t> hits = look_up_missed({.keys = bags.keys}, positions, rows, found, missed);
   if (!hits.ok()) return hits.status();
   if (!cache_->pool(bags, positions, rows.data(), out.data())) return false;
   table_->count_lookups(bags.keys, bags.keys.size() - positions.size() + hits.value());

@@ -45,15 +45,14 @@ Result<std::shared_ptr<DeviceTable>> DeviceTable::create(std::shared_ptr<SparseT
                                                          const Place& place) {
   const TableOptions& options = table->options();
   const bool serves = table->context().read_only;
-  const TierSpec spec{
-      .device = place.device,
-      .value_type = options.value_type,
-      .rounding = options.rounding,
-      .optimizer = options.optimizer.kind,
-      .policy = tier_policy(place.policy),
-      .dim = options.dim,
-      .state_values = serves ? 0 : static_cast<uint32_t>(table->state_values()),
-      .bytes = place.bytes};
+  const TierSpec spec{.device = place.device,
+                      .value_type = options.value_type,
+                      .rounding = options.rounding,
+                      .optimizer = options.optimizer.kind,
+                      .policy = tier_policy(place.policy),
+                      .dim = options.dim,
+                      .state_values = serves ? 0 : static_cast<uint32_t>(table->state_values()),
+                      .bytes = place.bytes};
   auto cache = DeviceCache::create(place.api, spec, table->rules());
   if (!cache.ok()) return cache.status();
   return std::shared_ptr<DeviceTable>(

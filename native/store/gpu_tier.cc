@@ -22,8 +22,8 @@ GpuTier::Entry GpuTier::place(const std::shared_ptr<SparseTable>& table, float s
     entry.reason = library_.reason;
     return entry;
   }
-  entry.reason = share == 0 ? "the table's option gpu is false"
-                            : DeviceTable::refusal(table->options());
+  entry.reason =
+      share == 0 ? "the table's option gpu is false" : DeviceTable::refusal(table->options());
   if (!entry.reason.empty()) return entry;
   const uint64_t left = options_.bytes - given_;
   const auto asked =

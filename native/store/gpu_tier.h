@@ -29,8 +29,7 @@ class GpuTier {
   /// After the table was closed.
   void remove(const SparseTable* table) HOTROW_EXCLUDES(mutex_);
   /// What stands in front of the table, or null.
-  std::shared_ptr<DeviceTable> in_front_of(const SparseTable* table) const
-      HOTROW_EXCLUDES(mutex_);
+  std::shared_ptr<DeviceTable> in_front_of(const SparseTable* table) const HOTROW_EXCLUDES(mutex_);
   std::vector<std::shared_ptr<DeviceTable>> all() const HOTROW_EXCLUDES(mutex_);
   /// While calls are kept out: the tables go to another version.
   void forget() const;
@@ -45,8 +44,7 @@ class GpuTier {
     uint64_t bytes = 0;
   };
 
-  Entry place(const std::shared_ptr<SparseTable>& table, float share) const
-      HOTROW_REQUIRES(mutex_);
+  Entry place(const std::shared_ptr<SparseTable>& table, float share) const HOTROW_REQUIRES(mutex_);
 
   const GpuOptions options_;
   const TierLibrary library_;

@@ -176,8 +176,7 @@ Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name,
 // A new table gets what the newest version has of it, or its place in the next one.
 Status LocalStore::put_behind(const std::shared_ptr<SparseTable>& table, const StoredTable* stored,
                               const TableOptions& options) {
-  const StoredTable fresh{
-      .id = manifest_.next_table, .name = table->name(), .options = options};
+  const StoredTable fresh{.id = manifest_.next_table, .name = table->name(), .options = options};
   const Status restored = restore(table, stored != nullptr ? *stored : fresh);
   if (!restored.ok()) {
     warmer_.forget(table.get());

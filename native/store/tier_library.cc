@@ -95,8 +95,8 @@ class Child {
     (void)::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     std::array<std::string, 3> texts = {program, library, device};
     std::array<char*, 4> arguments = {texts[0].data(), texts[1].data(), texts[2].data(), nullptr};
-    const int error = ::posix_spawn(&pid_, program.c_str(), &actions, &attributes,
-                                    arguments.data(), ::environ);
+    const int error =
+        ::posix_spawn(&pid_, program.c_str(), &actions, &attributes, arguments.data(), ::environ);
     (void)::posix_spawn_file_actions_destroy(&actions);
     (void)::posix_spawnattr_destroy(&attributes);
     (void)::close(ends[1]);

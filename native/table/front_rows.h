@@ -1,5 +1,5 @@
-// FrontRows: whoever keeps rows of a table in front of it, newer ones than the table's, takes part in
-// the table's pushes. A push takes out of its plan what it finds there and is told its number.
+// FrontRows: whoever keeps rows of a table in front of it, newer ones than the table's, takes part
+// in the table's pushes: claims what of a push's keys it has, and is told the push's number.
 //
 // Threads: one push at a time; the caller of the push keeps the others out.
 #ifndef HOTROW_TABLE_FRONT_ROWS_H_

@@ -253,8 +253,8 @@ Status SparseTable::run(std::unique_ptr<PushPlan> plan, Status collected) {
 }
 
 Status SparseTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options) {
-  const PushRequest request{.table = this, .keys = keys, .gradients = gradients,
-                            .options = options};
+  const PushRequest request{
+      .table = this, .keys = keys, .gradients = gradients, .options = options};
   return push_all({&request, 1});
 }
 

@@ -98,7 +98,7 @@ class PushPart {
   // or admission needs it, or ids were claimed.
   std::vector<uint32_t> added;
   std::vector<uint32_t> claimed;  // ids, by FrontRows
-  uint64_t rows_left = 0;  // rows this part may still create
+  uint64_t rows_left = 0;         // rows this part may still create
   uint64_t created = 0;
   uint64_t skipped = 0;
   uint64_t not_admitted = 0;

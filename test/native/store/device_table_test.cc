@@ -1,5 +1,6 @@
-// Tables with rows on a device beside tables without: nothing that a caller can see differs, bit for
-// bit. The device is a model of plain maps (fake_tier.h), small enough that rows go all the time.
+// Tables with rows on a device beside tables without: nothing that a caller can see differs, bit
+// for bit. The device is a model of plain maps (fake_tier.h), small enough that rows go all the
+// time.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -239,8 +240,7 @@ class Twins {
       const TablePush theirs{reference_.get(), keys, gradients, how};
       return expect_same_status(device_->push_all({&ours, 1}), plain_->push_all({&theirs, 1}));
     }
-    expect_same_status(table_->push(keys, gradients, how),
-                       reference_->push(keys, gradients, how));
+    expect_same_status(table_->push(keys, gradients, how), reference_->push(keys, gradients, how));
   }
 
   void push_bags(Random& random) {
@@ -541,8 +541,8 @@ void lose_device_after(uint64_t calls) {
     EXPECT_TRUE(ok(table->lookup(keys, rows)));
     settle(table->update(range(0, 3), std::vector<float>(6, 1)));
     const std::vector<uint32_t> offsets = {0, 30};
-    EXPECT_TRUE(ok(table->lookup_pooled({.keys = keys, .offsets = offsets},
-                                        std::span(rows).first(2))));
+    EXPECT_TRUE(
+        ok(table->lookup_pooled({.keys = keys, .offsets = offsets}, std::span(rows).first(2))));
     settle(table->erase(range(28, 1)).status());
     if (round == 2) settle(store->commit().status());
   }

@@ -228,8 +228,8 @@ const char* insert(TierCache* cache, TierInsert* insert) {
   for (uint64_t i = 0; i < insert->rows.n; ++i) {
     auto& bucket = cache->bucket_of(insert->rows.keys[i]);
     if (bucket.size() == cache->ways) {
-      const auto coldest = std::ranges::min_element(
-          bucket, {}, [](const auto& row) { return row->score.load(); });
+      const auto coldest =
+          std::ranges::min_element(bucket, {}, [](const auto& row) { return row->score.load(); });
       const bool hesitant = insert->hesitant != nullptr && insert->hesitant[i] != 0;
       if (hesitant && (*coldest)->score > 2) {
         ++insert->refused;
