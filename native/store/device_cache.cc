@@ -7,8 +7,9 @@ namespace hotrow {
 
 namespace {
 
-// Bytes of rows in one page of flush().
+// Bytes of rows in one page of flush(), and its least number of rows: some buckets.
 constexpr size_t kPageBytes = size_t{4} << 20;
+constexpr size_t kLeastPage = 64;
 // Uses of keys, per row of the cache, that make an epoch: long enough for counts to tell rows
 // apart, short enough that a change of what is hot is followed within some passes over the cache.
 constexpr uint64_t kUsesPerRow = 8;
@@ -159,7 +160,7 @@ bool DeviceCache::erase(KeyBatch keys) {
 bool DeviceCache::flush(WholeRows& rows, uint64_t& from) {
   const size_t row_bytes =
       rules_.codec().bytes() + sizeof(uint64_t) + spec_.state_values * sizeof(float);
-  resize(rows, std::max<size_t>(kPageBytes / row_bytes, 1));
+  resize(rows, std::max(kPageBytes / row_bytes, kLeastPage));
   TierRows page = view(rows);
   const bool flushed = worked(api_.flush(cache_, &page, &from));
   resize(rows, flushed ? page.n : 0);
