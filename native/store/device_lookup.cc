@@ -164,7 +164,9 @@ bool DeviceTable::choose(std::vector<Missed>& missed) {
   const size_t most = std::min(
       kMostPromoted, std::max<size_t>(kMostPromotedBytes / table_->rules().row_bytes(), 1));
   if (missed.size() > most) {
-    std::ranges::stable_sort(missed, std::ranges::greater(), &Missed::times);
+    std::ranges::sort(missed, [](const Missed& a, const Missed& b) {
+      return a.times != b.times ? a.times > b.times : a.key < b.key;
+    });
     missed.resize(most);
   }
   return !missed.empty();

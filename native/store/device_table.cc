@@ -133,21 +133,20 @@ Status DeviceTable::bring_all_down() {
 
 Status DeviceTable::bring_down_ahead() {
   uint64_t from = 0;
-  while (from != UINT64_MAX) {
-    HOTROW_RETURN_IF_ERROR(alone([&]() -> Status {
-      if (cache_ == nullptr || dirty_rows_.load(kRelaxed) == 0) {
-        from = UINT64_MAX;
-        return {};
-      }
-      HOTROW_RETURN_IF_ERROR(bring_page_down(from));
-      TierStats stats = {};
-      const bool last = from == UINT64_MAX;
-      if (last && cache_ != nullptr && cache_->stats(stats)) {
-        dirty_rows_.store(stats.dirty, kRelaxed);
-      }
+  const auto bring_page = [&]() HOTROW_NO_THREAD_SAFETY_ANALYSIS -> Status {
+    if (cache_ == nullptr || dirty_rows_.load(kRelaxed) == 0) {
+      from = UINT64_MAX;
       return {};
-    }));
-  }
+    }
+    HOTROW_RETURN_IF_ERROR(bring_page_down(from));
+    TierStats stats = {};
+    const bool last = from == UINT64_MAX;
+    if (last && cache_ != nullptr && cache_->stats(stats)) {
+      dirty_rows_.store(stats.dirty, kRelaxed);
+    }
+    return {};
+  };
+  while (from != UINT64_MAX) HOTROW_RETURN_IF_ERROR(alone(bring_page));
   return {};
 }
 
@@ -225,17 +224,18 @@ Status DeviceTable::bring_down(KeyBatch keys) {
 
 Status DeviceTable::take_up(KeyBatch keys) {
   if (keys.empty() || cache_ == nullptr) return {};
+  DeviceCache& cache = *cache_;
   const Status taken = guarded([&]() -> Status {
     ScanPage page;
     page.keys.assign(keys.begin(), keys.end());
-    HOTROW_RETURN_IF_ERROR(table_->read_whole(page, cache_->state_values() != 0));
+    HOTROW_RETURN_IF_ERROR(table_->read_whole(page, cache.state_values() != 0));
     WholeRows rows;
-    cache_->encode(page, rows);
-    (void)cache_->assign(rows);
+    cache.encode(page, rows);
+    (void)cache.assign(rows);
     return {};
   });
   // What could not be read must not stay as it was.
-  if (!taken.ok()) (void)cache_->erase(keys);
+  if (!taken.ok()) (void)cache.erase(keys);
   return {};
 }
 

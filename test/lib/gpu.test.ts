@@ -82,9 +82,13 @@ test('where there is no library the store goes on and says why', () => {
     await table.push(BigUint64Array.of(1n), Float32Array.of(1, 1))
     console.log(JSON.stringify((await store.stats()).gpu))
     await store.close()`
+  const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: string[] }
+  const another = sharedObjects.find((path) => /librocksdb/.test(path))
+  assert.is.not(another, undefined)
   for (const [library, reason] of [
     [nowhere, /there is no GPU library at '\/nowhere/],
     [join(root, 'package.json'), /the GPU library does not load/],
+    [another!, /is no GPU library: it has no hotrow_tier_api/],
   ] as const) {
     const { code, out, err } = run(library, '--input-type=module', '-e', script)
     assert.is(code, 0, err)
