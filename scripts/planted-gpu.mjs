@@ -35,8 +35,8 @@ const kMistakes = [
   [
     'flushed rows stay dirty',
     'rows.h',
-    'rows.keys[to] = cache.keys[handle];\n        cache.dirty',
-    'rows.keys[to] = cache.keys[handle];\n        (void)cache.dirty',
+    'rows.keys[to] = cache.keys[handle];\n        cache.dirty[handle] = 0;',
+    'rows.keys[to] = cache.keys[handle];',
   ],
   ['chunks are stepped over', 'copy.h', 'chunk += W;', 'chunk += W - 1;'],
   ['whole rows are stepped over', 'copy.h', 'row += W / kLength;', 'row += 1;'],
@@ -45,7 +45,12 @@ const kMistakes = [
   ['uses are looked at one in four', 'scores.h', '(mixed >> 61) != 0', '(mixed >> 62) != 0'],
   ['epochs do not wrap', 'scores.h', '& 0xff; }', '& 0x1ff; }'],
   ['ages are not halvings', 'scores.h', '(score & kLow) >> halvings', '(score & kLow)'],
-  ['bags sum backwards', 'pool.h', 'sum += weights != nullptr', 'sum = -sum + weights != nullptr'],
+  [
+    'bags sum backwards',
+    'pool.h',
+    'value_of(handles[at], i)',
+    'value_of(handles[end - 1 - at + begin], i)',
+  ],
   ['the last position claims', 'tile.h', 'while (value < seen &&', 'while (value > seen &&'],
 ]
 

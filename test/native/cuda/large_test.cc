@@ -34,10 +34,11 @@ Keys batch_of(uint64_t first) {
   return keys;
 }
 
+/// Filled once for all of them; the first only reads.
 class GpuLarge : public testing::Test {
  protected:
-  void SetUp() override {
-    if (!device_found().yes) GTEST_SKIP() << device_found().words;
+  static void SetUpTestSuite() {
+    if (!device_found().yes) return;
     const RunShape shape{.dim = kDim, .policy = TierPolicy::kLru, .optimizer = OptimizerKind::kSgd};
     const RowRules rules(table_options(shape));
     subject_ = device_subject({tier_spec(shape, rules), kCapacity / Model::kWays});
@@ -53,9 +54,13 @@ class GpuLarge : public testing::Test {
       subject_->insert(batch);
     }
   }
+  static void TearDownTestSuite() { subject_.reset(); }
+  void SetUp() override {
+    if (!device_found().yes) GTEST_SKIP() << device_found().words;
+  }
 
-  std::unique_ptr<Subject> subject_;
-  UpdateStep step_;
+  static inline std::unique_ptr<Subject> subject_;
+  static inline UpdateStep step_;
 };
 
 TEST_F(GpuLarge, RowsBeyond4GiBAreWhole) {
@@ -113,7 +118,6 @@ TEST_F(GpuLarge, RowsBeyond4GiBArePushedAssignedAndFlushed) {
   Bytes out(wanted.size());
   EXPECT_EQ(subject_->lookup(far, {true, kRowBytes}, {}, out), Numbers());
   EXPECT_TRUE(out == Bytes(wanted.size(), kPoison));
-  // Nothing else has changed.
   EXPECT_EQ(subject_->count_dirty(), far.size());
   subject_->erase(far);
   EXPECT_EQ(subject_->lookup(far, {true, kRowBytes}, {}, out).size(), far.size());
