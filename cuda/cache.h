@@ -3,8 +3,8 @@
 //
 // Nothing waits: work is started on the stream given, and done in its order. The caller orders
 // streams: lookups may run beside each other on several, anything that changes rows runs alone. All
-// arrays are device memory and stay until the work is done. Errors are those of starting work; those
-// of the work itself come from the device's next call.
+// arrays are device memory and stay until the work is done. Errors are those of starting work;
+// those of the work itself come from the device's next call.
 #ifndef HOTROW_CUDA_CACHE_H_
 #define HOTROW_CUDA_CACHE_H_
 
@@ -40,8 +40,8 @@ class Cache {
                                                Stream stream);
   /// Bytes of the device that a bucket takes.
   static uint64_t bucket_bytes(const TierSpec& spec) {
-    return kWays * (sizeof(uint64_t) + sizeof(uint32_t) + 2 + value_stride(spec) +
-                    state_stride(spec));
+    return kWays *
+           (sizeof(uint64_t) + sizeof(uint32_t) + 2 + value_stride(spec) + state_stride(spec));
   }
   static uint32_t value_stride(const TierSpec& spec) {
     return rounded(value_bytes(spec.value_type, spec.dim));
@@ -71,8 +71,8 @@ class Cache {
     return device_.launch(Find{view_, keys, n, handles, misses, touch}, tiles32(n), stream);
   }
   /// Rows of handles [n].
-  Status gather(const uint32_t* handles, uint64_t n, Output output, std::byte* out,
-                uint64_t stride, Stream stream) {
+  Status gather(const uint32_t* handles, uint64_t n, Output output, std::byte* out, uint64_t stride,
+                Stream stream) {
     return with_format(output, stride, [&](auto format) {
       return device_.launch(Gather<decltype(format)>{view_, handles, n, out, stride}, tiles32(n),
                             stream);
@@ -171,8 +171,8 @@ class Cache {
   /// f(RawRows or DecodedRows): f32 rows of whole chunks are copied as they lie.
   template <class F>
   Status with_format(Output output, uint64_t stride, const F& f) const {
-    const bool as_they_lie = spec_.value_type == ValueType::kF32 && spec_.dim % 4 == 0 &&
-                             stride % sizeof(Chunk) == 0;
+    const bool as_they_lie =
+        spec_.value_type == ValueType::kF32 && spec_.dim % 4 == 0 && stride % sizeof(Chunk) == 0;
     if (output == Output::kF32 && !as_they_lie) {
       return with_value_type(spec_.value_type,
                              [&](auto type) { return f(DecodedRows<decltype(type)::value>()); });
@@ -266,26 +266,32 @@ Status Cache<Device>::insert(const InsertTask& task, TierMoment moment, Stream s
       tiles32(task.n), stream));
   HOTROW_RETURN_IF_ERROR(
       device_.sort_pairs(task.buckets, task.order, task.n, task.scratch, stream));
-  return device_.launch(
-      Insert{view_, {spec_.policy, moment}, task.buckets, task.order, task.n, task.rows, task.uses,
-             task.hesitant, task.evicted, task.evicted_count, counters()},
-      task.n, stream);
+  return device_.launch(Insert{view_,
+                               {spec_.policy, moment},
+                               task.buckets,
+                               task.order,
+                               task.n,
+                               task.rows,
+                               task.uses,
+                               task.hesitant,
+                               task.evicted,
+                               task.evicted_count,
+                               counters()},
+                        task.n, stream);
 }
 
 template <class Device>
 Status Cache<Device>::dedupe(const DedupeTask& task, Stream stream) {
   const uint64_t places = place_count(task.n);
   const PositionTable table = {task.keys, task.n, task.places, places - 1};
-  HOTROW_RETURN_IF_ERROR(
-      device_.launch(ClearPlaces{task.places, places}, tiles32(places), stream));
+  HOTROW_RETURN_IF_ERROR(device_.launch(ClearPlaces{task.places, places}, tiles32(places), stream));
   HOTROW_RETURN_IF_ERROR(device_.launch(Claim{table}, tiles32(task.n), stream));
   HOTROW_RETURN_IF_ERROR(
       device_.launch(First{table, task.first, task.is_first}, tiles32(task.n), stream));
   HOTROW_RETURN_IF_ERROR(
       device_.running_sums(task.is_first, task.before, task.n, task.scratch, stream));
-  return device_.launch(
-      NumberDistinct{table, task.first, task.before, task.numbers, task.distinct},
-      tiles32(task.n), stream);
+  return device_.launch(NumberDistinct{table, task.first, task.before, task.numbers, task.distinct},
+                        tiles32(task.n), stream);
 }
 
 }  // namespace hotrow::gpu

@@ -168,7 +168,7 @@ class RowReader {
     }
   }
 
-  HOTROW_DEVICE float load(uint32_t i) const {
+  HOTROW_DEVICE float load(size_t i) const {
     if constexpr (kType == ValueType::kF32) {
       return numbers_[i];
     } else if constexpr (kType == ValueType::kF16) {
@@ -202,16 +202,18 @@ class RowValues {
   HOTROW_DEVICE RowValues(std::byte* row, uint64_t random)
       : numbers_(reinterpret_cast<Number<kType>*>(row)), chance_(random) {}
 
-  HOTROW_DEVICE float load(uint32_t i) const {
+  HOTROW_DEVICE float load(size_t i) const {
     return RowReader<kType>(reinterpret_cast<const std::byte*>(numbers_), 0).load(i);
   }
-  HOTROW_DEVICE void store(uint32_t i, float x) const {
+  HOTROW_DEVICE void store(size_t i, float x) const {
     if constexpr (kType == ValueType::kF32) {
       numbers_[i] = x;
     } else if constexpr (kType == ValueType::kF16) {
-      numbers_[i] = kByChance ? stochastic_f16(x, chance_.bits(i)) : nearest_f16(x);
+      numbers_[i] =
+          kByChance ? stochastic_f16(x, chance_.bits(static_cast<uint32_t>(i))) : nearest_f16(x);
     } else {
-      numbers_[i] = kByChance ? stochastic_bf16(x, chance_.bits(i)) : nearest_bf16(x);
+      numbers_[i] =
+          kByChance ? stochastic_bf16(x, chance_.bits(static_cast<uint32_t>(i))) : nearest_bf16(x);
     }
   }
 

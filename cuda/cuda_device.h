@@ -7,8 +7,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <cub/device/device_radix_sort.cuh>
-#include <cub/device/device_scan.cuh>
 #include <string>
 
 #include "cuda/tile.h"
@@ -22,8 +20,7 @@ inline constexpr unsigned kBlockThreads = 256;
 template <class Kernel>
 __global__ void __launch_bounds__(kBlockThreads)
     run_tiles(const __grid_constant__ Kernel kernel, uint64_t tiles) {
-  const uint64_t number =
-      (uint64_t{blockIdx.x} * kBlockThreads + threadIdx.x) / Kernel::kWidth;
+  const uint64_t number = (uint64_t{blockIdx.x} * kBlockThreads + threadIdx.x) / Kernel::kWidth;
   if (number < tiles) kernel(DeviceTile<Kernel::kWidth>(), number);
 }
 
@@ -41,8 +38,8 @@ class CudaDevice {
       return status;
     }
     if (number_ >= count) {
-      return Status::not_found("there is no device " + std::to_string(number_) + ": this machine has " +
-                               std::to_string(count));
+      return Status::not_found("there is no device " + std::to_string(number_) +
+                               ": this machine has " + std::to_string(count));
     }
     cudaDeviceProp found{};
     size_t free = 0;
@@ -119,38 +116,10 @@ class CudaDevice {
     return check("starting a kernel", cudaGetLastError());
   }
 
-  /// The scratch holds the sorted copy, then CUB's own.
-  Status sort_pairs(uint32_t* keys, uint32_t* values, uint64_t n, void* scratch, Stream stream) {
-    if (Status status = current(); !status.ok()) return status;
-    auto* const copies = static_cast<uint32_t*>(scratch);
-    const size_t each = rounded(n * sizeof(uint32_t));
-    auto* const other_values = reinterpret_cast<uint32_t*>(static_cast<std::byte*>(scratch) + each);
-    cub::DoubleBuffer<uint32_t> sorted_keys(keys, copies);
-    cub::DoubleBuffer<uint32_t> sorted_values(values, other_values);
-    size_t bytes = cub_bytes(n);
-    Status status = check(
-        "sorting", cub::DeviceRadixSort::SortPairs(static_cast<std::byte*>(scratch) + 2 * each, bytes,
-                                                   sorted_keys, sorted_values,
-                                                   static_cast<int64_t>(n), 0, 32, stream));
-    if (status.ok() && sorted_keys.Current() != keys) {
-      status = move(keys, sorted_keys.Current(), n * sizeof *keys, cudaMemcpyDeviceToDevice, stream);
-    }
-    if (status.ok() && sorted_values.Current() != values) {
-      status = move(values, sorted_values.Current(), n * sizeof *values, cudaMemcpyDeviceToDevice,
-                    stream);
-    }
-    return status;
-  }
-  Status running_sums(const uint32_t* from, uint32_t* to, uint64_t n, void* scratch,
-                      Stream stream) {
-    if (Status status = current(); !status.ok()) return status;
-    size_t bytes = scratch_bytes(n);
-    return check("running sums", cub::DeviceScan::ExclusiveSum(scratch, bytes, from, to,
-                                                               static_cast<int64_t>(n), stream));
-  }
-  static size_t scratch_bytes(uint64_t n) {
-    return 2 * rounded(n * sizeof(uint32_t)) + cub_bytes(n);
-  }
+  // cuda_sort.cu; see HostDevice.
+  Status sort_pairs(uint32_t* keys, uint32_t* values, uint64_t n, void* scratch, Stream stream);
+  Status running_sums(const uint32_t* from, uint32_t* to, uint64_t n, void* scratch, Stream stream);
+  static size_t scratch_bytes(uint64_t n);
 
   static Status check(const char* what, cudaError_t error) {
     if (error == cudaSuccess) return {};
@@ -172,17 +141,6 @@ class CudaDevice {
     if (Status status = current(); !status.ok()) return status;
     return check("copying", cudaMemcpyAsync(to, from, bytes, kind, stream));
   }
-  static size_t rounded(size_t bytes) { return (bytes + 255) / 256 * 256; }
-  static size_t cub_bytes(uint64_t n) {
-    cub::DoubleBuffer<uint32_t> none;
-    size_t sorting = 0;
-    (void)cub::DeviceRadixSort::SortPairs(nullptr, sorting, none, none, static_cast<int64_t>(n));
-    size_t summing = 0;
-    (void)cub::DeviceScan::ExclusiveSum(nullptr, summing, static_cast<uint32_t*>(nullptr),
-                                        static_cast<uint32_t*>(nullptr), static_cast<int64_t>(n));
-    return rounded(std::max(sorting, summing));
-  }
-
   int number_;
 };
 

@@ -17,9 +17,9 @@ namespace hotrow::gpu {
 
 /// Rows in device memory, as they lie in the cache.
 struct RowList {
-  uint64_t* keys = nullptr;      // [n]
-  std::byte* values = nullptr;   // [n] at value_stride
-  std::byte* state = nullptr;    // [n] at state_stride, or null
+  uint64_t* keys = nullptr;     // [n]
+  std::byte* values = nullptr;  // [n] at value_stride
+  std::byte* state = nullptr;   // [n] at state_stride, or null
 };
 
 /// What kernels count, in device memory.
@@ -106,15 +106,15 @@ struct Insert {
  private:
   /// One candidate.
   template <class Tile>
-  HOTROW_DEVICE void take(const Tile& tile, Bucket<Tile>& ways, uint32_t bucket,
-                          uint32_t candidate, Counted& counted) const {
+  HOTROW_DEVICE void take(const Tile& tile, Bucket<Tile>& ways, uint32_t bucket, uint32_t candidate,
+                          Counted& counted) const {
     const uint64_t key = rows.keys[candidate];
     // It is here already: what is here is as new, or newer.
     if (tile.ballot([&](unsigned lane) { return ways.keys[lane] == key; }) != 0) return;
     const uint64_t empty = cache.empty_key(bucket);
     const auto costs = tile.map([&](unsigned lane) {
       if (ways.keys[lane] == empty) return uint64_t{0};
-      if ((ways.flags[lane] & 2) != 0) return kPinned;
+      if ((ways.flags[lane] & kHeld) != 0) return kPinned;
       return uint64_t{1} + scores.rank(ways.scores[lane]);
     });
     const unsigned way = tile.arg_min(costs);
@@ -145,7 +145,9 @@ struct Insert {
       if (lane != way) return;
       ways.keys[lane] = cache.keys[handle] = key;
       ways.scores[lane] = cache.scores[handle] = score;
-      ways.flags[lane] = cache.dirty[handle] = 0;
+      // A way that was empty may be held: a row that a batch holds was erased.
+      ways.flags[lane] &= kHeld;
+      cache.dirty[handle] = 0;
     });
   }
 
@@ -177,6 +179,7 @@ struct Insert {
   }
 
   static constexpr uint64_t kPinned = UINT64_MAX;
+  static constexpr uint32_t kHeld = 2;  // of the flags of a way
 };
 
 }  // namespace hotrow::gpu

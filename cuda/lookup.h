@@ -74,7 +74,9 @@ struct DecodedRows {
         uint16_t of[4];
       };
       const auto halves = reinterpret_cast<const Halves*>(values)[first / 4];
-      for (int i = 0; i < 4; ++i) quad.words[i] = bits_of(kType == ValueType::kF16 ? f32_of_f16(halves.of[i]) : f32_of_bf16(halves.of[i]));
+      for (int i = 0; i < 4; ++i)
+        quad.words[i] = bits_of(kType == ValueType::kF16 ? f32_of_f16(halves.of[i])
+                                                         : f32_of_bf16(halves.of[i]));
     } else {
       for (int i = 0; i < 4; ++i) quad.words[i] = bits_of(row.load(first + i));
     }
@@ -93,9 +95,8 @@ template <class Tile>
 HOTROW_DEVICE void append_misses(const Tile& tile, uint32_t missed, uint64_t first,
                                  const MissList& misses) {
   if (missed == 0 || misses.count == nullptr) return;
-  const auto begin = tile.map([&](unsigned lane) {
-    return lane == 0 ? atomic_add(misses.count, count_bits(missed)) : 0U;
-  });
+  const auto begin = tile.map(
+      [&](unsigned lane) { return lane == 0 ? atomic_add(misses.count, count_bits(missed)) : 0U; });
   const uint32_t base = tile.broadcast(begin, 0);
   tile.each([&](unsigned lane) {
     if ((missed >> lane & 1) == 0) return;
@@ -110,7 +111,7 @@ struct FindGather {
   CacheView cache;
   const uint64_t* keys;  // [n], duplicates are legal
   uint64_t n;
-  std::byte* out;   // [n] at `stride` bytes; rows of misses are not written
+  std::byte* out;  // [n] at `stride` bytes; rows of misses are not written
   uint64_t stride;
   MissList misses;
   Touch touch;
@@ -127,7 +128,8 @@ struct FindGather {
     Format::write(tile, cache, handles, out + first * stride, stride);
     append_misses(tile, tile.ballot([&](unsigned lane) {
       return handles[lane] == kNoHandle && first + lane < n;
-    }), first, misses);
+    }),
+                  first, misses);
   }
 };
 
@@ -153,7 +155,8 @@ struct Find {
     });
     append_misses(tile, tile.ballot([&](unsigned lane) {
       return found[lane] == kNoHandle && first + lane < n;
-    }), first, misses);
+    }),
+                  first, misses);
   }
 };
 

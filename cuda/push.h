@@ -14,10 +14,10 @@ struct PushTask {
   CacheView cache;
   const uint32_t* handles;  // [n], distinct but for kNoHandle, which is left out
   uint64_t n;
-  const float* gradients;    // [n, dim], summed
-  const UpdateStep* steps;   // of the batch's groups
-  const uint8_t* step_of;    // [n], or null: steps[0]
-  const uint64_t* random;    // [n], or null where nothing is rounded by chance
+  const float* gradients;   // [n, dim], summed
+  const UpdateStep* steps;  // of the batch's groups
+  const uint8_t* step_of;   // [n], or null: steps[0]
+  const uint64_t* random;   // [n], or null where nothing is rounded by chance
 };
 
 template <OptimizerKind kKind, ValueType kType, Rounding kRounding>
@@ -40,18 +40,34 @@ struct Push {
   }
 };
 
-/// Starts the kernel of a rule, a value type and a rounding. What is instantiated for a CUDA device
-/// is in push_*.cu, one file for each family of rules, so that they compile side by side.
+/// Starts the kernel of one rule.
+template <OptimizerKind kKind, class Device>
+Status push_by(Device& device, ValueType type, Rounding rounding, const PushTask& task,
+               typename Device::Stream stream) {
+  return with_pushed_values(type, rounding, [&](auto value_type, auto value_rounding) {
+    return device.launch(
+        Push<kKind, decltype(value_type)::value, decltype(value_rounding)::value>{task}, task.n,
+        stream);
+  });
+}
+
+/// Starts that of whichever of these rules it is.
+template <OptimizerKind... kKinds, class Device>
+Status push_one_of(Device& device, OptimizerKind kind, ValueType type, Rounding rounding,
+                   const PushTask& task, typename Device::Stream stream) {
+  Status status;
+  (void)((kKinds == kind &&
+          ((status = push_by<kKinds>(device, type, rounding, task, stream)), true)) ||
+         ...);
+  return status;
+}
+
+/// Starts the kernel of a rule, a value type and a rounding.
 template <class Device>
 Status push_rows(Device& device, OptimizerKind kind, ValueType type, Rounding rounding,
                  const PushTask& task, typename Device::Stream stream) {
   return with_rule(kind, [&](auto rule) {
-    return with_pushed_values(type, rounding, [&](auto value_type, auto value_rounding) {
-      return device.launch(
-          Push<decltype(rule)::value, decltype(value_type)::value, decltype(value_rounding)::value>{
-              task},
-          task.n, stream);
-    });
+    return push_by<decltype(rule)::value>(device, type, rounding, task, stream);
   });
 }
 

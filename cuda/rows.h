@@ -25,9 +25,8 @@ HOTROW_DEVICE uint32_t find_together(const Tile& tile, const CacheView& cache, u
 template <class Tile>
 HOTROW_DEVICE void append_miss(const Tile& tile, uint64_t position, const MissList& misses) {
   if (misses.count == nullptr) return;
-  tile.leader([&] {
-    misses.positions[atomic_add(misses.count, 1U)] = static_cast<uint32_t>(position);
-  });
+  tile.leader(
+      [&] { misses.positions[atomic_add(misses.count, 1U)] = static_cast<uint32_t>(position); });
 }
 
 /// Rows that are here get new values, and state where it is given.

@@ -56,8 +56,7 @@ HOTROW_DEVICE void update_rmsprop(const Tile& tile, const Values& values, float*
 
 template <class Tile, class Values>
 HOTROW_DEVICE void update_adadelta(const Tile& tile, const Values& values, float* state,
-                                   const Gradient& gradient, uint32_t dim,
-                                   const UpdateStep& step) {
+                                   const Gradient& gradient, uint32_t dim, const UpdateStep& step) {
   each_element<2>(tile, values, state, gradient, dim, [&](float w, float g, float* s) {
     s[0] = step.rho * s[0] + step.one_minus_rho * (g * g);
     const float ratio = sqrtf(s[1] + step.epsilon) / sqrtf(s[0] + step.epsilon);

@@ -91,17 +91,17 @@ HOTROW_DEVICE float lamb_rate(const Tile& tile, const Values& values, float* sta
     float row;
     float direction;
   };
-  const auto load = [&](uint32_t i) {
-    return Element<2>{values.load(i), gradient.load(i), {state[i], state[dim + i]}};
+  const auto load = [&](size_t i) {
+    return Element<2>{values.load(i), gradient.load(i), {state[i], state[size_t{dim} + i]}};
   };
   const auto partial = tile.map([&](unsigned lane) {
     Squares sums = {0, 0};
-    in_fours(lane, dim, load, [&](uint32_t i, const Element<2>& at) {
+    in_fours(lane, dim, load, [&](size_t i, const Element<2>& at) {
       const float g = gradient.made(at.g, at.w);
       const float m = next_first(at.s[0], g, step);
       const float v = next_second(at.s[1], g, step);
       state[i] = settled(m);
-      state[dim + i] = settled(v);
+      state[size_t{dim} + i] = settled(v);
       const float r = lamb_direction(m, v, at.w, step);
       sums.row += at.w * at.w;
       sums.direction += r * r;

@@ -20,9 +20,7 @@ HOTROW_DEVICE float move_leader(float& squares, float& linear, float g, float w,
 }
 
 /// sign(z) l1 - z
-HOTROW_DEVICE float beyond_l1(float z, const UpdateStep& step) {
-  return copy_sign(step.l1, z) - z;
-}
+HOTROW_DEVICE float beyond_l1(float z, const UpdateStep& step) { return copy_sign(step.l1, z) - z; }
 
 HOTROW_DEVICE float divisor_of(float root, const UpdateStep& step) {
   return (step.beta + root) / step.learning_rate + step.l2;
@@ -47,15 +45,15 @@ template <class Tile, class Values>
 HOTROW_DEVICE void update_group_ftrl(const Tile& tile, const Values& values, float* state,
                                      const Gradient& gradient, uint32_t dim,
                                      const UpdateStep& step) {
-  const auto load = [&](uint32_t i) {
-    return Element<2>{values.load(i), gradient.load(i), {state[i], state[dim + i]}};
+  const auto load = [&](size_t i) {
+    return Element<2>{values.load(i), gradient.load(i), {state[i], state[size_t{dim} + i]}};
   };
   const auto partial = tile.map([&](unsigned lane) {
     float sum = 0;
-    in_fours(lane, dim, load, [&](uint32_t i, Element<2>& at) {
+    in_fours(lane, dim, load, [&](size_t i, Element<2>& at) {
       move_leader(at.s[0], at.s[1], gradient.made(at.g, at.w), at.w, step);
       state[i] = settled(at.s[0]);
-      state[dim + i] = settled(at.s[1]);
+      state[size_t{dim} + i] = settled(at.s[1]);
       const float s = shrunk_leader(at.s[1], step);
       sum += s * s;
     });

@@ -10,9 +10,8 @@ namespace hotrow::gpu {
 template <class Tile, class Values>
 HOTROW_DEVICE void update_sgd(const Tile& tile, const Values& values, float* state,
                               const Gradient& gradient, uint32_t dim, const UpdateStep& step) {
-  each_element<0>(tile, values, state, gradient, dim, [&](float w, float g, float* /*s*/) {
-    return w - step.learning_rate * g;
-  });
+  each_element<0>(tile, values, state, gradient, dim,
+                  [&](float w, float g, float* /*s*/) { return w - step.learning_rate * g; });
 }
 
 template <class Tile, class Values>
@@ -24,8 +23,7 @@ HOTROW_DEVICE void update_sum(const Tile& tile, const Values& values, float* sta
 
 template <class Tile, class Values>
 HOTROW_DEVICE void update_momentum(const Tile& tile, const Values& values, float* state,
-                                   const Gradient& gradient, uint32_t dim,
-                                   const UpdateStep& step) {
+                                   const Gradient& gradient, uint32_t dim, const UpdateStep& step) {
   each_element<1>(tile, values, state, gradient, dim, [&](float w, float g, float* s) {
     s[0] = step.momentum * s[0] + g;
     return w - step.learning_rate * s[0];
@@ -34,8 +32,7 @@ HOTROW_DEVICE void update_momentum(const Tile& tile, const Values& values, float
 
 template <class Tile, class Values>
 HOTROW_DEVICE void update_nesterov(const Tile& tile, const Values& values, float* state,
-                                   const Gradient& gradient, uint32_t dim,
-                                   const UpdateStep& step) {
+                                   const Gradient& gradient, uint32_t dim, const UpdateStep& step) {
   each_element<1>(tile, values, state, gradient, dim, [&](float w, float g, float* s) {
     s[0] = step.momentum * s[0] + g;
     return w - step.learning_rate * (g + step.momentum * s[0]);
@@ -46,7 +43,7 @@ template <class Tile, class Values>
 HOTROW_DEVICE void update_lars(const Tile& tile, const Values& values, float* state,
                                const Gradient& gradient, uint32_t dim, const UpdateStep& step) {
   const float row_norm = sqrtf(sum_of_squares(
-      tile, dim, [&](uint32_t i) { return values.load(i); }, [](float w) { return w; }));
+      tile, dim, [&](size_t i) { return values.load(i); }, [](float w) { return w; }));
   const float gradient_norm = sqrtf(gradient.squares(tile, values, dim));
   const float divisor = gradient_norm + step.weight_decay * row_norm;
   const bool scaled = row_norm > 0 && gradient_norm > 0;

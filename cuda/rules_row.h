@@ -10,6 +10,7 @@
 
 #include <cfloat>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 
 #include "cuda/codec.h"
@@ -38,17 +39,19 @@ struct Element {
 /// use(i, load(i)) for every element i of a lane, in rising order; four loads before four uses.
 template <class Load, class Use>
 HOTROW_DEVICE void in_fours(unsigned lane, uint32_t dim, const Load& load, const Use& use) {
-  for (uint32_t first = lane; first < dim; first += 4 * kRowLanes) {
-    decltype(load(0U)) held[4] = {};
+  constexpr uint32_t kAtOnce = 4;
+  for (uint32_t first = lane; first < dim; first += kAtOnce * kRowLanes) {
+    // Of one address in 64 bits the others are at constant distances; 32 bits could wrap around.
+    const size_t at = first;
+    const uint32_t left = dim - first;
+    decltype(load(at)) held[kAtOnce] = {};
     HOTROW_UNROLL
-    for (uint32_t k = 0; k < 4; ++k) {
-      const uint32_t i = first + k * kRowLanes;
-      if (i < dim) held[k] = load(i);
+    for (uint32_t k = 0; k < kAtOnce; ++k) {
+      if (k * kRowLanes < left) held[k] = load(at + k * kRowLanes);
     }
     HOTROW_UNROLL
-    for (uint32_t k = 0; k < 4; ++k) {
-      const uint32_t i = first + k * kRowLanes;
-      if (i < dim) use(i, held[k]);
+    for (uint32_t k = 0; k < kAtOnce; ++k) {
+      if (k * kRowLanes < left) use(at + k * kRowLanes, held[k]);
     }
   }
 }
@@ -59,7 +62,7 @@ HOTROW_DEVICE float sum_of_squares(const Tile& tile, uint32_t dim, const Load& l
                                    const Value& value) {
   const auto partial = tile.map([&](unsigned lane) {
     float sum = 0;
-    in_fours(lane, dim, load, [&](uint32_t /*i*/, const auto& held) {
+    in_fours(lane, dim, load, [&](size_t /*i*/, const auto& held) {
       const float v = value(held);
       sum += v * v;
     });
@@ -82,7 +85,7 @@ class Gradient {
   }
 
   /// As pushed.
-  HOTROW_DEVICE float load(uint32_t i) const { return pushed_[i]; }
+  HOTROW_DEVICE float load(size_t i) const { return pushed_[i]; }
   /// As the rule is to see it, from a pushed one and the row's value.
   HOTROW_DEVICE float made(float pushed, float w) const {
     if (step_.way == RowWay::kDirect) return pushed;
@@ -103,7 +106,7 @@ class Gradient {
     const bool decays = step_.way == RowWay::kPrepared && step_.added_decay != 0;
     return sum_of_squares(
         tile, dim,
-        [&](uint32_t i) { return Element<0>{decays ? values.load(i) : 0.0F, load(i), {}}; },
+        [&](size_t i) { return Element<0>{decays ? values.load(i) : 0.0F, load(i), {}}; },
         [&](const Element<0>& at) { return made(at.g, at.w); });
   }
 
@@ -113,8 +116,7 @@ class Gradient {
     const float limit = step_.clip_norm;
     const auto norm_of = [&](float shrink) {
       return sqrtf(sum_of_squares(
-          tile, dim, [&](uint32_t i) { return pushed_[i]; },
-          [&](float g) { return shrink * g; }));
+          tile, dim, [&](size_t i) { return pushed_[i]; }, [&](float g) { return shrink * g; }));
     };
     const float norm = norm_of(1.0F);
     if (norm <= FLT_MAX) {
@@ -140,17 +142,17 @@ class Gradient {
 template <int kArrays, int kMoved, class Tile, class Values, class Rule>
 HOTROW_DEVICE void each_element(const Tile& tile, const Values& values, float* state,
                                 const Gradient& gradient, uint32_t dim, const Rule& rule) {
-  const auto load = [&](uint32_t i) {
+  const auto load = [&](size_t i) {
     Element<kArrays> at = {values.load(i), gradient.load(i), {}};
     HOTROW_UNROLL
-    for (int a = 0; a < kArrays; ++a) at.s[a] = state[static_cast<uint32_t>(a) * dim + i];
+    for (int a = 0; a < kArrays; ++a) at.s[a] = state[static_cast<size_t>(a) * dim + i];
     return at;
   };
-  const auto use = [&](uint32_t i, Element<kArrays>& at) {
+  const auto use = [&](size_t i, Element<kArrays>& at) {
     const float w = rule(at.w, gradient.made(at.g, at.w), at.s);
     HOTROW_UNROLL
     for (int a = 0; a < kMoved; ++a) {
-      state[static_cast<uint32_t>(a) * dim + i] = settled(at.s[a]);
+      state[static_cast<size_t>(a) * dim + i] = settled(at.s[a]);
     }
     values.store(i, settled(w));
   };

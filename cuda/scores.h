@@ -1,5 +1,5 @@
-// Who stays when a bucket is full. Scores are 32 bits and made only of what the host counts, so that
-// a run can be replayed; larger = keep.
+// Who stays when a bucket is full. Scores are 32 bits and made only of what the host counts, so
+// that a run can be replayed; larger = keep.
 //
 //   kLru        | clock of the last use                      |
 //   kLfu        | uses, saturating                           |

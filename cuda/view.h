@@ -1,5 +1,5 @@
-// The cache as kernels see it: a handful of flat arrays in device memory, no pointers inside, passed
-// by value. Fixed capacity; 8 ways a bucket, whose keys fill one 64-byte line.
+// The cache as kernels see it: a handful of flat arrays in device memory, no pointers inside,
+// passed by value. Fixed capacity; 8 ways a bucket, whose keys fill one 64-byte line.
 //
 //   keys   [buckets][8] u64   a probe reads one line
 //   scores [buckets][8] u32   larger = keep; touched by modifies, and by one lookup in so many

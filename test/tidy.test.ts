@@ -60,6 +60,7 @@ check('folders include only what the table allows', {
     'native/store/a.cc': '#include "table/a.h"\n#include "storage/a.h"\n',
     'bindings/addon.cc': '#include <napi.h>\n#include "hotrow/store.h"\n#include "bindings/a.h"\n',
     'cuda/tier.cu': '#include "store/tier.h"\n#include "base/bytes.h"\n#include "cuda/a.h"\n',
+    'cuda/rules.h': '#include "simd/update_step.h"\n#include "simd/value_layout.h"\n',
   },
   bad: [
     { 'native/include/hotrow/a.h': '#include "base/hash.h"\n' },
@@ -75,6 +76,7 @@ check('folders include only what the table allows', {
     { 'native/store/a.h': '#include <napi.h>\n' },
     { 'bindings/a.cc': '#include "table/table.h"\n' },
     { 'cuda/a.cu': '#include "store/local_store.h"\n' },
+    { 'cuda/a.h': '#include "simd/kernels.h"\n' },
   ],
 })
 

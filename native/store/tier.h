@@ -120,11 +120,11 @@ struct TierInsert {
 struct TierPush {
   const uint64_t* keys;  // [n]
   uint64_t n;
-  const float* gradients;    // [n, dim], summed
-  const UpdateStep* steps;   // [step_count]
-  uint32_t step_count;       //
-  const uint8_t* step_of;    // [n], or null: steps[0] for all
-  const uint64_t* random;    // [n] for stochastic rounding, or null
+  const float* gradients;   // [n, dim], summed
+  const UpdateStep* steps;  // [step_count]
+  uint32_t step_count;      //
+  const uint8_t* step_of;   // [n], or null: steps[0] for all
+  const uint64_t* random;   // [n] for stochastic rounding, or null
   bool touch;
   TierMoment moment;
 };
@@ -135,17 +135,17 @@ struct TierAssign {
 };
 
 struct TierStats {
-  uint64_t capacity;      // rows
-  uint64_t rows;          //
-  uint64_t dirty;         // rows
-  uint64_t bytes;         // of device memory
-  uint64_t lookups;       // keys
-  uint64_t hits;          // keys
-  uint64_t inserted;      // rows
-  uint64_t evicted;       // rows
-  uint64_t evicted_dirty; // rows
-  uint64_t refused;       // rows
-  uint64_t flushed;       // rows
+  uint64_t capacity;       // rows
+  uint64_t rows;           //
+  uint64_t dirty;          // rows
+  uint64_t bytes;          // of device memory
+  uint64_t lookups;        // keys
+  uint64_t hits;           // keys
+  uint64_t inserted;       // rows
+  uint64_t evicted;        // rows
+  uint64_t evicted_dirty;  // rows
+  uint64_t refused;        // rows
+  uint64_t flushed;        // rows
   uint64_t bytes_to_device;
   uint64_t bytes_from_device;
 };

@@ -32,6 +32,12 @@ const kLibraries: [head: RegExp, owners: RegExp][] = [
 /** Heads that a public header may not have: it needs nothing but the standard library. */
 const kNotStandard = /[/.]/
 
+/**
+ * What cuda/ may include beside itself, base/ and the public headers: its contract with the store,
+ * and what the rules of both tiers must read alike. All of it is plain, so that nvcc can.
+ */
+const kOfCuda = ['store/tier.h', 'simd/update_step.h', 'simd/value_layout.h']
+
 /** What an include in quotes leads to: `hotrow`, `native/<folder>`, `bindings` or `cuda`. */
 function target(tree: Tree, from: string, include: string): string {
   const beside = normalize(join(dirname(from), include))
@@ -49,7 +55,7 @@ function judgeQuoted(tree: Tree, path: string, include: string): string | undefi
   if (to === 'hotrow') return undefined
   if (path.startsWith('bindings/')) return to === 'bindings' ? undefined : complaint
   if (path.startsWith('cuda/')) {
-    const allowed = to === 'cuda' || to === 'native/base' || include === 'store/tier.h'
+    const allowed = to === 'cuda' || to === 'native/base' || kOfCuda.includes(include)
     return allowed ? undefined : complaint
   }
   const folder = path.split('/')[1] as string
