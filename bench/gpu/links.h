@@ -143,6 +143,7 @@ inline void launches(Bench& bench) {
 }
 
 inline void links(Bench& bench) {
+  if (bench.report.late("copies and launches")) return;
   (void)copy_bytes_per_us(bench, bench.settings.repeats);
   bus(bench);
   zero_copy(bench);

@@ -9,7 +9,5 @@ namespace hotrow::bench::on_cuda {
 void run_updates(const Settings& settings, Report& report) {
   with_bench(settings, report, [](Bench& bench) { UpdateFigures(bench).all(); });
 }
-void run_cpu(const Settings&, Report&) {}
-void run_misses(const Settings&, Report&) {}
 
 }  // namespace hotrow::bench::on_cuda
