@@ -24,7 +24,7 @@ struct Scatter {
     const auto mine = tile.map([&](unsigned lane) {
       return first + lane < n ? static_cast<uint32_t>(first + lane) : kNoHandle;
     });
-    copy_rows<0>(
+    copy_rows<0, Tile::kWidth>(
         tile, mine, bytes / 16, [&](uint32_t i) { return rows + uint64_t{i} * bytes; },
         [&](uint32_t lane) { return out + positions[first + lane] * stride; });
   }

@@ -94,9 +94,9 @@ Status StagedCache<Device>::insert(TierInsert& insert) {
     return Status();
   };
   const auto counted = [&](uint64_t& refused) {
-    HOTROW_RETURN_IF_ERROR(copy_out(stage.host.counters, cache_->counters(), 1, stage));
+    HOTROW_RETURN_IF_ERROR(copy_out(stage.host.counters, cache_->counters(), kCounterStripes, stage));
     HOTROW_RETURN_IF_ERROR(device_->wait(stage.stream));
-    refused = stage.host.counters->refused;
+    refused = sum_of(stage.host.counters).refused;
     return Status();
   };
   uint64_t before = 0;
@@ -266,10 +266,10 @@ Status StagedCache<Device>::stats(TierStats& stats) {
             device_->fill(stage.device.wide_count, 0, sizeof(uint64_t), stage.stream));
         HOTROW_RETURN_IF_ERROR(cache_->count_dirty(stage.device.wide_count, stage.stream));
         HOTROW_RETURN_IF_ERROR(fetch(&StageArrays::wide_count, 1, stage));
-        return copy_out(stage.host.counters, cache_->counters(), 1, stage);
+        return copy_out(stage.host.counters, cache_->counters(), kCounterStripes, stage);
       },
       [&](Stage& stage, uint64_t, uint64_t) {
-        const Counters& counters = *stage.host.counters;
+        const Counters counters = sum_of(stage.host.counters);
         stats = {.capacity = cache_->view().rows(),
                  .rows = counters.rows,
                  .dirty = *stage.host.wide_count,

@@ -89,7 +89,7 @@ inline void cut_stage(Carver& carver, const CacheView& shape, uint64_t rows, Sta
   carver.cut(arrays.flags, rows);
   carver.cut(arrays.count, 1);
   carver.cut(arrays.wide_count, 1);
-  carver.cut(arrays.counters, 1);
+  carver.cut(arrays.counters, kCounterStripes);
   carver.cut(arrays.evicted_keys, rows);
   carver.cut(arrays.evicted_values, rows * shape.value_stride);
   carver.cut(arrays.evicted_state, rows * shape.state_stride);

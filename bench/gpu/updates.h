@@ -94,14 +94,12 @@ class UpdateFigures {
     make_floats(gradients.data(), gradients.bytes(), 3, false);
     const Array<uint32_t> handles(bench_.device, kRows);
     bench_.run(PickHandles{Shuffle::of(view.rows()), handles.data(), kRows}, tiles32(kRows));
-    const Array<UpdateStep> step(bench_.device, 1);
-    bench_.write(step.data(), std::vector<UpdateStep>{step_});
     for (const uint64_t batch : {kMostBatch / 64, kMostBatch / 8, kMostBatch}) {
       gpu::PushTask task = {};
       task.cache = view;
       task.n = batch;
       task.gradients = gradients.data();
-      task.steps = step.data();
+      task.step = step_;
       const auto push = [&](uint32_t i) {
         task.handles = handles.data() + i % (kRows / batch) * batch;
         return push_one(rule, task);

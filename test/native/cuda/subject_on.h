@@ -258,13 +258,14 @@ class SubjectOn : public Subject {
   }
 
   CacheCounts counts() override {
-    std::vector<gpu::Counters> at(1);
-    get(cache_->counters(), at);
-    return {.rows = at[0].rows,
-            .inserted = at[0].inserted,
-            .evicted = at[0].evicted,
-            .evicted_dirty = at[0].evicted_dirty,
-            .refused = at[0].refused};
+    std::vector<gpu::Counters> stripes(gpu::kCounterStripes);
+    get(cache_->counters(), stripes);
+    const gpu::Counters sum = gpu::sum_of(stripes.data());
+    return {.rows = sum.rows,
+            .inserted = sum.inserted,
+            .evicted = sum.evicted,
+            .evicted_dirty = sum.evicted_dirty,
+            .refused = sum.refused};
   }
 
   CacheState state() override {
