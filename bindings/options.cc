@@ -94,6 +94,13 @@ EvictionOptions read_eviction(Napi::Object object) {
           .log = static_cast<uint32_t>(read_count(object, "log"))};
 }
 
+GpuOptions read_gpu(Napi::Object object) {
+  return {.device = static_cast<uint32_t>(read_count(object, "device")),
+          .bytes = read_count(object, "bytes"),
+          .policy = read_enum<GpuPolicy>(object, "policy"),
+          .promotion = read_enum<GpuPromotion>(object, "promotion")};
+}
+
 }  // namespace
 
 StoreOptions read_store_options(Napi::Object object) {
@@ -106,7 +113,8 @@ StoreOptions read_store_options(Napi::Object object) {
           .keep_ms = read_count(object, "keepMs"),
           .sync = read_enum<SyncMode>(object, "sync"),
           .recover = read_enum<RecoverMode>(object, "recover"),
-          .durable = read_enum<Durability>(object, "durable")};
+          .durable = read_enum<Durability>(object, "durable"),
+          .gpu = read_gpu(object.Get("gpu").As<Napi::Object>())};
 }
 
 TableOptions read_table_options(Napi::Object object) {
@@ -121,7 +129,8 @@ TableOptions read_table_options(Napi::Object object) {
           .eviction = read_eviction(object.Get("eviction").As<Napi::Object>()),
           .hot_keys = static_cast<uint32_t>(read_count(object, "hotKeys")),
           .seed = read_seed(object),
-          .groups = read_groups(object.Get("groups").As<Napi::Array>())};
+          .groups = read_groups(object.Get("groups").As<Napi::Array>()),
+          .gpu = read_float(object, "gpu")};
 }
 
 DenseOptions read_dense_options(Napi::Object object) {

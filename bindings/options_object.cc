@@ -120,6 +120,7 @@ Napi::Object to_object(Napi::Env env, const TableOptions& options) {
       .number("hotKeys", options.hot_keys)
       .seed(options.seed)
       .object("groups", groups)
+      .number("gpu", options.gpu)
       .done();
 }
 

@@ -2,6 +2,7 @@
 // the lane's first job, so that no call here ever works on the JavaScript thread.
 #include "store_object.h"
 
+#include <optional>
 #include <utility>
 
 #include "arguments.h"
@@ -45,6 +46,40 @@ Napi::Object to_object(Napi::Env env, const StoreLatency& latency) {
   object.Set("push", to_object(env, latency.push));
   object.Set("update", to_object(env, latency.update));
   object.Set("erase", to_object(env, latency.erase));
+  return object;
+}
+
+Napi::Object to_object(Napi::Env env, const GpuTableStats& stats) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("name", Napi::String::New(env, stats.name));
+  object.Set("reason", Napi::String::New(env, stats.reason));
+  object.Set("capacity", to_number(env, stats.capacity));
+  object.Set("rows", to_number(env, stats.rows));
+  object.Set("dirtyRows", to_number(env, stats.dirty_rows));
+  object.Set("usedBytes", to_number(env, stats.used_bytes));
+  object.Set("lookups", to_number(env, stats.lookups));
+  object.Set("hits", to_number(env, stats.hits));
+  object.Set("inserted", to_number(env, stats.inserted));
+  object.Set("evicted", to_number(env, stats.evicted));
+  object.Set("refused", to_number(env, stats.refused));
+  return object;
+}
+
+Napi::Value to_value(Napi::Env env, const std::optional<GpuStats>& stats) {
+  if (!stats) return env.Null();
+  Napi::Object object = Napi::Object::New(env);
+  Napi::Array tables = Napi::Array::New(env, stats->tables.size());
+  for (uint32_t i = 0; i < stats->tables.size(); ++i) {
+    tables.Set(i, to_object(env, stats->tables[i]));
+  }
+  object.Set("available", Napi::Boolean::New(env, stats->available));
+  object.Set("reason", Napi::String::New(env, stats->reason));
+  object.Set("device", Napi::String::New(env, stats->device));
+  object.Set("computeCapability", Napi::String::New(env, stats->compute_capability));
+  object.Set("driver", Napi::String::New(env, stats->driver));
+  object.Set("memoryBytes", to_number(env, stats->memory_bytes));
+  object.Set("usedBytes", to_number(env, stats->used_bytes));
+  object.Set("tables", tables);
   return object;
 }
 
@@ -189,6 +224,7 @@ Napi::Value StoreObject::stats(const Napi::CallbackInfo& info) {
         object.Set("rows", to_number(env, stats.rows));
         object.Set("threads", to_number(env, stats.threads));
         object.Set("latency", to_object(env, stats.latency));
+        object.Set("gpu", to_value(env, stats.gpu));
         return object;
       });
 }

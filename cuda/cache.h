@@ -52,7 +52,8 @@ class Cache {
 
   const CacheView& view() const { return view_; }
   const TierSpec& spec() const { return spec_; }
-  uint64_t bytes() const { return view_.buckets * bucket_bytes(spec_) + sizeof(Counters); }
+  uint64_t bytes() const { return view_.buckets * bucket_bytes(spec_) + kCounterStripes * sizeof(Counters); }
+  /// [kCounterStripes], to be summed.
   Counters* counters() { return counters_.template as<Counters>(); }
   Touch touch(TierMoment moment, bool on) const { return {{spec_.policy, moment}, on}; }
 
@@ -60,9 +61,14 @@ class Cache {
   Status lookup(const uint64_t* keys, uint64_t n, Output output, std::byte* out, uint64_t stride,
                 const MissList& misses, const Touch& touch, Stream stream) {
     return with_format(output, stride, [&](auto format) {
+      if (n > kSmallBatch) {
+        return device_.launch(
+            FindGather<decltype(format), 32>{view_, keys, n, out, stride, misses, touch},
+            tiles32(n), stream);
+      }
       return device_.launch(
-          FindGather<decltype(format)>{view_, keys, n, out, stride, misses, touch}, tiles32(n),
-          stream);
+          FindGather<decltype(format), kFewKeys>{view_, keys, n, out, stride, misses, touch},
+          (n + kFewKeys - 1) / kFewKeys, stream);
     });
   }
   /// Handles of keys [n].
@@ -157,6 +163,9 @@ class Cache {
  private:
   Cache(Device& device, const TierSpec& spec) : device_(device), spec_(spec) {}
   static uint32_t rounded(size_t bytes) { return static_cast<uint32_t>((bytes + 15) / 16 * 16); }
+  /// Batches up to here do not fill a device with a tile for 32 keys.
+  static constexpr uint64_t kSmallBatch = 32'768;
+  static constexpr unsigned kFewKeys = 8;
   static uint64_t tiles32(uint64_t n) { return (n + 31) / 32; }
   Status allocate();
   template <class T>
@@ -234,7 +243,7 @@ Status Cache<Device>::allocate() {
   if (view_.state_stride != 0) {
     HOTROW_RETURN_IF_ERROR(take(view_.state, rows * view_.state_stride));
   }
-  auto counters = Buffer<Device>::create(device_, sizeof(Counters));
+  auto counters = Buffer<Device>::create(device_, kCounterStripes * sizeof(Counters));
   if (!counters.ok()) return counters.status();
   counters_ = std::move(counters).value();
   return {};
@@ -243,7 +252,7 @@ Status Cache<Device>::allocate() {
 template <class Device>
 Status Cache<Device>::clear(Stream stream) {
   HOTROW_RETURN_IF_ERROR(device_.launch(Clear{view_}, view_.buckets, stream));
-  return device_.fill(counters_.data(), 0, sizeof(Counters), stream);
+  return device_.fill(counters_.data(), 0, kCounterStripes * sizeof(Counters), stream);
 }
 
 template <class Device>

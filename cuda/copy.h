@@ -41,15 +41,16 @@ struct ChunkWalk {
   }
 };
 
-/// to(row) = from(row), `chunks` of 16 bytes, for each row = a lane of the tile whose handle is not
-/// kNoHandle. `from` gets the handle, `to` the lane that has it.
-template <unsigned kChunks, class Tile, class From, class To>
+/// to(row) = from(row), `chunks` of 16 bytes, for each row = one of the first kRows lanes of the tile
+/// whose handle is not kNoHandle; the others have none. `from` gets the handle, `to` the lane.
+template <unsigned kChunks, unsigned kRows, class Tile, class From, class To>
 HOTROW_DEVICE void copy_rows(const Tile& tile,
                              const typename Tile::template Lanes<uint32_t>& handles,
                              uint32_t chunks, const From& from, const To& to) {
   constexpr unsigned W = Tile::kWidth;
   using Walk = ChunkWalk<W, kChunks>;
-  const uint32_t steps = kChunks != 0 ? kChunks : chunks;
+  // Where the rows end within a step, it goes on over lanes without a handle.
+  const uint32_t steps = ((kChunks != 0 ? kChunks : chunks) * kRows + W - 1) / W;
   auto walk = tile.map([&](unsigned lane) { return Walk::begin(lane, chunks); });
   for (uint32_t done = 0; done < steps; done += kInFlight) {
     typename Tile::template Lanes<Chunk> held[kInFlight];

@@ -22,14 +22,28 @@ struct RowList {
   std::byte* state = nullptr;   // [n] at state_stride, or null
 };
 
-/// What kernels count, in device memory.
-struct Counters {
+/// What kernels count, in device memory. There are kCounterStripes of them, to be summed: additions
+/// to one word go one after the other, half a nanosecond each, and would be all that an insert does.
+struct alignas(64) Counters {
   uint64_t rows;
   uint64_t inserted;
   uint64_t evicted;
   uint64_t evicted_dirty;
   uint64_t refused;
 };
+inline constexpr uint64_t kCounterStripes = 128;
+
+inline Counters sum_of(const Counters* stripes) {
+  Counters sum = {};
+  for (uint64_t i = 0; i < kCounterStripes; ++i) {
+    sum.rows += stripes[i].rows;
+    sum.inserted += stripes[i].inserted;
+    sum.evicted += stripes[i].evicted;
+    sum.evicted_dirty += stripes[i].evicted_dirty;
+    sum.refused += stripes[i].refused;
+  }
+  return sum;
+}
 
 /// buckets [n] of keys [n], and order [n] = 0, 1, ..: what is sorted.
 struct NumberByBucket {
@@ -92,14 +106,15 @@ struct Insert {
     for (uint64_t at = number; at < n && buckets[at] == bucket; ++at) {
       take(tile, ways, bucket, order[at], counted);
     }
+    Counters& stripe = counters[number % kCounterStripes];
     tile.leader([&] {
-      if (counted.rows != 0) atomic_add(&counters->rows, uint64_t{counted.rows});
-      if (counted.inserted != 0) atomic_add(&counters->inserted, uint64_t{counted.inserted});
-      if (counted.evicted != 0) atomic_add(&counters->evicted, uint64_t{counted.evicted});
+      if (counted.rows != 0) atomic_add(&stripe.rows, uint64_t{counted.rows});
+      if (counted.inserted != 0) atomic_add(&stripe.inserted, uint64_t{counted.inserted});
+      if (counted.evicted != 0) atomic_add(&stripe.evicted, uint64_t{counted.evicted});
       if (counted.evicted_dirty != 0) {
-        atomic_add(&counters->evicted_dirty, uint64_t{counted.evicted_dirty});
+        atomic_add(&stripe.evicted_dirty, uint64_t{counted.evicted_dirty});
       }
-      if (counted.refused != 0) atomic_add(&counters->refused, uint64_t{counted.refused});
+      if (counted.refused != 0) atomic_add(&stripe.refused, uint64_t{counted.refused});
     });
   }
 
@@ -164,9 +179,7 @@ struct Insert {
 
   template <class Tile>
   HOTROW_DEVICE void put_out(const Tile& tile, uint64_t key, uint32_t handle) const {
-    const auto begin =
-        tile.map([&](unsigned lane) { return lane == 0 ? atomic_add(evicted_count, 1U) : 0U; });
-    const uint64_t to = tile.broadcast(begin, 0);
+    const uint64_t to = tile.append(evicted_count);
     tile.leader([&] { evicted.keys[to] = key; });
     copy_row(tile, cache.values_of(handle), evicted.values + to * cache.value_stride,
              cache.value_stride);

@@ -21,12 +21,12 @@ namespace hotrow::gpu {
 /// Rows as they lie in the cache, in chunks of 16 bytes; kChunks as in ChunkWalk.
 template <unsigned kChunks>
 struct RawRows {
-  /// out + lane * stride = the row that handles[lane] is of.
-  template <class Tile>
+  /// out + lane * stride = the row that handles[lane] is of, of the first kRows lanes.
+  template <unsigned kRows, class Tile>
   static HOTROW_DEVICE void write(const Tile& tile, const CacheView& cache,
                                   const typename Tile::template Lanes<uint32_t>& handles,
                                   std::byte* out, uint64_t stride) {
-    copy_rows<kChunks>(
+    copy_rows<kChunks, kRows>(
         tile, handles, cache.value_stride / 16,
         [&](uint32_t handle) { return cache.values_of(handle); },
         [&](uint32_t lane) { return out + lane * stride; });
@@ -36,7 +36,7 @@ struct RawRows {
 /// Rows as f32, four values a lane at a time.
 template <ValueType kType>
 struct DecodedRows {
-  template <class Tile>
+  template <unsigned kRows, class Tile>
   static HOTROW_DEVICE void write(const Tile& tile, const CacheView& cache,
                                   const typename Tile::template Lanes<uint32_t>& handles,
                                   std::byte* out, uint64_t stride) {
@@ -44,7 +44,8 @@ struct DecodedRows {
     const uint32_t quads = (cache.dim + 3) / 4;
     const bool whole = cache.dim % 4 == 0 && stride % 16 == 0;
     auto walk = tile.map([&](unsigned lane) { return Walk::begin(lane, quads); });
-    for (uint32_t done = 0; done < quads; ++done) {
+    const uint32_t steps = (quads * kRows + Tile::kWidth - 1) / Tile::kWidth;
+    for (uint32_t done = 0; done < steps; ++done) {
       const auto handle = tile.pick(handles, [&](unsigned lane) { return walk[lane].row; });
       tile.each([&](unsigned lane) {
         const Walk at = walk[lane];
@@ -105,7 +106,8 @@ HOTROW_DEVICE void append_misses(const Tile& tile, uint32_t missed, uint64_t fir
   });
 }
 
-template <class Format>
+/// kKeys: of a tile. Few of them give small batches more tiles, and so more rows on their way.
+template <class Format, unsigned kKeys>
 struct FindGather {
   static constexpr unsigned kWidth = 32;
   CacheView cache;
@@ -118,16 +120,16 @@ struct FindGather {
 
   template <class Tile>
   HOTROW_DEVICE void operator()(const Tile& tile, uint64_t number) const {
-    const uint64_t first = number * kWidth;
+    const uint64_t first = number * kKeys;
     const auto handles = tile.map([&](unsigned lane) {
-      if (first + lane >= n) return kNoHandle;
+      if (lane >= kKeys || first + lane >= n) return kNoHandle;
       const uint32_t handle = find(cache, keys[first + lane]);
       if (handle != kNoHandle) touch(cache.scores + handle, first + lane);
       return handle;
     });
-    Format::write(tile, cache, handles, out + first * stride, stride);
+    Format::template write<kKeys>(tile, cache, handles, out + first * stride, stride);
     append_misses(tile, tile.ballot([&](unsigned lane) {
-      return handles[lane] == kNoHandle && first + lane < n;
+      return lane < kKeys && handles[lane] == kNoHandle && first + lane < n;
     }),
                   first, misses);
   }
@@ -175,7 +177,7 @@ struct Gather {
     const uint64_t first = number * kWidth;
     const auto mine = tile.map(
         [&](unsigned lane) { return first + lane < n ? handles[first + lane] : kNoHandle; });
-    Format::write(tile, cache, mine, out + first * stride, stride);
+    Format::template write<kWidth>(tile, cache, mine, out + first * stride, stride);
   }
 };
 

@@ -9,15 +9,17 @@
 
 namespace hotrow::gpu {
 
-/// What every rule is given.
+/// What every rule is given. The constants of a step travel with the kernel, where they cost no
+/// registers; keys of several groups take a launch for each group.
 struct PushTask {
   CacheView cache;
   const uint32_t* handles;  // [n], distinct but for kNoHandle, which is left out
   uint64_t n;
-  const float* gradients;   // [n, dim], summed
-  const UpdateStep* steps;  // of the batch's groups
-  const uint8_t* step_of;   // [n], or null: steps[0]
-  const uint64_t* random;   // [n], or null where nothing is rounded by chance
+  const float* gradients;  // [n, dim], summed
+  UpdateStep step;
+  const uint8_t* step_of;  // [n], or null: of all; of others than `which` nothing is done
+  uint8_t which;
+  const uint64_t* random;  // [n], or null where nothing is rounded by chance
 };
 
 template <OptimizerKind kKind, ValueType kType, Rounding kRounding>
@@ -28,14 +30,14 @@ struct Push {
   template <class Tile>
   HOTROW_DEVICE void operator()(const Tile& tile, uint64_t number) const {
     const uint32_t handle = task.handles[number];
-    if (handle == kNoHandle) return;
-    const UpdateStep& step = task.steps[task.step_of != nullptr ? task.step_of[number] : 0];
-    if (step.way == RowWay::kFrozen) return;
+    if (handle == kNoHandle || task.step.way == RowWay::kFrozen) return;
+    if (task.step_of != nullptr && task.step_of[number] != task.which) return;
     const CacheView& cache = task.cache;
     const RowValues<kType, kRounding> values(cache.values_of(handle),
                                              task.random != nullptr ? task.random[number] : 0);
     float* const state = cache.state != nullptr ? cache.state_of(handle) : nullptr;
-    update_row<kKind>(tile, values, state, task.gradients + number * cache.dim, cache.dim, step);
+    update_row<kKind>(tile, values, state, task.gradients + number * cache.dim, cache.dim,
+                      task.step);
     tile.leader([&] { cache.dirty[handle] = 1; });
   }
 };

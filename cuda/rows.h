@@ -87,7 +87,7 @@ struct Erase {
       cache.keys[handle] = cache.empty_key(handle / kWays);
       cache.scores[handle] = 0;
       cache.dirty[handle] = 0;
-      atomic_add(&counters->rows, ~uint64_t{0});
+      atomic_add(&counters[number % kCounterStripes].rows, ~uint64_t{0});
     });
   }
 };

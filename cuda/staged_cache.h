@@ -105,6 +105,7 @@ class StagedCache {
   bool has_state() const { return cache_->view().state_stride != 0; }
   Status send_rows(const TierRows& rows, uint64_t first, uint64_t n, Stage& stage);
   Status fetch_evicted(uint64_t count, Stage& stage);
+  Status push_steps(const TierPush& push, uint64_t n, const Stage& stage);
   void unpack(const StageArrays& from, bool evicted, uint64_t n, const TierRows& to,
               uint64_t first) const;
   Status pool_chunk(const TierPool& pool, const PoolChunk& chunk);

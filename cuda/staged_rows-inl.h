@@ -94,9 +94,9 @@ Status StagedCache<Device>::insert(TierInsert& insert) {
     return Status();
   };
   const auto counted = [&](uint64_t& refused) {
-    HOTROW_RETURN_IF_ERROR(copy_out(stage.host.counters, cache_->counters(), 1, stage));
+    HOTROW_RETURN_IF_ERROR(copy_out(stage.host.counters, cache_->counters(), kCounterStripes, stage));
     HOTROW_RETURN_IF_ERROR(device_->wait(stage.stream));
-    refused = stage.host.counters->refused;
+    refused = sum_of(stage.host.counters).refused;
     return Status();
   };
   uint64_t before = 0;
@@ -110,20 +110,34 @@ Status StagedCache<Device>::insert(TierInsert& insert) {
   return status;
 }
 
+/// One launch for each step that the batch has.
+template <class Device>
+Status StagedCache<Device>::push_steps(const TierPush& push, uint64_t n, const Stage& stage) {
+  PushTask task = {.cache = cache_->view(),
+                   .handles = stage.device.handles,
+                   .n = n,
+                   .gradients = stage.device.in,
+                   .step_of = push.step_of != nullptr ? stage.device.flags : nullptr,
+                   .random = push.random != nullptr ? stage.device.random : nullptr};
+  const uint32_t steps = push.step_of != nullptr ? push.step_count : 1;
+  for (uint32_t which = 0; which < steps; ++which) {
+    task.step = push.steps[which];
+    task.which = static_cast<uint8_t>(which);
+    HOTROW_RETURN_IF_ERROR(cache_->push(task, stage.stream));
+  }
+  return {};
+}
+
 template <class Device>
 Status StagedCache<Device>::push(const TierPush& push, TierMisses& misses) {
   misses.count = 0;
   const uint64_t dim = cache_->spec().dim;
-  if (push.step_count > kMaxGroups + 1) {
-    return Status::invalid_argument("gpu: a push has at most 65 kinds of steps");
-  }
   Ring ring(*stages_, push.n);
   return ring.run(
       [&](Stage& stage, uint64_t first, uint64_t n) {
         HOTROW_RETURN_IF_ERROR(send(&StageArrays::keys, push.keys + first, n, stage));
         HOTROW_RETURN_IF_ERROR(
             send(&StageArrays::in, push.gradients + first * dim, n * dim, stage));
-        HOTROW_RETURN_IF_ERROR(send(&StageArrays::steps, push.steps, push.step_count, stage));
         if (push.step_of != nullptr) {
           HOTROW_RETURN_IF_ERROR(send(&StageArrays::flags, push.step_of + first, n, stage));
         }
@@ -134,15 +148,7 @@ Status StagedCache<Device>::push(const TierPush& push, TierMisses& misses) {
         HOTROW_RETURN_IF_ERROR(cache_->find(stage.device.keys, n, stage.device.handles,
                                             stage.device.miss_list(),
                                             cache_->touch(push.moment, push.touch), stage.stream));
-        HOTROW_RETURN_IF_ERROR(
-            cache_->push({.cache = cache_->view(),
-                          .handles = stage.device.handles,
-                          .n = n,
-                          .gradients = stage.device.in,
-                          .steps = stage.device.steps,
-                          .step_of = push.step_of != nullptr ? stage.device.flags : nullptr,
-                          .random = push.random != nullptr ? stage.device.random : nullptr},
-                         stage.stream));
+        HOTROW_RETURN_IF_ERROR(push_steps(push, n, stage));
         return fetch_misses(n, stage);
       },
       [&](Stage& stage, uint64_t first, uint64_t) {
@@ -260,10 +266,10 @@ Status StagedCache<Device>::stats(TierStats& stats) {
             device_->fill(stage.device.wide_count, 0, sizeof(uint64_t), stage.stream));
         HOTROW_RETURN_IF_ERROR(cache_->count_dirty(stage.device.wide_count, stage.stream));
         HOTROW_RETURN_IF_ERROR(fetch(&StageArrays::wide_count, 1, stage));
-        return copy_out(stage.host.counters, cache_->counters(), 1, stage);
+        return copy_out(stage.host.counters, cache_->counters(), kCounterStripes, stage);
       },
       [&](Stage& stage, uint64_t, uint64_t) {
-        const Counters& counters = *stage.host.counters;
+        const Counters counters = sum_of(stage.host.counters);
         stats = {.capacity = cache_->view().rows(),
                  .rows = counters.rows,
                  .dirty = *stage.host.wide_count,

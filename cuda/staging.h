@@ -12,7 +12,6 @@
 #include "base/sync.h"
 #include "cuda/cache.h"
 #include "cuda/memory.h"
-#include "hotrow/keys.h"
 
 namespace hotrow::gpu {
 
@@ -30,7 +29,6 @@ struct StageArrays {
   uint32_t* misses;
   uint32_t* offsets;  // [rows + 1]
   uint8_t* flags;     // hesitant, or step_of
-  UpdateStep* steps;  // [kMaxGroups + 1]
   uint32_t* count;
   uint64_t* wide_count;
   Counters* counters;
@@ -89,10 +87,9 @@ inline void cut_stage(Carver& carver, const CacheView& shape, uint64_t rows, Sta
   carver.cut(arrays.misses, rows);
   carver.cut(arrays.offsets, rows + 1);
   carver.cut(arrays.flags, rows);
-  carver.cut(arrays.steps, kMaxGroups + 1);
   carver.cut(arrays.count, 1);
   carver.cut(arrays.wide_count, 1);
-  carver.cut(arrays.counters, 1);
+  carver.cut(arrays.counters, kCounterStripes);
   carver.cut(arrays.evicted_keys, rows);
   carver.cut(arrays.evicted_values, rows * shape.value_stride);
   carver.cut(arrays.evicted_state, rows * shape.state_stride);

@@ -107,6 +107,20 @@ class DeviceTile {
     }
     return __shfl_sync(mask_, total, 0, W);
   }
+  /// A place of its own in a list: what *count was, and one more for the next. Tiles of a warp that
+  /// come together take theirs at once, since additions to one word go one after the other.
+  HOTROW_DEVICE uint32_t append(uint32_t* count) const {
+    uint32_t place = 0;
+    if (lane_ == 0) {
+      const uint32_t together = __activemask();
+      const int first = __ffs(static_cast<int>(together)) - 1;
+      const auto own = static_cast<int>(threadIdx.x % 32);
+      if (own == first) place = atomicAdd(count, static_cast<uint32_t>(__popc(together)));
+      place = __shfl_sync(together, place, first);
+      place += static_cast<uint32_t>(__popc(together & ((1U << own) - 1)));
+    }
+    return __shfl_sync(mask_, place, 0, W);
+  }
   /// What lanes wrote to memory before, every lane reads after.
   HOTROW_DEVICE void sync() const { __syncwarp(mask_); }
 
@@ -219,6 +233,9 @@ class HostTile {
       for (unsigned lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
     }
     return lanes[0];
+  }
+  uint32_t append(uint32_t* count) const {
+    return std::atomic_ref<uint32_t>(*count).fetch_add(1, std::memory_order_relaxed);
   }
   void sync() const {}
 };

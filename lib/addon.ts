@@ -12,6 +12,15 @@ import type {
   TableStats,
 } from './figures.ts'
 
+export interface NativeGpu {
+  device: number
+  /** 0: no GPU. */
+  bytes: number
+  /** Positions in the lists of complete-gpu.ts. */
+  policy: number
+  promotion: number
+}
+
 export interface NativeStoreOptions {
   memoryBytes: number
   threads: number
@@ -26,6 +35,7 @@ export interface NativeStoreOptions {
   sync: number
   recover: number
   durable: number
+  gpu: NativeGpu
 }
 
 export interface NativeGroup {
@@ -71,6 +81,8 @@ export interface NativeTableOptions {
   hotKeys: number
   seed: bigint
   groups: NativeGroup[]
+  /** 0: none; -1: half of what is left. */
+  gpu: number
 }
 
 export interface NativeDenseOptions {

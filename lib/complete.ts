@@ -5,6 +5,7 @@
 import type { NativeDenseOptions, NativeStoreOptions, NativeTableOptions } from './addon.ts'
 import { checkBoolean, checkChoice, checkInteger, checkNumber, checkObject } from './checks.ts'
 import { completeAdmission, completeEviction } from './complete-eviction.ts'
+import { completeGpu, completeGpuShare } from './complete-gpu.ts'
 import { completeGroups, completeInitializer, completeOptimizer } from './complete-optimizer.ts'
 import { rangeError, typeError } from './errors.ts'
 import type {
@@ -36,6 +37,7 @@ const storeFields = [
   'sync',
   'recover',
   'durable',
+  'gpu',
 ]
 const tableFields = [
   'dim',
@@ -50,6 +52,7 @@ const tableFields = [
   'hotKeys',
   'seed',
   'groups',
+  'gpu',
 ]
 const denseFields = ['shape', 'optimizer', 'initializer', 'nonFinite', 'seed']
 
@@ -106,6 +109,7 @@ export function completeStoreOptions(options: StoreOptions): NativeStoreOptions 
     sync: checkChoice('sync', sync, syncs),
     recover: checkChoice('recover', recover, recoveries),
     durable: checkChoice('durable', durable, durabilities),
+    gpu: completeGpu(options.gpu),
   }
 }
 
@@ -123,6 +127,7 @@ export function completeTableOptions(options: TableOptions): NativeTableOptions 
     eviction: completeEviction(options.eviction),
     hotKeys: checkInteger('hotKeys', hotKeys, 0, 4096),
     groups: completeGroups(options.groups),
+    gpu: completeGpuShare(options.gpu),
     ...completeCommon(options),
   }
 }

@@ -34,6 +34,47 @@ export interface TableDiff {
   changed: number
 }
 
+/** A table's rows on the device; counted since the table was opened. */
+export interface GpuTableStats {
+  name: string
+  /** Why it has none there; empty: it may have. */
+  reason: string
+  /** Rows there is room for. */
+  capacity: number
+  rows: number
+  /** Of these, rows that are newer than in memory. */
+  dirtyRows: number
+  /** Device memory. */
+  usedBytes: number
+  /** Keys asked for there, and how many were there. */
+  lookups: number
+  hits: number
+  /** Rows that came. */
+  inserted: number
+  /** Rows that went for others. */
+  evicted: number
+  /** Rows that found no room. */
+  refused: number
+}
+
+/** Figures of a store's GPU. */
+export interface GpuStats {
+  available: boolean
+  /** Why not; empty where it is available. */
+  reason: string
+  /** The device's name; this and what follows only where it is available. */
+  device: string
+  /** `'9.0'` */
+  computeCapability: string
+  /** The CUDA version that the driver can do: `'13.0'`. */
+  driver: string
+  /** Of the device. */
+  memoryBytes: number
+  /** Of the device, by this store. */
+  usedBytes: number
+  tables: GpuTableStats[]
+}
+
 /** Figures of a store. */
 export interface StoreStats {
   /** The ceiling, in bytes. */
@@ -60,6 +101,8 @@ export interface StoreStats {
    * tables is one lookup a table, and one push.
    */
   latency: Record<'lookup' | 'lookupPooled' | 'push' | 'update' | 'erase', LatencySummary>
+  /** Of the GPU; null: `open` was not asked for one. */
+  gpu: GpuStats | null
 }
 
 /**

@@ -12,6 +12,8 @@ export {
   type StoreErrorScope,
 } from './errors.ts'
 export type {
+  GpuStats,
+  GpuTableStats,
   HotKey,
   LatencySummary,
   ParameterInfo,
@@ -58,6 +60,7 @@ export type {
   AdmissionOptions,
   DenseOptions,
   EvictionOptions,
+  GpuOptions,
   InitializerOptions,
   LookupOptions,
   OptimizerGroup,

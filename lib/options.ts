@@ -3,6 +3,32 @@
  * native/include/hotrow/, where the formulas stand; test/tidy compares the two.
  */
 
+/**
+ * A GPU that keeps rows in use in front of the tables: lookups and pushes of those are done there,
+ * with the same results. For tables that evict nothing (`eviction`). Where there is no GPU that
+ * works, the store goes on without it, and `store.stats()` says why.
+ */
+export interface GpuOptions {
+  /** As CUDA numbers them. By default 0. */
+  readonly device?: number
+  /** Of device memory, for all tables together: bytes, or a string like `'8GiB'`; 1 MiB or more. */
+  readonly bytes: number | string
+  /**
+   * The rows that stay when there is no room for another one: `'lru'` the most recently used;
+   * `'lfu'` the most often used; `'ageingLfu'` (the default) the same, uses counting half after
+   * each epoch, which is as many uses of keys as there is room for rows, times eight; `'epochLru'`
+   * and `'epochLfu'` those of the latest epoch, among these the most recently or most often used;
+   * `'custom'` by the uses that were counted before a row came.
+   */
+  readonly policy?: 'lru' | 'lfu' | 'ageingLfu' | 'epochLru' | 'epochLfu' | 'custom'
+  /**
+   * When a row that a lookup has missed on the device comes there: `'secondTouch'` (the default)
+   * when it was missed before, of late, and at its first miss only where no other row has to go;
+   * or `'always'`.
+   */
+  readonly promotion?: 'secondTouch' | 'always'
+}
+
 /** Options of `open`. */
 export interface StoreOptions {
   /**
@@ -64,6 +90,8 @@ export interface StoreOptions {
    * opens is whole.
    */
   durable?: 'commit' | 'push' | 'never'
+  /** A GPU in front of the tables. By default none. */
+  gpu?: GpuOptions
 }
 
 /**
@@ -308,6 +336,12 @@ export interface TableOptions {
   seed?: bigint | number
   /** At most 64, in any order, no slot in two of them. By default none. */
   groups?: readonly OptimizerGroup[]
+  /**
+   * Of the `gpu.bytes` of the store, above 0 and at most 1: what the table's rows on the device may
+   * take, as far as it is left; `false`: none. By default half of what is left. Of whoever opens
+   * the table first in this process; no version knows of it.
+   */
+  gpu?: false | number
 }
 
 /** Options of `store.dense`. */

@@ -1,7 +1,7 @@
 // node scripts/bundle.mjs FOLDER NAME: what a platform package holds. The built addon under NAME,
 // and beside it the shared libraries that not every Linux has: RocksDB and what it needs.
 
-import { copyFileSync, mkdirSync, realpathSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { root, run } from './common/process.mjs'
 
@@ -17,6 +17,12 @@ if (folder === undefined || name === undefined) {
 const addon = join(root, 'build/Release/hotrow.node')
 mkdirSync(folder, { recursive: true })
 copyFileSync(addon, join(folder, name))
+// Tries the GPU library, which is there where nvcc was.
+const probe = 'hotrow-gpu-probe'
+for (const beside of [probe, 'libhotrow_cuda.so']) {
+  const built = join(root, 'build/Release', beside)
+  if (beside === probe || existsSync(built)) copyFileSync(built, join(folder, beside))
+}
 const { code, output } = await run('ldd', [addon], { quiet: true })
 if (code !== 0) throw new Error(`ldd ${addon}: ${output}`)
 for (const [, library, path] of output.matchAll(/^\s*(\S+) => (\S+) \(/gm)) {

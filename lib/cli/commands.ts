@@ -1,5 +1,6 @@
 /** All sub-commands, in the order of the help. */
 import type { Command } from './command.ts'
+import { doctor } from './doctor.ts'
 import { exportCommand } from './export.ts'
 import { importCommand } from './import.ts'
 import { inspect } from './inspect.ts'
@@ -14,4 +15,5 @@ export const commands: readonly Command[] = [
   importCommand,
   rollback,
   compact,
+  doctor,
 ]

@@ -20,6 +20,7 @@
 #define HOTROW_SCOPED_CAPABILITY HOTROW_ATTRIBUTE(scoped_lockable)
 #define HOTROW_GUARDED_BY(x) HOTROW_ATTRIBUTE(guarded_by(x))
 #define HOTROW_REQUIRES(...) HOTROW_ATTRIBUTE(requires_capability(__VA_ARGS__))
+#define HOTROW_REQUIRES_SHARED(...) HOTROW_ATTRIBUTE(requires_shared_capability(__VA_ARGS__))
 #define HOTROW_EXCLUDES(...) HOTROW_ATTRIBUTE(locks_excluded(__VA_ARGS__))
 #define HOTROW_ACQUIRE(...) HOTROW_ATTRIBUTE(acquire_capability(__VA_ARGS__))
 #define HOTROW_ACQUIRE_SHARED(...) HOTROW_ATTRIBUTE(acquire_shared_capability(__VA_ARGS__))
@@ -97,6 +98,7 @@ class HOTROW_CAPABILITY("shared mutex") SharedMutex {
 
   void lock() HOTROW_ACQUIRE() { mutex_.lock(); }
   void unlock() HOTROW_RELEASE() { mutex_.unlock(); }
+  [[nodiscard]] bool try_lock() HOTROW_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
   void lock_shared() HOTROW_ACQUIRE_SHARED() { mutex_.lock_shared(); }
   void unlock_shared() HOTROW_RELEASE_SHARED() { mutex_.unlock_shared(); }
 

@@ -42,6 +42,8 @@ Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
   }
   if (!options.name.empty()) HOTROW_RETURN_IF_ERROR(check_version_name(options.name));
   const MutexLock committing(commit_mutex_);
+  // Most of it while calls go on; what they change meanwhile at the cut.
+  for (const auto& front : fronts()) HOTROW_RETURN_IF_ERROR(front->bring_down_ahead());
   std::unique_ptr<Cut> cut;
   {
     const MutexLock lock(mutex_);
@@ -115,6 +117,13 @@ Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor
     cut->tables.push_back({std::get<std::shared_ptr<SparseTable>>(open->second), stored.id});
   }
   cut->dense.reserve(cut->manifest.dense.size());
+  // From here to the cut no push comes to a device.
+  const auto in_front = fronts();
+  std::vector<DeviceTable*> devices;
+  devices.reserve(in_front.size());
+  for (const auto& front : in_front) devices.push_back(front.get());
+  const DeviceTable::Alone alone(devices);
+  for (DeviceTable* device : devices) HOTROW_RETURN_IF_ERROR(device->bring_down_now());
   // Nothing below may fail before the last table is frozen: a cut is whole.
   const ExclusiveLock gate(context_.capacity_gate);
   try {

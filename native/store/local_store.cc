@@ -141,12 +141,14 @@ Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name,
   HOTROW_RETURN_IF_ERROR(options.validate());
   TableOptions complete = options;
   if (complete.seed == 0) complete.seed = seed_of_name(name);
+  // Of this process alone: no version and no other opener is asked about it.
+  complete.gpu = kGpuHalfOfRest;
   const MutexLock lock(mutex_);
   HOTROW_RETURN_IF_ERROR(check_open());
   if (const Parameter* existing = find(name)) {
     auto table = reopen<SparseTable>(*existing, name, complete, "table");
     if (!table.ok()) return table.status();
-    return std::shared_ptr<Table>(std::move(table).value());
+    return handle_of(table.value());
   }
   if (find_stored(manifest_.dense, name) != nullptr) return wrong_kind(name, "table");
   const StoredTable* stored = find_stored(manifest_.tables, name);
@@ -158,19 +160,7 @@ Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name,
   }
   auto table = SparseTable::create(std::string(name), complete, context_);
   if (!table.ok()) return table.status();
-  if (engine_) {
-    const StoredTable fresh{
-        .id = manifest_.next_table, .name = std::string(name), .options = complete};
-    const Status restored = restore(table.value(), stored != nullptr ? *stored : fresh);
-    if (!restored.ok()) {
-      warmer_.forget(table.value().get());
-      return restored;
-    }
-    if (stored == nullptr) {
-      manifest_.tables.push_back(fresh);
-      ++manifest_.next_table;
-    }
-  }
+  if (engine_) HOTROW_RETURN_IF_ERROR(put_behind(table.value(), stored, complete));
   const auto added = parameters_.emplace(name, table.value()).first;
   try {
     keeper_.keep(table.value());
@@ -179,7 +169,31 @@ Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name,
     warmer_.forget(table.value().get());
     return Status::capacity(std::string("no thread to keep the table: ") + error.what());
   }
-  return std::shared_ptr<Table>(std::move(table).value());
+  if (gpu_) gpu_->add(table.value(), options.gpu);
+  return handle_of(table.value());
+}
+
+// A new table gets what the newest version has of it, or its place in the next one.
+Status LocalStore::put_behind(const std::shared_ptr<SparseTable>& table, const StoredTable* stored,
+                              const TableOptions& options) {
+  const StoredTable fresh{.id = manifest_.next_table, .name = table->name(), .options = options};
+  const Status restored = restore(table, stored != nullptr ? *stored : fresh);
+  if (!restored.ok()) {
+    warmer_.forget(table.get());
+    return restored;
+  }
+  if (stored == nullptr) {
+    manifest_.tables.push_back(fresh);
+    ++manifest_.next_table;
+  }
+  return {};
+}
+
+std::shared_ptr<Table> LocalStore::handle_of(const std::shared_ptr<SparseTable>& table) const {
+  if (gpu_) {
+    if (auto front = gpu_->in_front_of(table.get())) return front;
+  }
+  return table;
 }
 
 Result<std::shared_ptr<Dense>> LocalStore::dense(std::string_view name,
@@ -222,7 +236,7 @@ Result<std::shared_ptr<Table>> LocalStore::table(std::string_view name) {
     if (const Parameter* existing = find(name)) {
       const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(existing);
       if (table == nullptr) return wrong_kind(name, "table");
-      return std::shared_ptr<Table>(*table);
+      return handle_of(*table);
     }
     const StoredTable* const stored = find_stored(manifest_.tables, name);
     if (stored == nullptr) {
@@ -255,19 +269,23 @@ Result<std::shared_ptr<Dense>> LocalStore::dense(std::string_view name) {
   return dense(name, options);
 }
 
-Result<SparseTable*> LocalStore::own_table(const char* argument, size_t index, Table* table) const {
-  auto* const sparse = dynamic_cast<SparseTable*>(table);
-  if (sparse != nullptr && &sparse->context() == &context_) return sparse;
+Result<LocalStore::OwnTable> LocalStore::own_table(const char* argument, size_t index,
+                                                   Table* table) const {
+  auto* const front = dynamic_cast<DeviceTable*>(table);
+  auto* const sparse = front != nullptr ? &front->table() : dynamic_cast<SparseTable*>(table);
+  if (sparse != nullptr && &sparse->context() == &context_) return OwnTable{sparse, front};
   return Status::invalid_argument(std::string(argument) + "[" + std::to_string(index) +
                                   "]: expected a table of this store");
 }
 
 Status LocalStore::lookup_all(std::span<const TableLookup> lookups) {
   std::vector<Output> outputs;
+  std::vector<OwnTable> tables;
   for (size_t i = 0; i < lookups.size(); ++i) {
     const auto table = own_table("requests", i, lookups[i].table);
     if (!table.ok()) return table.status();
-    HOTROW_RETURN_IF_ERROR(table.value()->check_lookup(lookups[i]));
+    tables.push_back(table.value());
+    HOTROW_RETURN_IF_ERROR(table.value().table->check_lookup(lookups[i]));
     outputs.push_back(output_of(lookups[i]));
     for (size_t j = 0; j < i; ++j) {
       if (!overlap(outputs[j], outputs[i])) continue;
@@ -279,27 +297,36 @@ Status LocalStore::lookup_all(std::span<const TableLookup> lookups) {
   }
   // Of one version, all of them.
   const Call under_way(*context_.call_gate);
-  for (const TableLookup& lookup : lookups) {
-    HOTROW_RETURN_IF_ERROR(static_cast<SparseTable*>(lookup.table)->lookup_into(lookup));
+  for (size_t i = 0; i < lookups.size(); ++i) {
+    const auto [table, front] = tables[i];
+    HOTROW_RETURN_IF_ERROR(front != nullptr ? front->lookup_into(lookups[i])
+                                            : table->lookup_into(lookups[i]));
   }
   return {};
 }
 
 Status LocalStore::push_all(std::span<const TablePush> pushes) {
   std::vector<SparseTable::PushRequest> requests;
+  std::vector<DeviceTable*> fronts;
   for (size_t i = 0; i < pushes.size(); ++i) {
     const auto table = own_table("requests", i, pushes[i].table);
     if (!table.ok()) return table.status();
-    const auto same = [&](const SparseTable::PushRequest& r) { return r.table == table.value(); };
+    const auto [sparse, front] = table.value();
+    const auto same = [&, own = sparse](const auto& request) { return request.table == own; };
     if (std::any_of(requests.begin(), requests.end(), same)) {
       return Status::invalid_argument("requests[" + std::to_string(i) +
                                       "]: expected each table "
                                       "once, received '" +
-                                      table.value()->name() + "' again");
+                                      sparse->name() + "' again");
     }
-    requests.push_back({table.value(), pushes[i].keys, pushes[i].gradients, pushes[i].options});
+    requests.push_back({.table = sparse,
+                        .keys = pushes[i].keys,
+                        .gradients = pushes[i].gradients,
+                        .options = pushes[i].options});
+    if (front != nullptr) fronts.push_back(front);
   }
-  return SparseTable::push_all(requests);
+  if (fronts.empty()) return SparseTable::push_all(requests);
+  return DeviceTable::push_all(requests, fronts);
 }
 
 Result<std::vector<ParameterInfo>> LocalStore::list() {
@@ -351,12 +378,19 @@ Status LocalStore::drop_now(std::string_view name) {
     dropped = std::move(found->second);
     parameters_.erase(found);
   }
-  if (const auto* table = std::get_if<std::shared_ptr<SparseTable>>(&dropped)) {
+  end(dropped);
+  return {};
+}
+
+void LocalStore::end(const Parameter& parameter) {
+  const auto* const table = std::get_if<std::shared_ptr<SparseTable>>(&parameter);
+  if (table != nullptr) {
     keeper_.forget(table->get());
     warmer_.forget(table->get());
   }
-  std::visit([](const auto& parameter) { parameter->close(); }, dropped);
-  return {};
+  std::visit([](const auto& each) { each->close(); }, parameter);
+  // No call comes as far as the device any more.
+  if (table != nullptr && gpu_) gpu_->remove(table->get());
 }
 
 Result<StoreStats> LocalStore::stats() {
@@ -384,6 +418,7 @@ Result<StoreStats> LocalStore::stats() {
     }
   }
   stats.latency = context_.latencies.summary();
+  if (gpu_) stats.gpu = gpu_->stats();
   return stats;
 }
 
@@ -397,9 +432,7 @@ void LocalStore::close() {
   }
   keeper_.stop();
   warmer_.stop();
-  for (const auto& [name, parameter] : parameters) {
-    std::visit([](const auto& value) { value->close(); }, parameter);
-  }
+  for (const auto& [name, parameter] : parameters) end(parameter);
   engine_.reset();
 }
 

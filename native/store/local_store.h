@@ -17,6 +17,7 @@
 #include "hotrow/store.h"
 #include "storage/engine.h"
 #include "store/dense.h"
+#include "store/gpu_tier.h"
 #include "store/keeper.h"
 #include "store/manifest.h"
 #include "store/warmer.h"
@@ -159,7 +160,21 @@ class LocalStore final : public Store {
   Status check_there(std::string_view name, const char* word) const;
   /// The parameter of that name, or null.
   Parameter* find(std::string_view name) HOTROW_REQUIRES(mutex_);
-  Result<SparseTable*> own_table(const char* argument, size_t index, Table* table) const;
+  /// A table of this store, and what stands in front of it.
+  struct OwnTable {
+    SparseTable* table = nullptr;
+    DeviceTable* front = nullptr;  // or null
+  };
+  Result<OwnTable> own_table(const char* argument, size_t index, Table* table) const;
+  /// What callers get of a table.
+  std::shared_ptr<Table> handle_of(const std::shared_ptr<SparseTable>& table) const;
+  Status put_behind(const std::shared_ptr<SparseTable>& table, const StoredTable* stored,
+                    const TableOptions& options) HOTROW_REQUIRES(mutex_);
+  /// Ends a parameter that nobody can ask for any more.
+  void end(const Parameter& parameter) HOTROW_EXCLUDES(mutex_);
+  std::vector<std::shared_ptr<DeviceTable>> fronts() const {
+    return gpu_ ? gpu_->all() : std::vector<std::shared_ptr<DeviceTable>>();
+  }
 
   const std::string path_;
   const StoreOptions options_;
@@ -173,6 +188,7 @@ class LocalStore final : public Store {
   // Null in memory; of a store opened for reading, that of the version it is at. Changed with both
   // mutexes held.
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<GpuTier> gpu_;  // constant once the store is open; null: not asked for
   Mutex mutex_;
   bool closed_ HOTROW_GUARDED_BY(mutex_) = false;
   Status broken_ HOTROW_GUARDED_BY(mutex_);  // why it must be opened again, if so

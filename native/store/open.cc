@@ -27,6 +27,7 @@ std::string fresh_run() {
 Result<std::shared_ptr<LocalStore>> LocalStore::open(std::string path,
                                                      const StoreOptions& options) {
   std::shared_ptr<LocalStore> store(new LocalStore(std::move(path), options));
+  if (options.gpu.bytes != 0) store->gpu_ = std::make_unique<GpuTier>(options.gpu);
   if (store->in_memory()) {
     if (!options.read_only) return store;
     return store->no_versions();

@@ -19,6 +19,9 @@ constexpr uint64_t kMostTtlMs = uint64_t{10} * 366 * 86'400'000;
 // An index of the smallest shards, some pages of rows, and what rounding up takes.
 constexpr uint64_t kLeastTableBytes = uint64_t{8} << 20;
 constexpr uint32_t kMostEvictionLog = 1U << 24;
+constexpr uint32_t kMostGpus = 1023;
+constexpr uint64_t kLeastGpuBytes = uint64_t{1} << 20;
+constexpr uint64_t kMostGpuBytes = uint64_t{1} << 46;
 
 }  // namespace
 
@@ -127,6 +130,8 @@ Status TableOptions::validate() const {
   HOTROW_RETURN_IF_ERROR(admission.validate());
   HOTROW_RETURN_IF_ERROR(eviction.validate());
   HOTROW_RETURN_IF_ERROR(initializer.validate());
+  HOTROW_RETURN_IF_ERROR(expect(gpu == kGpuHalfOfRest || (gpu >= 0 && gpu <= 1), "gpu",
+                                "false or a number above 0 and at most 1", gpu));
   return validate_groups(groups, optimizer);
 }
 
@@ -144,6 +149,19 @@ Status DenseOptions::validate() const {
   }
   HOTROW_RETURN_IF_ERROR(optimizer.validate());
   return initializer.validate();
+}
+
+Status GpuOptions::validate() const {
+  HOTROW_RETURN_IF_ERROR(
+      expect(device <= kMostGpus, "gpu.device", "an integer from 0 to 1023", device));
+  HOTROW_RETURN_IF_ERROR(expect(bytes == 0 || (bytes >= kLeastGpuBytes && bytes <= kMostGpuBytes),
+                                "gpu.bytes", "1048576 (1 MiB) to 70368744177664 (64 TiB)",
+                                static_cast<double>(bytes)));
+  HOTROW_RETURN_IF_ERROR(expect(policy <= GpuPolicy::kCustom, "gpu.policy",
+                                "'lru', 'lfu', 'ageingLfu', 'epochLru', 'epochLfu' or 'custom'",
+                                static_cast<double>(policy)));
+  return expect(promotion <= GpuPromotion::kAlways, "gpu.promotion", "'secondTouch' or 'always'",
+                static_cast<double>(promotion));
 }
 
 Status StoreOptions::validate() const {
@@ -169,6 +187,7 @@ Status StoreOptions::validate() const {
                                 "'never' or 'newest-intact'", static_cast<double>(recover)));
   HOTROW_RETURN_IF_ERROR(expect(durable <= Durability::kNever, "durable",
                                 "'commit', 'push' or 'never'", static_cast<double>(durable)));
+  HOTROW_RETURN_IF_ERROR(gpu.validate());
   return expect(background_share > 0 && background_share <= 1, "backgroundShare",
                 "a number above 0 and at most 1", background_share);
 }

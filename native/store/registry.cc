@@ -202,6 +202,9 @@ Status check_same(const LocalStore& store, const StoreOptions& options) {
   if (options.durable != defaults.durable && options.durable != has.durable) {
     return Status::conflict("the store '" + store.path() + "' is open with other options: durable");
   }
+  if (options.gpu != defaults.gpu && options.gpu != has.gpu) {
+    return Status::conflict("the store '" + store.path() + "' is open with other options: gpu");
+  }
   if (options.background_share != StoreOptions().background_share &&
       options.background_share != has.background_share) {
     return Status::conflict("the store '" + store.path() +
@@ -242,6 +245,8 @@ Result<std::shared_ptr<Store>> open_store(std::string_view path, const StoreOpti
   HOTROW_RETURN_IF_ERROR(options.validate());
   const Result<std::string> name = canonical(path);
   if (!name.ok()) return name.status();
+  // The first look at a device takes seconds, and other paths are not to wait for it.
+  if (options.gpu.bytes != 0) (void)tier_library(options.gpu.device);
   // Every opener for reading has a store of its own: they are at different versions.
   if (options.read_only) {
     auto opened = LocalStore::open(name.value(), complete(options));

@@ -135,6 +135,7 @@ Status LocalStore::replace(Replacement& all) {
 // What fails now has replaced some rows and not others: the store is of no use until it is opened
 // again.
 Status LocalStore::replace_whole(Replacement& all) {
+  if (gpu_) gpu_->forget();
   const Status replaced = guarded([&] { return replace(all); });
   if (replaced.ok()) return {};
   return {StatusCode::kInternal,
@@ -312,7 +313,10 @@ Status LocalStore::check_applicable(const Delta& delta) const {
     const bool changed = table != nullptr
                              ? (*table)->any_changed()
                              : std::get<std::shared_ptr<DenseParameter>>(parameter)->changed();
-    if (changed) return refused("'" + name + "' has changes of its own");
+    const auto front = gpu_ && table != nullptr ? gpu_->in_front_of(table->get()) : nullptr;
+    if (changed || (front != nullptr && front->dirty())) {
+      return refused("'" + name + "' has changes of its own");
+    }
   }
   return {};
 }
@@ -573,13 +577,7 @@ void LocalStore::close_parting() {
     const MutexLock lock(mutex_);
     parting.swap(parting_);
   }
-  for (const Parameter& each : parting) {
-    if (const auto* table = std::get_if<std::shared_ptr<SparseTable>>(&each)) {
-      keeper_.forget(table->get());
-      warmer_.forget(table->get());
-    }
-    std::visit([](const auto& parameter) { parameter->close(); }, each);
-  }
+  for (const Parameter& each : parting) end(each);
 }
 
 }  // namespace hotrow

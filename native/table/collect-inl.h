@@ -27,7 +27,7 @@ Status SparseTable::collect(PushPlan& plan, KeyBatch keys, PushKind kind, const 
   plan.moment = moment();
   plan.stamps.clear();
   // Golden-ratio steps: whoever comes next begins far from here.
-  plan.draw = plans_begun_.fetch_add(1, std::memory_order_relaxed);
+  plan.draw = plans_begun_.fetch_add(plan.comes_back ? 0 : 1, std::memory_order_relaxed);
   plan.first_shard = static_cast<uint32_t>(plan.draw * 633 % IndexShards::kCount);
   plan.batch = take_batch();
   const uint32_t parts = context_.parts_for(keys.size());
@@ -44,7 +44,8 @@ void SparseTable::collect_part(PushPlan& plan, uint32_t number, const Source& so
                                std::atomic<bool>& clean) const {
   const BatchIndex::Part& batch = plan.batch->part(number);
   PushPart& part = plan.parts[number];
-  const bool skip = options_.non_finite == NonFinite::kSkip;
+  const bool judged = !plan.comes_back;
+  const bool skip = judged && options_.non_finite == NonFinite::kSkip;
   const AdmissionKind admission = options_.admission.kind;
   const bool count =
       skip || admission == AdmissionKind::kCount || admission == AdmissionKind::kBloom;
@@ -63,7 +64,8 @@ void SparseTable::collect_part(PushPlan& plan, uint32_t number, const Source& so
     plan.batch->each(number, [&](size_t position, uint32_t id) {
       const auto [row, scale] = read(position);
       // Of assigned rows only the last is looked at afterwards; gradients are, once summed.
-      if ((skip || plan.kind == PushKind::kAssign) && !all_finite(row, options_.dim)) {
+      const bool assigned = judged && plan.kind == PushKind::kAssign;
+      if ((skip || assigned) && !all_finite(row, options_.dim)) {
         if (skip) {
           ++part.skipped;
           return;
@@ -74,7 +76,7 @@ void SparseTable::collect_part(PushPlan& plan, uint32_t number, const Source& so
       part.add(id, row, scale);
     });
   }
-  if (!check_finite(part, batch.size())) clean.store(false, std::memory_order_relaxed);
+  if (judged && !check_finite(part, batch.size())) clean.store(false, std::memory_order_relaxed);
 }
 
 }  // namespace hotrow

@@ -16,19 +16,20 @@ void pack_bits(const std::vector<uint8_t>& flags, std::span<uint8_t> bits) {
   }
 }
 
-/// Spreads rows [n, dim] that lie `stride` apart into `repeat` copies each, in place, from the last
-/// to the first: none is overwritten before it was read.
-void spread(float* rows, size_t n, size_t dim, size_t stride, size_t repeat) {
-  for (size_t i = n; i-- > 0;) {
+}  // namespace
+
+void spread_rows(const TableLookup& lookup, size_t dim) {
+  if (lookup.repeat == 1) return;
+  const size_t stride = lookup.stride == 0 ? dim : lookup.stride;
+  float* const rows = lookup.rows.data();
+  for (size_t i = lookup.keys.size(); i-- > 0;) {
     const float* const from = rows + i * stride;
-    for (size_t copy = repeat; copy-- > 0;) {
-      float* const to = rows + (i * repeat + copy) * stride;
+    for (size_t copy = lookup.repeat; copy-- > 0;) {
+      float* const to = rows + (i * lookup.repeat + copy) * stride;
       if (to != from) std::copy_n(from, dim, to);
     }
   }
 }
-
-}  // namespace
 
 uint64_t SparseTable::gather_part(GatherRequest request, size_t first, size_t last) {
   request.keys = request.keys.subspan(first, last - first);
@@ -100,6 +101,14 @@ Status SparseTable::check_age(const LookupOptions& options) const {
 }
 
 Status SparseTable::look_up(const TableLookup& lookup) {
+  const Result<uint64_t> hits = look_up_quietly(lookup);
+  if (!hits.ok()) return hits.status();
+  count_lookups(lookup.keys, hits.value());
+  spread_rows(lookup, options_.dim);
+  return {};
+}
+
+Result<uint64_t> SparseTable::look_up_quietly(const TableLookup& lookup) {
   const size_t n = lookup.keys.size();
   const size_t stride = lookup.stride == 0 ? options_.dim : lookup.stride;
   const bool is_cold = cold();
@@ -119,10 +128,8 @@ Status SparseTable::look_up(const TableLookup& lookup) {
     if (!read.ok()) return read.status();
     hits += read.value();
   }
-  count_lookups(lookup.keys, hits);
-  if (lookup.repeat > 1) spread(lookup.rows.data(), n, options_.dim, stride, lookup.repeat);
   if (!lookup.options.found.empty()) pack_bits(found, lookup.options.found);
-  return {};
+  return hits;
 }
 
 Status SparseTable::lookup_into(const TableLookup& lookup) {

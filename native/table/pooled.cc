@@ -201,6 +201,11 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
 
 Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                                 const PushOptions& options) {
+  return push_pooled_with(bags, bag_gradients, options, nullptr);
+}
+
+Status SparseTable::push_pooled_with(const BagBatch& bags, ConstRowBatch bag_gradients,
+                                     const PushOptions& options, FrontRows* front) {
   return change([&]() -> Status {
     const CallTimer timer(context_.latencies.push, bags.keys.size());
     HOTROW_RETURN_IF_ERROR(check_learns());
@@ -211,6 +216,7 @@ Status SparseTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradient
     HOTROW_RETURN_IF_ERROR(rules_.optimizer().check(options));
     std::unique_ptr<PushPlan> plan = take_plan();
     plan->options = options;
+    plan->front = front;
     const Status status = collect(*plan, bags.keys, PushKind::kGradient, [&] {
       return BagGradients(bags, bag_gradients.data(), options_.dim);
     });

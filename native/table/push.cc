@@ -42,6 +42,8 @@ std::unique_ptr<PushPlan> SparseTable::take_plan() {
   plan->table = this;
   plan->options = {};
   plan->update = {};
+  plan->comes_back = false;
+  plan->front = nullptr;
   return plan;
 }
 
@@ -141,7 +143,8 @@ Status SparseTable::apply(PushPlan& plan) {
   }
   rows_->release(plan);
   auto& applied = plan.kind == PushKind::kAssign ? counters_.updates : counters_.pushes;
-  applied.fetch_add(plan.batch->size() - skipped, std::memory_order_relaxed);
+  const uint64_t counted = plan.comes_back ? 0 : plan.batch->size() - skipped;
+  applied.fetch_add(counted, std::memory_order_relaxed);
   counters_.skipped.fetch_add(skipped, std::memory_order_relaxed);
   counters_.created.fetch_add(created, std::memory_order_relaxed);
   counters_.not_admitted.fetch_add(not_admitted, std::memory_order_relaxed);
@@ -167,6 +170,20 @@ Status SparseTable::run_all(TableContext& context, std::span<PushPlan* const> pl
     std::optional<Status> done = run_brought(context, plans);
     if (done) return std::move(*done);
   }
+}
+
+// With what lies in front of the tables: claimed before anything changes, given last.
+Status SparseTable::run_in_turn(TableContext& context, std::span<PushPlan* const> plans) {
+  for (PushPlan* plan : plans) {
+    if (plan->front != nullptr) HOTROW_RETURN_IF_ERROR(plan->front->claim(*plan));
+  }
+  Status status = run_all(context, plans);
+  if (!status.ok()) return status;
+  for (const PushPlan* plan : plans) {
+    if (plan->front == nullptr) continue;
+    if (Status given = plan->front->push_claimed(*plan); !given.ok()) status = std::move(given);
+  }
+  return status;
 }
 
 // Nothing, where rows that were brought in have been demoted again.
@@ -230,13 +247,14 @@ std::optional<Status> SparseTable::run_brought(TableContext& context,
 
 Status SparseTable::run(std::unique_ptr<PushPlan> plan, Status collected) {
   PushPlan* const only = plan.get();
-  Status status = collected.ok() ? run_all(context_, {&only, 1}) : std::move(collected);
+  Status status = collected.ok() ? run_in_turn(context_, {&only, 1}) : std::move(collected);
   return_plan(std::move(plan));
   return status;
 }
 
 Status SparseTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options) {
-  const PushRequest request{this, keys, gradients, options};
+  const PushRequest request{
+      .table = this, .keys = keys, .gradients = gradients, .options = options};
   return push_all({&request, 1});
 }
 
@@ -266,11 +284,12 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
     plans.push_back(request.table->take_plan());
     pointers.push_back(plans.back().get());
     plans.back()->options = request.options;
+    plans.back()->front = request.front;
     status = request.table->collect(*plans.back(), request.keys, PushKind::kGradient,
                                     rows_of(request.gradients, request.table->options_.dim));
     if (!status.ok()) break;
   }
-  if (status.ok()) status = run_all(context, pointers);
+  if (status.ok()) status = run_in_turn(context, pointers);
   for (auto& plan : plans) plan->table->return_plan(std::move(plan));
   return status;
 }
@@ -286,6 +305,17 @@ Status SparseTable::check_state(std::span<const float> state, size_t keys) const
   }
   if (row_kernels().all_finite(state.data(), state.size())) return {};
   return Status::invalid_argument("state: expected finite values, received NaN or infinity");
+}
+
+Status SparseTable::write_back(KeyBatch keys, ConstRowBatch rows, std::span<const float> state) {
+  return change([&]() -> Status {
+    std::unique_ptr<PushPlan> plan = take_plan();
+    plan->rows = rows.data();
+    plan->update = {.state = state};
+    plan->comes_back = true;
+    const Status status = collect(*plan, keys, PushKind::kAssign, rows_of(rows, options_.dim));
+    return run(std::move(plan), status);
+  });
 }
 
 Status SparseTable::update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options) {

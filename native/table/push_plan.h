@@ -15,6 +15,7 @@
 #include "simd/kernels.h"
 #include "table/batch_index.h"
 #include "table/cold_tier.h"
+#include "table/front_rows.h"
 #include "table/index.h"
 #include "table/moment.h"
 #include "table/row_rules.h"
@@ -40,6 +41,7 @@ class PushPart {
     borrowed_.assign(summed_ ? 0 : keys, nullptr);
     owned_.assign(summed_ ? 0 : keys, kBorrowed);
     added.clear();
+    claimed.clear();
     order_.clear();
     rows_left = created = skipped = not_admitted = 0;
     failed = false;
@@ -60,6 +62,12 @@ class PushPart {
     }
   }
 
+  /// Somebody else applies what there is to the key; see FrontRows. Of a key that applies().
+  void claim(uint32_t id, size_t keys) {
+    if (added.empty()) added.assign(keys, 1);
+    added[id] = 0;
+    claimed.push_back(id);
+  }
   /// Is there anything to apply to the key?
   bool applies(size_t id) const { return added.empty() || added[id] > 0; }
   /// The row of a key; null when none was added.
@@ -87,9 +95,10 @@ class PushPart {
 
   RowRules::Scratch scratch;
   // By id: positions that were added; none, and nothing is applied. Empty unless NonFinite::kSkip
-  // or admission needs it.
+  // or admission needs it, or ids were claimed.
   std::vector<uint32_t> added;
-  uint64_t rows_left = 0;  // rows this part may still create
+  std::vector<uint32_t> claimed;  // ids, by FrontRows
+  uint64_t rows_left = 0;         // rows this part may still create
   uint64_t created = 0;
   uint64_t skipped = 0;
   uint64_t not_admitted = 0;
@@ -138,6 +147,9 @@ struct PushPlan {
   // Of an update: the batch's first row, and what goes with the rows.
   const float* rows = nullptr;
   UpdateOptions update;
+  // Rows that were the table's come back as they are: not judged, and no call that anybody counts.
+  bool comes_back = false;
+  FrontRows* front = nullptr;
   std::unique_ptr<BatchIndex> batch;
   mutable std::vector<PushPart> parts;  // at least as many as the batch has; each its thread's
   IndexShards::Counts keys_in = {};     // distinct keys by shard that the index may have to take
@@ -152,9 +164,10 @@ struct PushPlan {
   uint64_t spared = 0;    // rows that its keys have already, and which must not be evicted for it
   Reservation index_bytes;
 
-  /// Is there anything to apply at all?
+  /// Is there anything to apply at all, here or by whoever claimed it?
   bool applies() const {
     for (uint32_t i = 0; i < batch->parts(); ++i) {
+      if (!parts[i].claimed.empty()) return true;
       for (size_t id = 0; id < batch->part(i).size(); ++id) {
         if (parts[i].applies(id)) return true;
       }

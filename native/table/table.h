@@ -20,6 +20,7 @@
 #include "table/batch_index.h"
 #include "table/cold_tier.h"
 #include "table/context.h"
+#include "table/front_rows.h"
 #include "table/gates.h"
 #include "table/hot_keys.h"
 #include "table/push_plan.h"
@@ -27,6 +28,10 @@
 #include "table/row_rules.h"
 
 namespace hotrow {
+
+/// Gives each row of a lookup, which lie one after the other at its stride, its `repeat` copies, in
+/// place, from the last to the first: none is overwritten before it was read.
+void spread_rows(const TableLookup& lookup, size_t dim);
 
 class SparseTable final : public Table {
  public:
@@ -67,6 +72,7 @@ class SparseTable final : public Table {
     KeyBatch keys;
     ConstRowBatch gradients;
     PushOptions options;
+    FrontRows* front = nullptr;  // in front of this table, or none
   };
   /// Applies all requests or none. The tables are distinct and share one context.
   static Status push_all(std::span<const PushRequest> requests);
@@ -79,6 +85,26 @@ class SparseTable final : public Table {
   /// As stats(), of rows and memory alone, which costs nothing.
   Result<TableStats> memory_stats();
   const TableContext& context() const { return context_; }
+
+  // --- For whoever keeps rows in front of the table; see FrontRows. Inside a call.
+  TableContext& context() { return context_; }
+  const std::shared_ptr<CallGate>& call_gate() const { return call_gate_; }
+  Status check_open() const { return closed() ? closed_status() : Status(); }
+  Status push_pooled_with(const BagBatch& bags, ConstRowBatch bag_gradients,
+                          const PushOptions& options, FrontRows* front);
+  Status check_pooled(const BagBatch& bags, RowBatch out) const {
+    return check_bags(bags, "out", out.size());
+  }
+  /// As lookup_into() of a lookup that was checked, without repeating rows; nobody counts it.
+  /// Returns how many keys had a row.
+  Result<uint64_t> look_up_quietly(const TableLookup& lookup);
+  void count_lookups(KeyBatch keys, uint64_t hits);
+  /// Values, and with `state` the optimizer's, of those of page.keys that have a row; the others
+  /// drop out.
+  Status read_whole(ScanPage& page, bool state) { return read_page(page, state); }
+  /// Rows [n, dim] of the table, with their state or without, come back from the front: nothing
+  /// is judged and nothing counted. Every key has a row.
+  Status write_back(KeyBatch keys, ConstRowBatch rows, std::span<const float> state);
 
   // --- While its rows come from elsewhere (cold.cc); see ColdRows.
   /// Before anybody has the table: `count` rows are not in memory.
@@ -193,7 +219,6 @@ class SparseTable final : public Table {
   uint64_t gather_parallel(const GatherRequest& request);
   uint64_t gather_part(GatherRequest request, size_t first, size_t last);
   Status look_up(const TableLookup& lookup);
-  void count_lookups(KeyBatch keys, uint64_t hits);
   // pooled.cc
   /// Pools bags [first, last) whose rows `rows_of(position)` gives.
   template <class RowOf>
@@ -252,6 +277,7 @@ class SparseTable final : public Table {
   Status run(std::unique_ptr<PushPlan> plan, Status collected);
   class Gates;
   static Status run_all(TableContext& context, std::span<PushPlan* const> plans);
+  static Status run_in_turn(TableContext& context, std::span<PushPlan* const> plans);
   static std::optional<Status> run_brought(TableContext& context, std::span<PushPlan* const> plans);
   static Status push_together(std::span<const PushRequest> requests);
   Status apply(PushPlan& plan);

@@ -147,7 +147,7 @@ Status SparseTable::read_page(ScanPage& page, bool state) {
     request.stride = width;
     (void)rows_->gather_state(request);
   });
-  if (demotes()) {
+  if (cold()) {
     GatherRequest all{.keys = page.keys,
                       .rows = page.rows.data(),
                       .stride = dim,

@@ -7,6 +7,7 @@ import type { Rule, Tree } from './tree.ts'
 /** C++ struct -> the TypeScript interfaces or type aliases that may mirror it. */
 const kMirrors: Record<string, readonly string[]> = {
   StoreOptions: ['StoreOptions'],
+  GpuOptions: ['GpuOptions'],
   TableOptions: ['TableOptions'],
   DenseOptions: ['DenseOptions'],
   OptimizerOptions: ['OptimizerOptions', 'Optimizer'],

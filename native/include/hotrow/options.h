@@ -28,6 +28,8 @@ inline constexpr uint32_t kMaxCursorBytes = 1 << 20;
 
 /// Most keys that one table names by their use.
 inline constexpr uint32_t kMostHotKeys = 4096;
+/// TableOptions::gpu when nothing is asked for.
+inline constexpr float kGpuHalfOfRest = -1.0F;
 /// Most groups of one table.
 inline constexpr uint32_t kMaxGroups = 64;
 
@@ -312,6 +314,10 @@ struct TableOptions {
   uint64_t seed = 0;  ///< 0: made from the table's name
   /// At most kMaxGroups, in any order, no slot in two of them.
   std::vector<OptimizerGroup> groups;
+  /// Of the store's GpuOptions::bytes, above 0 and at most 1: what the table's rows on the device
+  /// may take, as far as it is left. 0: none, the table stays on the CPU. kGpuHalfOfRest: half of
+  /// what is left. Of whoever makes the table in this process; no version knows of it.
+  float gpu = kGpuHalfOfRest;
 
   Status validate() const;
   bool operator==(const TableOptions&) const = default;
@@ -347,6 +353,34 @@ enum class Durability : uint8_t {
   kNever,   ///< nobody knows: commits make versions and sync nothing
 };
 
+/// Which rows stay on a device when there is no room for another one.
+enum class GpuPolicy : uint8_t {
+  kLru,        ///< the most recently used
+  kLfu,        ///< the most often used
+  kAgeingLfu,  ///< the most often used, uses counting half after each epoch
+  kEpochLru,   ///< those used in the latest epoch, of these the most recently used
+  kEpochLfu,   ///< those used in the latest epoch, of these the most often used
+  kCustom,     ///< by the uses that were counted before the row came in
+};
+
+/// When a row that a lookup has missed on the device comes there.
+enum class GpuPromotion : uint8_t {
+  kSecondTouch,  ///< when it was missed before, of late; at its first miss only where nobody goes
+  kAlways,       ///< at once
+};
+
+/// Rows in use are kept on a GPU too, in front of tables that evict nothing. Where there is none
+/// that works the store goes on without it, and StoreStats::gpu says why.
+struct GpuOptions {
+  uint32_t device = 0;  ///< as CUDA numbers them
+  uint64_t bytes = 0;   ///< of device memory, for all tables together; 0: no GPU
+  GpuPolicy policy = GpuPolicy::kAgeingLfu;
+  GpuPromotion promotion = GpuPromotion::kSecondTouch;
+
+  Status validate() const;
+  bool operator==(const GpuOptions&) const = default;
+};
+
 struct StoreOptions {
   /// Ceiling for rows, index and dense parameters, in bytes. 0: half of what the process may use.
   uint64_t memory_bytes = 0;
@@ -374,6 +408,7 @@ struct StoreOptions {
   /// by whoever wants it. With kNever nothing is synced, as with SyncMode::kOs, and nothing is
   /// promised of a store that was not closed but that what opens is whole.
   Durability durable = Durability::kCommit;
+  GpuOptions gpu;
 
   Status validate() const;
   bool operator==(const StoreOptions&) const = default;

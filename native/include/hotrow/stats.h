@@ -3,6 +3,9 @@
 #define HOTROW_STATS_H_
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace hotrow {
 
@@ -73,6 +76,32 @@ struct StoreLatency {
   LatencySummary erase;
 };
 
+/// One table's rows on the device. All that is counted is counted since the table was opened.
+struct GpuTableStats {
+  std::string name;
+  std::string reason;       ///< why it has none there; empty: it has
+  uint64_t capacity = 0;    ///< rows
+  uint64_t rows = 0;        ///<
+  uint64_t dirty_rows = 0;  ///< of these, newer than in memory
+  uint64_t used_bytes = 0;  ///< of device memory
+  uint64_t lookups = 0;     ///< keys asked for there
+  uint64_t hits = 0;        ///< of these, found there
+  uint64_t inserted = 0;    ///< rows that came
+  uint64_t evicted = 0;     ///< rows that went for others
+  uint64_t refused = 0;     ///< rows that found no room
+};
+
+struct GpuStats {
+  bool available = false;
+  std::string reason;              ///< why not; empty where it is
+  std::string device;              ///< its name
+  std::string compute_capability;  ///< "9.0"
+  std::string driver;              ///< the CUDA version it can do, "13.0"
+  uint64_t memory_bytes = 0;       ///< of the device
+  uint64_t used_bytes = 0;         ///< of it, by this store
+  std::vector<GpuTableStats> tables;
+};
+
 struct StoreStats {
   uint64_t memory_bytes = 0;       ///< the ceiling
   uint64_t memory_used_bytes = 0;  ///< of it, all that follows
@@ -86,6 +115,7 @@ struct StoreStats {
   uint64_t rows = 0;  ///< rows of all tables
   uint32_t threads = 0;
   StoreLatency latency;
+  std::optional<GpuStats> gpu;  ///< none: not asked for
 };
 
 }  // namespace hotrow

@@ -166,18 +166,20 @@ class SubjectOn : public Subject {
   void push(const PushBatch& batch) override {
     const Memory handles = in(batch.handles);
     const Memory gradients = in(batch.gradients);
-    const Memory steps = in(batch.steps);
     const Memory step_of = in(batch.step_of);
     const Memory random = in(batch.random);
-    demand(cache_->push(
-        {.cache = cache_->view(),
-         .handles = handles.template as<uint32_t>(),
-         .n = batch.handles.size(),
-         .gradients = gradients.template as<float>(),
-         .steps = steps.template as<UpdateStep>(),
-         .step_of = batch.step_of.empty() ? nullptr : step_of.template as<uint8_t>(),
-         .random = batch.random.empty() ? nullptr : random.template as<uint64_t>()},
-        stream_));
+    gpu::PushTask task = {
+        .cache = cache_->view(),
+        .handles = handles.template as<uint32_t>(),
+        .n = batch.handles.size(),
+        .gradients = gradients.template as<float>(),
+        .step_of = batch.step_of.empty() ? nullptr : step_of.template as<uint8_t>(),
+        .random = batch.random.empty() ? nullptr : random.template as<uint64_t>()};
+    for (size_t which = 0; which < batch.steps.size(); ++which) {
+      task.step = batch.steps[which];
+      task.which = static_cast<uint8_t>(which);
+      demand(cache_->push(task, stream_));
+    }
     wait();
   }
 
@@ -256,13 +258,14 @@ class SubjectOn : public Subject {
   }
 
   CacheCounts counts() override {
-    std::vector<gpu::Counters> at(1);
-    get(cache_->counters(), at);
-    return {.rows = at[0].rows,
-            .inserted = at[0].inserted,
-            .evicted = at[0].evicted,
-            .evicted_dirty = at[0].evicted_dirty,
-            .refused = at[0].refused};
+    std::vector<gpu::Counters> stripes(gpu::kCounterStripes);
+    get(cache_->counters(), stripes);
+    const gpu::Counters sum = gpu::sum_of(stripes.data());
+    return {.rows = sum.rows,
+            .inserted = sum.inserted,
+            .evicted = sum.evicted,
+            .evicted_dirty = sum.evicted_dirty,
+            .refused = sum.refused};
   }
 
   CacheState state() override {
