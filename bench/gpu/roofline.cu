@@ -7,14 +7,14 @@
 namespace hotrow::bench::on_cuda {
 
 bool find_device(const Settings& settings, Report& report, std::string& reason) {
+  // Short work is waited for without sleeping. Before anything starts the device; a wish only.
+  if (cudaSetDeviceFlags(cudaDeviceScheduleSpin) != cudaSuccess) (void)cudaGetLastError();
   TierDevice found;
   const Status status = Device(settings.device).describe(found);
   if (!status.ok()) {
     reason = status.message();
     return false;
   }
-  // Short work is waited for without sleeping.
-  must(Device::check("device flags", cudaSetDeviceFlags(cudaDeviceScheduleSpin)));
   int runtime = 0;
   must(Device::check("runtime version", cudaRuntimeGetVersion(&runtime)));
   cudaDeviceProp properties{};

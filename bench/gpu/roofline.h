@@ -53,6 +53,7 @@ inline std::string check_rows(Bench& bench, CheckRows check) {
 }
 
 inline void random_gathers(Bench& bench) {
+  if (bench.report.late("random gathers")) return;
   const bool tiny = !Device::kOnDevice;
   const uint64_t pool = tiny ? 1 << 20 : static_cast<uint64_t>(bench.settings.pool_gib * 0x1p30);
   const uint64_t batch = tiny ? 5000 : 1 << 20;
