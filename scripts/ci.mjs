@@ -5,6 +5,7 @@
 //   node scripts/ci.mjs [STEP...]     only the steps whose names contain one of the words
 
 import { analysisSteps } from './ci/analysis.mjs'
+import { gpuSteps } from './ci/gpu.mjs'
 import { packageSteps } from './ci/package.mjs'
 import { sanitizerSteps } from './ci/sanitizers.mjs'
 import { run, say } from './common/process.mjs'
@@ -51,7 +52,7 @@ async function perform({ name, work }) {
 const chosen = (name) => wanted.length === 0 || wanted.some((word) => name.includes(word))
 const started = performance.now()
 if (chosen('npm test')) await tests()
-for (const step of [...analysisSteps, ...packageSteps, ...sanitizerSteps]) {
+for (const step of [...analysisSteps, ...packageSteps, ...gpuSteps, ...sanitizerSteps]) {
   if (chosen(step.name)) await perform(step)
 }
 const minutes = (performance.now() - started) / 60_000

@@ -175,7 +175,8 @@ class SubjectOn : public Subject {
         .gradients = gradients.template as<float>(),
         .step_of = batch.step_of.empty() ? nullptr : step_of.template as<uint8_t>(),
         .random = batch.random.empty() ? nullptr : random.template as<uint64_t>()};
-    for (size_t which = 0; which < batch.steps.size(); ++which) {
+    const size_t steps = batch.step_of.empty() ? 1 : batch.steps.size();
+    for (size_t which = 0; which < steps; ++which) {
       task.step = batch.steps[which];
       task.which = static_cast<uint8_t>(which);
       demand(cache_->push(task, stream_));
