@@ -43,8 +43,8 @@ std::string probe(const char* library, const char* device) {
     return "the device is no number: " + std::string(device);
   }
   const TierApi* api = nullptr;
-  std::string reason = load_tier(library, api);
-  return reason.empty() ? try_device(*api, static_cast<uint32_t>(number)) : reason;
+  const std::string reason = load_tier(library, api);
+  return api == nullptr ? reason : try_device(*api, static_cast<uint32_t>(number));
 }
 
 }  // namespace

@@ -25,6 +25,8 @@ namespace hotrow::test {
 namespace {
 
 constexpr uint64_t kUniverse = 120;
+// Of a script, after which the device has been full for long.
+constexpr uint64_t kStepsThatFill = 250;
 
 StoreOptions with_device(GpuPromotion promotion = GpuPromotion::kSecondTouch) {
   return {.memory_bytes = 256 * kMiB,
@@ -321,14 +323,17 @@ void run_twins(const TableOptions& options, GpuPromotion promotion) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
     Twins twins(options, promotion);
-    uint64_t evicted_dirty = 0;
-    for (uint64_t i = 0, n = scaled(250); i < n && !testing::Test::HasFailure(); ++i) {
+    uint64_t evicted = 0;
+    const uint64_t steps = scaled(kStepsThatFill);
+    for (uint64_t i = 0; i < steps && !testing::Test::HasFailure(); ++i) {
       SCOPED_TRACE("step " + std::to_string(i));
       twins.step(random);
-      evicted_dirty += device_of(twins.device()).evicted;
+      evicted += device_of(twins.device()).evicted;
     }
     twins.compare();
-    EXPECT_GT(evicted_dirty, 0U) << "no row ever went: the script tests nothing";
+    if (steps >= kStepsThatFill) {
+      EXPECT_GT(evicted, 0U) << "no row ever went";
+    }
     EXPECT_EQ(device_of(twins.device()).reason, "");
   }
   EXPECT_EQ(device->collisions, 0U);
