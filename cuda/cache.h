@@ -35,9 +35,11 @@ class Cache {
  public:
   using Stream = typename Device::Stream;
 
-  /// Takes at most `bytes` of the device, at least two buckets. The device must outlive it.
+  /// Takes at most `bytes` of the device for rows, at least two buckets, and kOtherBytes besides. The
+  /// device must outlive it.
   static Result<std::unique_ptr<Cache>> create(Device& device, const TierSpec& spec, uint64_t bytes,
                                                Stream stream);
+  static constexpr uint64_t kOtherBytes = kCounterStripes * sizeof(Counters);
   /// Bytes of the device that a bucket takes.
   static uint64_t bucket_bytes(const TierSpec& spec) {
     return kWays *
@@ -52,7 +54,7 @@ class Cache {
 
   const CacheView& view() const { return view_; }
   const TierSpec& spec() const { return spec_; }
-  uint64_t bytes() const { return view_.buckets * bucket_bytes(spec_) + kCounterStripes * sizeof(Counters); }
+  uint64_t bytes() const { return view_.buckets * bucket_bytes(spec_) + kOtherBytes; }
   /// [kCounterStripes], to be summed.
   Counters* counters() { return counters_.template as<Counters>(); }
   Touch touch(TierMoment moment, bool on) const { return {{spec_.policy, moment}, on}; }
@@ -243,7 +245,7 @@ Status Cache<Device>::allocate() {
   if (view_.state_stride != 0) {
     HOTROW_RETURN_IF_ERROR(take(view_.state, rows * view_.state_stride));
   }
-  auto counters = Buffer<Device>::create(device_, kCounterStripes * sizeof(Counters));
+  auto counters = Buffer<Device>::create(device_, kOtherBytes);
   if (!counters.ok()) return counters.status();
   counters_ = std::move(counters).value();
   return {};
@@ -252,7 +254,7 @@ Status Cache<Device>::allocate() {
 template <class Device>
 Status Cache<Device>::clear(Stream stream) {
   HOTROW_RETURN_IF_ERROR(device_.launch(Clear{view_}, view_.buckets, stream));
-  return device_.fill(counters_.data(), 0, kCounterStripes * sizeof(Counters), stream);
+  return device_.fill(counters_.data(), 0, kOtherBytes, stream);
 }
 
 template <class Device>

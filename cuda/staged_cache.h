@@ -138,7 +138,7 @@ Result<std::unique_ptr<StagedCache<Device>>> StagedCache<Device>::create(
   const uint64_t fit = spec.bytes / 4 / Stages<Device>::kStages * kMostStageRows / sample;
   const uint64_t rows = std::clamp(fit, kLeastStageRows, kMostStageRows);
   staged->stages_ = std::make_unique<Stages<Device>>(*staged->device_, shape, rows);
-  const uint64_t staging = staged->stages_->bytes();
+  const uint64_t staging = staged->stages_->bytes() + Cache<Device>::kOtherBytes;
   if (spec.bytes <= staging) {
     return Status::capacity("gpu: " + std::to_string(spec.bytes) +
                             " bytes are too few for this table: its staging alone takes " +
