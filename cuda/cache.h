@@ -35,8 +35,8 @@ class Cache {
  public:
   using Stream = typename Device::Stream;
 
-  /// Takes at most `bytes` of the device for rows, at least two buckets, and kOtherBytes besides. The
-  /// device must outlive it.
+  /// Takes at most `bytes` of the device for rows, at least two buckets, and kOtherBytes besides.
+  /// The device must outlive it.
   static Result<std::unique_ptr<Cache>> create(Device& device, const TierSpec& spec, uint64_t bytes,
                                                Stream stream);
   static constexpr uint64_t kOtherBytes = kCounterStripes * sizeof(Counters);

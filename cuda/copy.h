@@ -41,8 +41,8 @@ struct ChunkWalk {
   }
 };
 
-/// to(row) = from(row), `chunks` of 16 bytes, for each row = one of the first kRows lanes of the tile
-/// whose handle is not kNoHandle; the others have none. `from` gets the handle, `to` the lane.
+/// to(row) = from(row), `chunks` of 16 bytes, for each row = one of the first kRows lanes of the
+/// tile whose handle is not kNoHandle; the others have none. `from` gets the handle, `to` the lane.
 template <unsigned kChunks, unsigned kRows, class Tile, class From, class To>
 HOTROW_DEVICE void copy_rows(const Tile& tile,
                              const typename Tile::template Lanes<uint32_t>& handles,

@@ -23,7 +23,8 @@ struct RowList {
 };
 
 /// What kernels count, in device memory. There are kCounterStripes of them, to be summed: additions
-/// to one word go one after the other, half a nanosecond each, and would be all that an insert does.
+/// to one word go one after the other, half a nanosecond each, and would be all that an insert
+/// does.
 struct alignas(64) Counters {
   uint64_t rows;
   uint64_t inserted;

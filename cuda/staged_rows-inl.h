@@ -94,7 +94,8 @@ Status StagedCache<Device>::insert(TierInsert& insert) {
     return Status();
   };
   const auto counted = [&](uint64_t& refused) {
-    HOTROW_RETURN_IF_ERROR(copy_out(stage.host.counters, cache_->counters(), kCounterStripes, stage));
+    HOTROW_RETURN_IF_ERROR(
+        copy_out(stage.host.counters, cache_->counters(), kCounterStripes, stage));
     HOTROW_RETURN_IF_ERROR(device_->wait(stage.stream));
     refused = sum_of(stage.host.counters).refused;
     return Status();

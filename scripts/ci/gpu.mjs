@@ -1,6 +1,6 @@
-// The GPU tier's library, compiled by nvcc for one architecture with warnings as errors: what ptxas
-// says of every kernel is held against a budget of registers, and nothing may spill. Then the device
-// protocol, which says gpu=skipped where there is no device.
+// The library of the GPU tier, compiled by nvcc for one architecture, warnings as errors: what it
+// says of a kernel is held against a budget of registers, and nothing may spill. Then the protocol
+// of a device, which says gpu=skipped where there is none.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -10,8 +10,7 @@
 namespace hotrow::test {
 namespace {
 
-constexpr uint32_t kRowDims[] = {1,  3,  4,  8,  10, 12,  16, 31,
-                                 32, 40, 48, 64, 128, 132, 256};
+constexpr uint32_t kRowDims[] = {1, 3, 4, 8, 10, 12, 16, 31, 32, 40, 48, 64, 128, 132, 256};
 constexpr ValueType kValueTypes[] = {ValueType::kF32, ValueType::kF16, ValueType::kBf16,
                                      ValueType::kI8, ValueType::kI4};
 constexpr OptimizerKind kRules[] = {OptimizerKind::kSgd, OptimizerKind::kAdagrad,

@@ -48,8 +48,8 @@ void expect_misses(Numbers got, const Numbers& expected) {
 std::string describe(const RunShape& shape) {
   return std::string(type_name(shape.type)) + " dim " + std::to_string(shape.dim) + ", policy " +
          std::to_string(static_cast<int>(shape.policy)) + ", optimizer " +
-         std::to_string(static_cast<int>(shape.optimizer)) + ", " +
-         std::to_string(shape.buckets) + " buckets";
+         std::to_string(static_cast<int>(shape.optimizer)) + ", " + std::to_string(shape.buckets) +
+         " buckets";
 }
 
 TableOptions table_options(const RunShape& shape) {
@@ -64,8 +64,7 @@ TableOptions table_options(const RunShape& shape) {
 }
 
 TierSpec tier_spec(const RunShape& shape, const RowRules& rules) {
-  const auto state =
-      has_coefficients(shape.type) ? 0 : static_cast<uint32_t>(rules.state_values());
+  const auto state = has_coefficients(shape.type) ? 0 : static_cast<uint32_t>(rules.state_values());
   return {.device = 0,
           .value_type = shape.type,
           .rounding = shape.rounding,
@@ -93,8 +92,8 @@ RandomRun::RandomRun(const RunShape& shape, uint64_t seed)
       subjects_(every_subject({spec_, shape.buckets})),
       model_(spec_, subjects_[0]->layout, &rules_) {
   const CacheLayout& layout = subjects_[0]->layout;
-  universe_ = {0, uint64_t{1} << 63, UINT64_MAX - 1, UINT64_MAX, layout.empty_keys[0],
-               layout.empty_keys[1]};
+  universe_ = {0,          uint64_t{1} << 63,    UINT64_MAX - 1,
+               UINT64_MAX, layout.empty_keys[0], layout.empty_keys[1]};
   std::set<uint64_t> distinct(universe_.begin(), universe_.end());
   universe_.assign(distinct.begin(), distinct.end());
   const uint64_t wanted = shape.buckets * Model::kWays * 5 / 2 + 40;
@@ -204,8 +203,8 @@ void RandomRun::step_insert() {
   const size_t n = batch.rows.keys.size();
   if (!random_.one_in(3)) {
     for (size_t i = 0; i < n; ++i) {
-      batch.uses.push_back(static_cast<uint32_t>(
-          random_.one_in(9) ? UINT32_MAX - random_.below(3) : random_.below(12)));
+      batch.uses.push_back(static_cast<uint32_t>(random_.one_in(9) ? UINT32_MAX - random_.below(3)
+                                                                   : random_.below(12)));
     }
   }
   if (random_.one_in(2)) {
@@ -299,8 +298,8 @@ void RandomRun::step_pool() {
   PoolBatch batch{.handles = model_.handles(keys), .offsets = {0}};
   while (batch.offsets.back() < keys.size()) {
     const uint64_t left = keys.size() - batch.offsets.back();
-    batch.offsets.push_back(static_cast<uint32_t>(batch.offsets.back() +
-                                                  std::min<uint64_t>(left, random_.below(12))));
+    batch.offsets.push_back(
+        static_cast<uint32_t>(batch.offsets.back() + std::min<uint64_t>(left, random_.below(12))));
   }
   if (random_.one_in(2)) {
     // Sums of zero, too.
@@ -378,8 +377,7 @@ void RandomRun::step_erase() {
 
 void RandomRun::step_flush() {
   const uint64_t first = random_.below(shape_.buckets);
-  const uint64_t last = random_.one_in(2) ? shape_.buckets
-                                          : random_.between(first, shape_.buckets);
+  const uint64_t last = random_.one_in(2) ? shape_.buckets : random_.between(first, shape_.buckets);
   const uint64_t dirty = model_.dirty();
   const CacheRows flushed = model_.flush({first, last});
   each([&](Subject& subject) {

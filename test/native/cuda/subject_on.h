@@ -49,8 +49,8 @@ class SubjectOn : public Subject {
     const Memory rows = in(out);
     const Missed missed(*this, keys.size());
     demand(cache_->lookup(on.template as<uint64_t>(), keys.size(), output(form),
-                        rows.template as<std::byte>(), form.stride, missed.list(), touch(use),
-                        stream_));
+                          rows.template as<std::byte>(), form.stride, missed.list(), touch(use),
+                          stream_));
     get(rows, out);
     return missed.positions();
   }
@@ -74,9 +74,9 @@ class SubjectOn : public Subject {
         auto stream = device_.stream();
         together.arrive_and_wait();
         for (int round = 0; round < rounds && stream.ok() && ends[t].ok(); ++round) {
-          ends[t] = cache_->lookup(keys[t].template as<uint64_t>(), batches[t].size(),
-                                   output(form), rows[t].template as<std::byte>(), form.stride, {},
-                                   touch(use), stream.value());
+          ends[t] = cache_->lookup(keys[t].template as<uint64_t>(), batches[t].size(), output(form),
+                                   rows[t].template as<std::byte>(), form.stride, {}, touch(use),
+                                   stream.value());
         }
         if (!stream.ok()) ends[t] = stream.status();
         if (ends[t].ok()) ends[t] = device_.wait(stream.value());
@@ -96,7 +96,7 @@ class SubjectOn : public Subject {
     const Memory found = room(keys.size() * sizeof(uint32_t));
     const Missed missed(*this, keys.size());
     demand(cache_->find(on.template as<uint64_t>(), keys.size(), found.template as<uint32_t>(),
-                      missed.list(), touch(use), stream_));
+                        missed.list(), touch(use), stream_));
     handles.resize(keys.size());
     get(found, handles);
     return missed.positions();
@@ -106,7 +106,7 @@ class SubjectOn : public Subject {
     const Memory on = in(handles);
     const Memory rows = in(out);
     demand(cache_->gather(on.template as<uint32_t>(), handles.size(), output(form),
-                        rows.template as<std::byte>(), form.stride, stream_));
+                          rows.template as<std::byte>(), form.stride, stream_));
     get(rows, out);
   }
 
@@ -126,16 +126,16 @@ class SubjectOn : public Subject {
     const Memory missed = in(batch.missed_rows);
     const Memory rows = in(out);
     demand(cache_->pool({.handles = handles.template as<uint32_t>(),
-                       .offsets = offsets.template as<uint32_t>(),
-                       .bags = bags,
-                       .weights = batch.weights.empty() ? nullptr : weights.template as<float>(),
-                       .pooling = batch.pooling,
-                       .missed_positions = positions.template as<uint32_t>(),
-                       .missed_rows = missed.template as<float>(),
-                       .missed = batch.missed_positions.size(),
-                       .out = rows.template as<float>(),
-                       .stride = batch.stride},
-                      stream_));
+                         .offsets = offsets.template as<uint32_t>(),
+                         .bags = bags,
+                         .weights = batch.weights.empty() ? nullptr : weights.template as<float>(),
+                         .pooling = batch.pooling,
+                         .missed_positions = positions.template as<uint32_t>(),
+                         .missed_rows = missed.template as<float>(),
+                         .missed = batch.missed_positions.size(),
+                         .out = rows.template as<float>(),
+                         .stride = batch.stride},
+                        stream_));
     get(rows, out);
     return out;
   }
@@ -210,7 +210,7 @@ class SubjectOn : public Subject {
     const uint64_t count = buckets.second - buckets.first;
     const Room rows(*this, count * gpu::kWays);
     demand(cache_->flush(buckets.first, count, rows.list(), rows.count.template as<uint32_t>(),
-                       stream_));
+                         stream_));
     return rows.rows();
   }
 
@@ -238,15 +238,15 @@ class SubjectOn : public Subject {
     const Memory numbers = room(n * sizeof(uint32_t));
     const Memory distinct = room(n * sizeof(uint64_t));
     demand(cache_->dedupe({.keys = on.template as<uint64_t>(),
-                         .n = n,
-                         .places = places.template as<uint32_t>(),
-                         .first = first.template as<uint32_t>(),
-                         .is_first = is_first.template as<uint32_t>(),
-                         .before = before.template as<uint32_t>(),
-                         .scratch = scratch.data(),
-                         .numbers = numbers.template as<uint32_t>(),
-                         .distinct = distinct.template as<uint64_t>()},
-                        stream_));
+                           .n = n,
+                           .places = places.template as<uint32_t>(),
+                           .first = first.template as<uint32_t>(),
+                           .is_first = is_first.template as<uint32_t>(),
+                           .before = before.template as<uint32_t>(),
+                           .scratch = scratch.data(),
+                           .numbers = numbers.template as<uint32_t>(),
+                           .distinct = distinct.template as<uint64_t>()},
+                          stream_));
     DistinctKeys result{.numbers = Numbers(n), .keys = {}};
     Numbers counts(n);
     Numbers firsts(n);

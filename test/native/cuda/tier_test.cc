@@ -157,8 +157,8 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
     std::vector<float> rows(keys.size() * kDim, 77.0F);
     std::vector<uint32_t> positions(keys.size());
     TierMisses misses = {positions.data(), 0};
-    const TierLookup task = {keys.data(), keys.size(), rows.data(), kDim, random_.one_in(2),
-                             moment()};
+    const TierLookup task = {keys.data(), keys.size(),       rows.data(),
+                             kDim,        random_.one_in(2), moment()};
     ASSERT_TRUE(ok(api_->lookup(cache_, &task, &misses)));
     std::set<uint32_t> missed(positions.begin(),
                               positions.begin() + static_cast<ptrdiff_t>(misses.count));
@@ -198,13 +198,19 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
     }
     const size_t bags = offsets.size() - 1;
     std::vector<float> out(bags * kDim, -1);
-    const TierPool task = {keys.data(),    keys.size(),
-                           offsets.data(), bags,
+    const TierPool task = {keys.data(),
+                           keys.size(),
+                           offsets.data(),
+                           bags,
                            weighted ? weights.data() : nullptr,
-                           pooling,        positions.data(),
-                           missed.data(),  misses.count,
-                           out.data(),     kDim,
-                           false,          moment()};
+                           pooling,
+                           positions.data(),
+                           missed.data(),
+                           misses.count,
+                           out.data(),
+                           kDim,
+                           false,
+                           moment()};
     ASSERT_TRUE(ok(api_->pool(cache_, &task)));
     for (size_t bag = 0; bag < bags; ++bag) {
       const auto expected =
@@ -239,8 +245,8 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
     step.epsilon = 1e-8F;
     std::vector<uint32_t> positions(keys.size());
     TierMisses misses = {positions.data(), 0};
-    const TierPush task = {keys.data(), keys.size(), gradients.data(), &step,    1,
-                           nullptr,     nullptr,     false,            moment()};
+    const TierPush task = {keys.data(), keys.size(), gradients.data(), &step, 1, nullptr,
+                           nullptr,     false,       moment()};
     ASSERT_TRUE(ok(api_->push(cache_, &task, &misses)));
     size_t missed = 0;
     for (size_t i = 0; i < keys.size(); ++i) {
