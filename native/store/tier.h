@@ -8,11 +8,11 @@
 // All arrays are the caller's, in plain memory, and are free again when the call returns. Keys of
 // one call are distinct unless stated. Functions return null, or what went wrong: a text that lives
 // until the thread's next call of this library. After such a failure the cache answers every call
-// with it (the device may be gone), and its dirty rows are lost; only `create` and `insert` fail
-// for want of memory alone, and change nothing then.
+// with it (the device may be gone), and its dirty rows are lost; only `create` fails for want of
+// memory alone.
 //
-// Threads: calls on one cache come one at a time, but for lookups and pools, which may run beside
-// each other.
+// Threads: calls on one cache come one at a time, but for `lookup`, `find`, `pool` and `stats`,
+// which may run beside each other.
 #ifndef HOTROW_STORE_TIER_H_
 #define HOTROW_STORE_TIER_H_
 
@@ -139,7 +139,7 @@ struct TierStats {
   uint64_t rows;           //
   uint64_t dirty;          // rows
   uint64_t bytes;          // of device memory
-  uint64_t lookups;        // keys
+  uint64_t lookups;        // keys of lookups and pools
   uint64_t hits;           // keys
   uint64_t inserted;       // rows
   uint64_t evicted;        // rows
@@ -164,13 +164,15 @@ struct TierApi {
   const char* (*pool)(TierCache* cache, const TierPool* pool);
   /// Whole rows of keys: those of misses stay as they are.
   const char* (*read)(TierCache* cache, const TierRows* rows, TierMisses* misses);
+  /// A key that has a row here keeps it.
   const char* (*insert)(TierCache* cache, TierInsert* insert);
   /// Gives gradients to rows that are here, which are dirty then.
   const char* (*push)(TierCache* cache, const TierPush* push, TierMisses* misses);
   const char* (*assign)(TierCache* cache, const TierAssign* assign, TierMisses* misses);
   const char* (*erase)(TierCache* cache, const uint64_t* keys, uint64_t n);
-  /// Hands out dirty rows, at most rows->n of them, from place *from on, and sets rows->n and
-  /// *from; they are clean then. The end is reached when *from is UINT64_MAX. Begin with 0.
+  /// Hands out dirty rows, at most rows->n of them (8 or more), from place *from on, and sets
+  /// rows->n, which may be 0, and *from; they are clean then. The end is reached when *from is
+  /// UINT64_MAX. Begin with 0.
   const char* (*flush)(TierCache* cache, TierRows* rows, uint64_t* from);
   /// Forgets every row, dirty ones too.
   const char* (*clear)(TierCache* cache);
