@@ -17,7 +17,10 @@ template <class Tile>
 HOTROW_DEVICE uint32_t find_together(const Tile& tile, const CacheView& cache, uint64_t key) {
   static_assert(Tile::kWidth == kWays);
   const uint32_t base = bucket_of(key, cache.buckets) * kWays;
-  const uint32_t hit = tile.ballot([&](unsigned lane) { return cache.keys[base + lane] == key; });
+  // Another tile may be erasing another key of the bucket: neither what it finds there nor what it
+  // leaves is this key.
+  const uint32_t hit =
+      tile.ballot([&](unsigned lane) { return atomic_load(cache.keys + base + lane) == key; });
   return hit != 0 ? base + lowest_bit(hit) : kNoHandle;
 }
 
@@ -84,7 +87,7 @@ struct Erase {
     if (handle == kNoHandle) return;
     tile.sync();
     tile.leader([&] {
-      cache.keys[handle] = cache.empty_key(handle / kWays);
+      atomic_store(cache.keys + handle, cache.empty_key(handle / kWays));
       cache.scores[handle] = 0;
       cache.dirty[handle] = 0;
       atomic_add(&counters[number % kCounterStripes].rows, ~uint64_t{0});

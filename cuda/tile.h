@@ -148,6 +148,9 @@ HOTROW_DEVICE uint64_t atomic_load(const uint64_t* at) {
 HOTROW_DEVICE void atomic_store(uint32_t* at, uint32_t value) {
   *reinterpret_cast<volatile uint32_t*>(at) = value;
 }
+HOTROW_DEVICE void atomic_store(uint64_t* at, uint64_t value) {
+  *reinterpret_cast<volatile uint64_t*>(at) = value;
+}
 HOTROW_DEVICE void atomic_store(uint8_t* at, uint8_t value) {
   *reinterpret_cast<volatile uint8_t*>(at) = value;
 }
