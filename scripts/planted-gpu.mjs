@@ -1,5 +1,5 @@
 // Plants mistakes in the algorithms of cuda/, one at a time, and expects the random runs of
-// test/native/cuda to find each: a test that would pass with them tests nothing. For the nightly
+// test/native/cuda to find each: a test that would pass with them tests nothing. By the nightly
 // tests, which have `build` already: each mistake is compiled, which takes 15 s of a core.
 //
 //   node scripts/planted-gpu.mjs [WORD]     only those whose names contain the word
