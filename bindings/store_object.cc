@@ -65,7 +65,7 @@ Napi::Object to_object(Napi::Env env, const GpuTableStats& stats) {
   return object;
 }
 
-Napi::Value to_value(Napi::Env env, const std::optional<GpuStats>& stats) {
+Napi::Value stats_value(Napi::Env env, const std::optional<GpuStats>& stats) {
   if (!stats) return env.Null();
   Napi::Object object = Napi::Object::New(env);
   Napi::Array tables = Napi::Array::New(env, stats->tables.size());
@@ -224,7 +224,7 @@ Napi::Value StoreObject::stats(const Napi::CallbackInfo& info) {
         object.Set("rows", to_number(env, stats.rows));
         object.Set("threads", to_number(env, stats.threads));
         object.Set("latency", to_object(env, stats.latency));
-        object.Set("gpu", to_value(env, stats.gpu));
+        object.Set("gpu", stats_value(env, stats.gpu));
         return object;
       });
 }

@@ -68,9 +68,10 @@ class Cache {
             FindGather<decltype(format), 32>{view_, keys, n, out, stride, misses, touch},
             tiles32(n), stream);
       }
+      constexpr unsigned kKeys = decltype(format)::kFewKeys;
       return device_.launch(
-          FindGather<decltype(format), kFewKeys>{view_, keys, n, out, stride, misses, touch},
-          (n + kFewKeys - 1) / kFewKeys, stream);
+          FindGather<decltype(format), kKeys>{view_, keys, n, out, stride, misses, touch},
+          (n + kKeys - 1) / kKeys, stream);
     });
   }
   /// Handles of keys [n].
@@ -167,7 +168,6 @@ class Cache {
   static uint32_t rounded(size_t bytes) { return static_cast<uint32_t>((bytes + 15) / 16 * 16); }
   /// Batches up to here do not fill a device with a tile for 32 keys.
   static constexpr uint64_t kSmallBatch = 32'768;
-  static constexpr unsigned kFewKeys = 8;
   static uint64_t tiles32(uint64_t n) { return (n + 31) / 32; }
   Status allocate();
   template <class T>

@@ -21,6 +21,8 @@ namespace hotrow::gpu {
 /// Rows as they lie in the cache, in chunks of 16 bytes; kChunks as in ChunkWalk.
 template <unsigned kChunks>
 struct RawRows {
+  static constexpr unsigned kFewKeys = 8;
+
   /// out + lane * stride = the row that handles[lane] is of, of the first kRows lanes.
   template <unsigned kRows, class Tile>
   static HOTROW_DEVICE void write(const Tile& tile, const CacheView& cache,
@@ -36,6 +38,9 @@ struct RawRows {
 /// Rows as f32, four values a lane at a time.
 template <ValueType kType>
 struct DecodedRows {
+  /// Quantized rows spill registers with less than a whole tile.
+  static constexpr unsigned kFewKeys = has_coefficients(kType) ? 32 : 8;
+
   template <unsigned kRows, class Tile>
   static HOTROW_DEVICE void write(const Tile& tile, const CacheView& cache,
                                   const typename Tile::template Lanes<uint32_t>& handles,

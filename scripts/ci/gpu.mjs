@@ -10,6 +10,7 @@ const kBuild = 'build-cuda'
 
 /** Registers a thread, the first that fits; 64 leave half of a multiprocessor's threads. */
 const kBudgets = [
+  [/FindGather.*RawRowsILj32E/, 60],
   [/FindGather/, 48],
   [/\bFind\b|NumberByBucket|Claim|First|Clear/, 32],
   [/Insert/, 56],
