@@ -14,7 +14,7 @@ namespace hotrow::test {
 namespace {
 
 constexpr int kRuleCount = 19;
-constexpr uint64_t kRows = 48;
+constexpr uint64_t kRowsInCache = 48;
 
 /// Every field is other than zero, so that each rule reads what it reads.
 OptimizerOptions options_of(OptimizerKind kind) {
@@ -67,13 +67,13 @@ class PushParity {
   /// `spread`: gradients up to 2^spread and down to 2^-spread.
   void push(uint64_t t, int spread) {
     PushBatch batch{.handles = model_.handles(keys_)};
-    for (uint64_t i = 0; i < kRows * shape_.dim; ++i) {
+    for (uint64_t i = 0; i < kRowsInCache * shape_.dim; ++i) {
       const int exponent = static_cast<int>(random_.below(2 * spread + 1)) - spread;
       const float sign = random_.one_in(6) ? 0.0F : 1.0F;
       batch.gradients.push_back(sign * std::ldexp(random_.real(), exponent));
     }
     batch.steps = {rules_.optimizer().step(t)};
-    for (uint64_t i = 0; i < kRows; ++i) batch.random.push_back(random_.next());
+    for (uint64_t i = 0; i < kRowsInCache; ++i) batch.random.push_back(random_.next());
     model_.push(batch);
     for (const auto& subject : subjects_) subject->push(batch);
   }
@@ -108,14 +108,14 @@ class PushParity {
   void fill() {
     const CacheLayout& layout = subjects_[0]->layout;
     InsertBatch batch;
-    for (uint64_t key = 0; key < kRows; ++key) keys_.push_back(key * 3);
+    for (uint64_t key = 0; key < kRowsInCache; ++key) keys_.push_back(key * 3);
     batch.rows = {.keys = keys_,
-                  .values = Bytes(kRows * layout.value_stride),
-                  .state = Bytes(kRows * layout.state_stride)};
+                  .values = Bytes(kRowsInCache * layout.value_stride),
+                  .state = Bytes(kRowsInCache * layout.state_stride)};
     std::vector<float> row(rules_.row_bytes() / sizeof(float) + 1);
     auto* const bytes = reinterpret_cast<std::byte*>(row.data());
     RowRules::Scratch scratch(rules_);
-    for (uint64_t i = 0; i < kRows; ++i) {
+    for (uint64_t i = 0; i < kRowsInCache; ++i) {
       rules_.begin_row(keys_[i], bytes, scratch);
       const std::vector<float> values = random_.reals(shape_.dim, -2, 2);
       rules_.codec().encode(values.data(), bytes, 0);
