@@ -108,6 +108,12 @@ class StagedCache {
   Status push_steps(const TierPush& push, uint64_t n, const Stage& stage);
   void unpack(const StageArrays& from, bool evicted, uint64_t n, const TierRows& to,
               uint64_t first) const;
+  /// As lookup(), which also counts it.
+  Status look_up(const TierLookup& lookup, TierMisses& misses);
+  void count_lookups(uint64_t keys, uint64_t missed) {
+    lookups_.fetch_add(keys, std::memory_order_relaxed);
+    hits_.fetch_add(keys - missed, std::memory_order_relaxed);
+  }
   Status pool_chunk(const TierPool& pool, const PoolChunk& chunk);
   Status pool_long_bag(const TierPool& pool, const PoolChunk& chunk);
 

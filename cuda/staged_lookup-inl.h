@@ -11,10 +11,17 @@ namespace hotrow::gpu {
 
 template <class Device>
 Status StagedCache<Device>::lookup(const TierLookup& lookup, TierMisses& misses) {
+  HOTROW_RETURN_IF_ERROR(look_up(lookup, misses));
+  count_lookups(lookup.n, misses.count);
+  return {};
+}
+
+template <class Device>
+Status StagedCache<Device>::look_up(const TierLookup& lookup, TierMisses& misses) {
   misses.count = 0;
   const uint64_t dim = cache_->spec().dim;
   Ring ring(*stages_, lookup.n);
-  HOTROW_RETURN_IF_ERROR(ring.run(
+  return ring.run(
       [&](Stage& stage, uint64_t first, uint64_t n) {
         HOTROW_RETURN_IF_ERROR(send(&StageArrays::keys, lookup.keys + first, n, stage));
         HOTROW_RETURN_IF_ERROR(begin_misses(stage));
@@ -37,10 +44,7 @@ Status StagedCache<Device>::lookup(const TierLookup& lookup, TierMisses& misses)
           std::copy_n(stage.host.out + i * dim, dim, lookup.rows + (first + i) * lookup.stride);
         }
         return Status();
-      }));
-  lookups_.fetch_add(lookup.n, std::memory_order_relaxed);
-  hits_.fetch_add(lookup.n - misses.count, std::memory_order_relaxed);
-  return {};
+      });
 }
 
 template <class Device>
@@ -88,8 +92,7 @@ Status StagedCache<Device>::pool(const TierPool& pool) {
     HOTROW_RETURN_IF_ERROR(chunk.keys > most ? pool_long_bag(pool, chunk)
                                              : pool_chunk(pool, chunk));
   }
-  lookups_.fetch_add(pool.n, std::memory_order_relaxed);
-  hits_.fetch_add(pool.n - pool.missed, std::memory_order_relaxed);
+  count_lookups(pool.n, pool.missed);
   return {};
 }
 
@@ -148,7 +151,7 @@ Status StagedCache<Device>::pool_long_bag(const TierPool& pool, const PoolChunk&
   std::vector<float> rows(chunk.keys * dim);
   std::vector<uint32_t> positions(chunk.keys);
   TierMisses misses = {positions.data(), 0};
-  HOTROW_RETURN_IF_ERROR(lookup(
+  HOTROW_RETURN_IF_ERROR(look_up(
       {pool.keys + chunk.key, chunk.keys, rows.data(), dim, pool.touch, pool.moment}, misses));
   for (uint64_t i = 0; i < chunk.missed; ++i) {
     const uint64_t at = pool.missed_positions[chunk.missed_from + i] - chunk.key;

@@ -160,6 +160,8 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
     const TierLookup task = {keys.data(), keys.size(),       rows.data(),
                              kDim,        random_.one_in(2), moment()};
     ASSERT_TRUE(ok(api_->lookup(cache_, &task, &misses)));
+    looked_up_ += keys.size();
+    hits_ += keys.size() - misses.count;
     std::set<uint32_t> missed(positions.begin(),
                               positions.begin() + static_cast<ptrdiff_t>(misses.count));
     ASSERT_TRUE(std::is_sorted(positions.begin(),
@@ -212,6 +214,8 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
                            false,
                            moment()};
     ASSERT_TRUE(ok(api_->pool(cache_, &task)));
+    looked_up_ += keys.size();
+    hits_ += keys.size() - misses.count;
     for (size_t bag = 0; bag < bags; ++bag) {
       const auto expected =
           pooled(keys, weighted ? &weights : nullptr, offsets[bag], offsets[bag + 1], pooling);
@@ -333,6 +337,8 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
   std::map<uint64_t, Row> table_;
   std::map<uint64_t, Row> dirty_;
   uint32_t clock_ = 0;
+  uint64_t looked_up_ = 0;  // keys, those of bags too
+  uint64_t hits_ = 0;
 };
 
 TEST_P(CudaTier, WhateverIsAskedNoRowIsOlderOrLost) {
@@ -366,6 +372,8 @@ TEST_P(CudaTier, WhateverIsAskedNoRowIsOlderOrLost) {
   TierStats stats;
   ASSERT_TRUE(ok(api_->stats(cache_, &stats)));
   EXPECT_EQ(stats.dirty, dirty_.size());
+  EXPECT_EQ(stats.lookups, looked_up_);
+  EXPECT_EQ(stats.hits, hits_);
   EXPECT_GT(stats.evicted_dirty, 0U) << "the cache was never too small";
   EXPECT_GT(stats.refused, 0U);
   EXPECT_LE(stats.bytes, 400'000U);
