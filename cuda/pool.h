@@ -4,6 +4,8 @@
 #ifndef HOTROW_CUDA_POOL_H_
 #define HOTROW_CUDA_POOL_H_
 
+#include <cmath>
+
 #include "cuda/codec.h"
 #include "cuda/tile.h"
 #include "cuda/view.h"
@@ -29,6 +31,19 @@ struct NumberMissed {
   }
 };
 
+/// 1 over the divisor of the bag of positions [begin, end), or 0 when that is zero; in f64, in the
+/// order of the keys. `weights` null: all 1.
+HOTROW_BOTH float bag_scale(const float* weights, uint64_t begin, uint64_t end, Pooling pooling) {
+  if (pooling == Pooling::kSum) return 1.0F;
+  double sum = 0;
+  for (uint64_t at = begin; at < end; ++at) {
+    const double u = weights != nullptr ? weights[at] : 1.0F;
+    sum += pooling == Pooling::kMean ? u : u * u;
+  }
+  if (pooling == Pooling::kSqrtn) sum = ::sqrt(sum);
+  return sum == 0 ? 0.0F : static_cast<float>(1.0 / sum);
+}
+
 /// A tile for each bag; each lane sums some of the values.
 template <ValueType kType>
 struct Pool {
@@ -46,7 +61,7 @@ struct Pool {
   HOTROW_DEVICE void operator()(const Tile& tile, uint64_t bag) const {
     const uint32_t begin = offsets[bag];
     const uint32_t end = offsets[bag + 1];
-    const float scale = scale_of(begin, end);
+    const float scale = bag_scale(weights, begin, end, pooling);
     tile.each([&](unsigned lane) {
       for (uint32_t i = lane; i < cache.dim; i += kWidth) {
         float sum = 0;
@@ -65,21 +80,6 @@ struct Pool {
       return missed[uint64_t{handle & ~kMissedRow} * cache.dim + i];
     }
     return RowReader<kType>(cache.values_of(handle), cache.dim).load(i);
-  }
-  /// 1 over the bag's divisor, or 0 when that is zero; in f64, in the order of the keys.
-  HOTROW_DEVICE float scale_of(uint32_t begin, uint32_t end) const {
-    if (pooling == Pooling::kSum) return 1.0F;
-    double sum = 0;
-    for (uint32_t at = begin; at < end; ++at) {
-      const double u = weights != nullptr ? weights[at] : 1.0F;
-      sum += pooling == Pooling::kMean ? u : u * u;
-    }
-#ifdef __CUDACC__
-    if (pooling == Pooling::kSqrtn) sum = ::sqrt(sum);
-#else
-    if (pooling == Pooling::kSqrtn) sum = __builtin_sqrt(sum);
-#endif
-    return sum == 0 ? 0.0F : static_cast<float>(1.0 / sum);
   }
 };
 

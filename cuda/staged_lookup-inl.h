@@ -3,8 +3,6 @@
 #ifndef HOTROW_CUDA_STAGED_LOOKUP_INL_H_
 #define HOTROW_CUDA_STAGED_LOOKUP_INL_H_
 
-#include <cmath>
-
 #include "cuda/staged_cache.h"
 
 namespace hotrow::gpu {
@@ -157,23 +155,15 @@ Status StagedCache<Device>::pool_long_bag(const TierPool& pool, const PoolChunk&
     const uint64_t at = pool.missed_positions[chunk.missed_from + i] - chunk.key;
     std::copy_n(pool.missed_rows + (chunk.missed_from + i) * dim, dim, rows.data() + at * dim);
   }
-  const auto weight = [&](uint64_t i) {
-    return pool.weights != nullptr ? pool.weights[chunk.key + i] : 1.0F;
-  };
   float* const out = pool.out + chunk.bag * pool.stride;
   std::fill_n(out, dim, 0.0F);
-  double divisor = 0;
   for (uint64_t i = 0; i < chunk.keys; ++i) {
-    const double u = weight(i);
-    divisor += pool.pooling == Pooling::kMean ? u : u * u;
     for (uint64_t j = 0; j < dim; ++j) {
       const float value = rows[i * dim + j];
-      out[j] += pool.weights != nullptr ? weight(i) * value : value;
+      out[j] += pool.weights != nullptr ? pool.weights[chunk.key + i] * value : value;
     }
   }
-  if (pool.pooling == Pooling::kSum) return {};
-  if (pool.pooling == Pooling::kSqrtn) divisor = std::sqrt(divisor);
-  const float scale = divisor == 0 ? 0.0F : static_cast<float>(1.0 / divisor);
+  const float scale = bag_scale(pool.weights, chunk.key, chunk.key + chunk.keys, pool.pooling);
   for (uint64_t j = 0; scale != 1.0F && j < dim; ++j) out[j] *= scale;
   return {};
 }

@@ -4,7 +4,8 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { cleanEnvironment, root, run, which } from '../common/process.mjs'
+import { buildCuda } from '../common/cuda.mjs'
+import { root, run, which } from '../common/process.mjs'
 
 const kBuild = 'build-cuda'
 
@@ -40,17 +41,8 @@ export function beyondBudget({ name, registers, stack, spills }) {
 
 async function library() {
   if (!which('nvcc')) return { skip: 'there is no nvcc' }
-  const env = { ...cleanEnvironment(), CMAKE_BUILD_PARALLEL_LEVEL: '2' }
-  const configure = ['-S', '.', '-B', kBuild, '-DCMAKE_BUILD_TYPE=Release', '-DHOTROW_CUDA=ON']
-  const generator = which('ninja') ? ['-G', 'Ninja'] : []
-  const only = ['-DHOTROW_CUDA_ARCHITECTURES=90']
-  for (const [command, ...args] of [
-    ['cmake', ...configure, ...generator, ...only],
-    ['cmake', '--build', kBuild, '--target', 'hotrow_cuda'],
-  ]) {
-    const result = await run(command, args, { env, quiet: true })
-    if (result.code !== 0) return result
-  }
+  const built = await buildCuda(kBuild, '90')
+  if (built.code !== 0) return built
   const folder = join(root, kBuild, 'cuda')
   const logs = readdirSync(folder).filter((name) => name.endsWith('.o.log'))
   const kernels = logs.flatMap((name) => kernelsOf(readFileSync(join(folder, name), 'utf8')))
