@@ -33,10 +33,9 @@ class CudaDevice {
 
   Status describe(TierDevice& out) const {
     out = {};
+    HOTROW_RETURN_IF_ERROR(check_driver());
     int count = 0;
-    if (Status status = check("counting devices", cudaGetDeviceCount(&count)); !status.ok()) {
-      return status;
-    }
+    HOTROW_RETURN_IF_ERROR(check("counting devices", cudaGetDeviceCount(&count)));
     if (number_ >= count) {
       return Status::not_found("there is no device " + std::to_string(number_) +
                                ": this machine has " + std::to_string(count));
@@ -128,6 +127,16 @@ class CudaDevice {
   }
 
  private:
+  /// CUDA calls a driver that is not there an old one.
+  static Status check_driver() {
+    int driver = 0;
+    HOTROW_RETURN_IF_ERROR(check("driver version", cudaDriverGetVersion(&driver)));
+    if (driver == 0) return Status::not_found("no CUDA driver is installed");
+    if (driver / 1000 >= CUDART_VERSION / 1000) return {};
+    return Status::not_found("the driver is for CUDA " + std::to_string(driver / 1000) +
+                             ": this library needs one for CUDA " +
+                             std::to_string(CUDART_VERSION / 1000));
+  }
   Status current() const { return check("choosing the device", cudaSetDevice(number_)); }
   static Status check_memory(size_t bytes, cudaError_t error) {
     if (error == cudaErrorMemoryAllocation) {
