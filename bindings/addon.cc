@@ -5,6 +5,7 @@
 #include "environment.h"
 #include "errors.h"
 #include "hotrow/keys.h"
+#include "server_object.h"
 #include "store_object.h"
 
 namespace hotrow::bindings {
@@ -49,6 +50,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   environment->table = Napi::Persistent(TableObject::define(env));
   environment->dense = Napi::Persistent(DenseObject::define(env));
   exports.Set("NativeStore", StoreObject::define(env));
+  exports.Set("NativeServer", ServerObject::define(env));
   exports.Set("initialize", Napi::Function::New(env, initialize));
   exports.Set("hashStrings", Napi::Function::New(env, hash_strings));
   exports.Set("hashBytes", Napi::Function::New(env, hash_bytes));

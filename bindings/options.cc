@@ -117,6 +117,25 @@ StoreOptions read_store_options(Napi::Object object) {
           .gpu = read_gpu(object.Get("gpu").As<Napi::Object>())};
 }
 
+ConnectOptions read_connect_options(Napi::Object object) {
+  ConnectOptions options{.timeout_ms = static_cast<uint32_t>(read_count(object, "timeoutMs")),
+                         .spin_us = static_cast<uint32_t>(read_count(object, "spinUs"))};
+  const auto servers = object.Get("servers").As<Napi::Array>();
+  for (uint32_t i = 0; i < servers.Length(); ++i) {
+    options.servers.push_back(read_string(servers.Get(i), "servers"));
+  }
+  return options;
+}
+
+ServerOptions read_server_options(Napi::Object object) {
+  return {.listen = read_string(object.Get("listen"), "listen"),
+          .threads = static_cast<uint32_t>(read_count(object, "threads")),
+          .spin_us = static_cast<uint32_t>(read_count(object, "spinUs")),
+          .most_connections = static_cast<uint32_t>(read_count(object, "mostConnections")),
+          .most_body_bytes = read_count(object, "mostBodyBytes"),
+          .session_ms = static_cast<uint32_t>(read_count(object, "sessionMs"))};
+}
+
 TableOptions read_table_options(Napi::Object object) {
   return {.dim = static_cast<uint32_t>(std::min<uint64_t>(read_count(object, "dim"), UINT32_MAX)),
           .value_type = read_enum<ValueType>(object, "valueType"),

@@ -7,12 +7,16 @@
 
 #include <span>
 
+#include "hotrow/connect.h"
 #include "hotrow/options.h"
+#include "hotrow/server.h"
 #include "hotrow/store.h"
 
 namespace hotrow::bindings {
 
 StoreOptions read_store_options(Napi::Object object);
+ConnectOptions read_connect_options(Napi::Object object);
+ServerOptions read_server_options(Napi::Object object);
 TableOptions read_table_options(Napi::Object object);
 DenseOptions read_dense_options(Napi::Object object);
 ShrinkOptions read_shrink_options(Napi::Object object);

@@ -15,6 +15,9 @@ namespace hotrow::bindings {
 
 namespace {
 
+// Marks the objects made here: unwrapping anything else would read foreign memory.
+constexpr napi_type_tag kStoreTag = {0x686f74726f77a002U, 0x51c0e9d3a7b84f21U};
+
 Napi::Object to_object(Napi::Env env, const ParameterInfo& info) {
   Napi::Object object = Napi::Object::New(env);
   Napi::Array shape = Napi::Array::New(env, info.shape.size());
@@ -121,16 +124,32 @@ StoreObject::StoreObject(const Napi::CallbackInfo& info)
       opened_(std::make_shared<Opened>()),
       lane_(std::make_shared<Lane>(info.Env())),
       commits_(std::make_shared<Lane>(info.Env())) {
+  info.This().As<Napi::Object>().TypeTag(&kStoreTag);
+  if (!info[2].IsUndefined()) {
+    opened_->connect = read_connect_options(info[2].As<Napi::Object>());
+    expect_valid(info.Env(), opened_->connect->validate());
+    return;
+  }
   opened_->path = read_string(info[0], "path");
   opened_->options = read_store_options(info[1].As<Napi::Object>());
   expect_valid(info.Env(), opened_->options.validate());
+}
+
+std::shared_ptr<Store> StoreObject::of(Napi::Value value, const char* argument) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kStoreTag)) {
+    throw_type(value.Env(), argument, "a store of this package", describe(value));
+  }
+  auto store = Unwrap(value.As<Napi::Object>())->opened_->store;
+  if (store == nullptr) throw_type(value.Env(), argument, "an open store", "one that is not open");
+  return store;
 }
 
 Napi::Value StoreObject::open(const Napi::CallbackInfo& info) {
   return lane_->submit(
       info.This().As<Napi::Object>(),
       [opened = opened_]() -> Status {
-        auto store = Store::open(opened->path, opened->options);
+        auto store = opened->connect ? connect(*opened->connect)
+                                     : Store::open(opened->path, opened->options);
         if (!store.ok()) return store.status();
         opened->store = std::move(store).value();
         return {};

@@ -7,9 +7,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "arguments.h"
+#include "hotrow/connect.h"
 #include "hotrow/store.h"
 #include "lane.h"
 
@@ -18,8 +20,11 @@ namespace hotrow::bindings {
 class StoreObject : public Napi::ObjectWrap<StoreObject> {
  public:
   static Napi::Function define(Napi::Env env);
-  /// new NativeStore(path, options)
+  /// new NativeStore(path, options), or new NativeStore('', undefined, connect)
   explicit StoreObject(const Napi::CallbackInfo& info);
+  /// The store behind a value that claims to be one; throws a TypeError for anything else, and for
+  /// one that is not open.
+  static std::shared_ptr<Store> of(Napi::Value value, const char* argument);
 
  private:
   Napi::Value open(const Napi::CallbackInfo& info);
@@ -57,6 +62,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   struct Opened {
     std::string path;
     StoreOptions options;
+    std::optional<ConnectOptions> connect;  // of servers, instead of path and options
     std::shared_ptr<Store> store;  // set by the job of open(), before any later job runs
   };
   std::shared_ptr<Opened> opened_;

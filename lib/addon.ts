@@ -7,6 +7,7 @@ import type {
   HotKey,
   ParameterInfo,
   Recovery,
+  ServerStats,
   StoreStats,
   TableDiff,
   TableStats,
@@ -304,8 +305,39 @@ export interface NativeStore {
   close(): Promise<void>
 }
 
+export interface NativeConnectOptions {
+  servers: string[]
+  timeoutMs: number
+  spinUs: number
+}
+
+export interface NativeServerOptions {
+  listen: string
+  threads: number
+  spinUs: number
+  mostConnections: number
+  mostBodyBytes: number
+  sessionMs: number
+}
+
+export interface NativeServer {
+  /** Must be called first and once; resolves with HOST:PORT as it is. */
+  start(): Promise<string>
+  stats(): ServerStats
+  stop(): Promise<void>
+}
+
 export interface Addon {
-  NativeStore: new (path: string, options: NativeStoreOptions) => NativeStore
+  NativeStore: {
+    new (path: string, options: NativeStoreOptions): NativeStore
+    /** Of servers. */
+    new (path: '', options: undefined, connect: NativeConnectOptions): NativeStore
+  }
+  /** The store must be open. */
+  NativeServer: new (
+    store: NativeStore,
+    options: NativeServerOptions,
+  ) => NativeServer
   /**
    * Must be called once per JavaScript environment, before anything else. The functions make arrays
    * for results whose size only the core knows.

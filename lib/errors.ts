@@ -18,6 +18,12 @@ export type StoreErrorCode =
   | 'ERR_CORRUPTION'
   | 'ERR_READ_ONLY'
   | 'ERR_STALE'
+  | 'ERR_UNAVAILABLE'
+  | 'ERR_TIMEOUT'
+  | 'ERR_SESSION_EXPIRED'
+  | 'ERR_PROTOCOL'
+  | 'ERR_DENIED'
+  | 'ERR_BUSY'
 
 /** What a failure affects: this call, or the whole store. */
 export type StoreErrorScope = 'call' | 'store'

@@ -187,3 +187,19 @@ export interface Recovery {
   /** What was found to be damaged first. */
   readonly reason: string
 }
+
+/** What a server has done since it started. */
+export interface ServerStats {
+  /** Open now. */
+  readonly connections: number
+  /** Known now, with and without a connection. */
+  readonly sessions: number
+  /** Requests answered. */
+  readonly requests: number
+  /** Of these, with an error. */
+  readonly failures: number
+  /** Changes that came a second time, and were not applied again. */
+  readonly repeated: number
+  /** Connections ended because what they sent was no frame, or came late. */
+  readonly refused: number
+}

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 
+export { type ConnectOptions, connect } from './connect.ts'
 export { Dense } from './dense.ts'
 export {
   StoreError,
@@ -18,6 +19,7 @@ export type {
   LatencySummary,
   ParameterInfo,
   Recovery,
+  ServerStats,
   StoreStats,
   TableDiff,
   TableStats,
@@ -110,6 +112,7 @@ export type {
   LookupRequest,
   PushRequest,
 } from './requests.ts'
+export { Server, type ServerOptions, serve } from './serve.ts'
 export { open, Store } from './store.ts'
 export { type PoolingOptions, Table } from './table.ts'
 export {

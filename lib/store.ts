@@ -7,6 +7,7 @@ import { GroupCommit, Pending } from './durable.ts'
 import { callError, closedError, rangeError, rejecting, typeError } from './errors.ts'
 import type { ParameterInfo, Recovery, StoreStats, TableDiff } from './figures.ts'
 import { addon } from './native.ts'
+import { nativeStores, remoteOnly } from './native-stores.ts'
 import type { DenseOptions, StoreOptions, TableOptions } from './options.ts'
 import {
   type ConcatOptions,
@@ -51,6 +52,7 @@ export function open(path: string, options: StoreOptions = {}): Promise<Store> {
   if (path === '' || path.includes('\0')) {
     throw rangeError('path', "a path without zero bytes, ':memory:' or ':memory:NAME'", path)
   }
+  if (path.startsWith('hotrow://')) return Promise.reject(remoteOnly(path))
   const native = new addon.NativeStore(path, completeStoreOptions(options))
   return opened(native, path, options).catch(async (error) => {
     await native.close()
@@ -71,7 +73,7 @@ async function opened(native: NativeStore, path: string, options: StoreOptions):
   })
 }
 
-/** An open store; made by `open`. */
+/** An open store; made by `open` or `connect`. */
 export class Store {
   /** Where it was opened, absolute. */
   readonly path: string
@@ -93,6 +95,7 @@ export class Store {
     this.path = path
     this.recovered = made?.recovered
     this.#native = native
+    nativeStores.set(this, native)
     // Beside close, which waits for what was called before it.
     if (made?.commits) this.#group = new GroupCommit(() => native.commit(undefined, ''))
   }

@@ -12,6 +12,18 @@ uint64_t hash_key(std::string_view bytes) { return XXH64(bytes.data(), bytes.siz
 
 uint64_t xxh3(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
+static_assert(sizeof(XXH3_state_t) <= 576 && alignof(XXH3_state_t) <= 64);
+
+Xxh3::Xxh3() { XXH3_64bits_reset(reinterpret_cast<XXH3_state_t*>(state_)); }
+
+void Xxh3::add(std::string_view bytes) {
+  XXH3_64bits_update(reinterpret_cast<XXH3_state_t*>(state_), bytes.data(), bytes.size());
+}
+
+uint64_t Xxh3::value() const {
+  return XXH3_64bits_digest(reinterpret_cast<const XXH3_state_t*>(state_));
+}
+
 uint64_t seed_of_name(std::string_view name) {
   const uint64_t seed = hash_key(name);
   return seed == 0 ? 1 : seed;

@@ -49,6 +49,18 @@ uint64_t seed_of_name(std::string_view name);
 /// XXH3 of some bytes.
 uint64_t xxh3(std::string_view bytes);
 
+/// XXH3 of bytes that come in pieces.
+class Xxh3 {
+ public:
+  Xxh3();
+  void add(std::string_view bytes);
+  uint64_t value() const;
+
+ private:
+  // XXH3_state_t, which is nobody else's to include.
+  alignas(64) unsigned char state_[576];
+};
+
 }  // namespace hotrow
 
 #endif  // HOTROW_BASE_HASH_H_

@@ -20,6 +20,7 @@ const kPackages = [
   ['libxxhash-dev', () => header('xxhash.h'), 'build'],
   ['librocksdb-dev', () => header('rocksdb/db.h'), 'build'],
   ['nlohmann-json3-dev', () => header('nlohmann/json.hpp'), 'build'],
+  ['libasio-dev', () => header('asio.hpp'), 'build'],
   ['libgtest-dev', () => header('gtest/gtest.h'), 'test'],
   ['redis-server', () => which('redis-server'), 'bench'],
   ['libtbb-dev', () => header('tbb/concurrent_hash_map.h'), 'bench-table'],

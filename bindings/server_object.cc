@@ -1,0 +1,70 @@
+#include "server_object.h"
+
+#include <utility>
+
+#include "errors.h"
+#include "options.h"
+#include "results.h"
+#include "store_object.h"
+
+namespace hotrow::bindings {
+
+Napi::Function ServerObject::define(Napi::Env env) {
+  return DefineClass(env, "NativeServer",
+                     {InstanceMethod<&ServerObject::start>("start"),
+                      InstanceMethod<&ServerObject::stats>("stats"),
+                      InstanceMethod<&ServerObject::stop>("stop")});
+}
+
+ServerObject::ServerObject(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<ServerObject>(info),
+      started_(std::make_shared<Started>()),
+      lane_(std::make_shared<Lane>(info.Env())) {
+  started_->store = StoreObject::of(info[0], "store");
+  started_->options = read_server_options(info[1].As<Napi::Object>());
+  expect_valid(info.Env(), started_->options.validate());
+}
+
+// start() -> its address
+Napi::Value ServerObject::start(const Napi::CallbackInfo& info) {
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [started = started_]() -> Status {
+        auto server = Server::start(started->store, started->options);
+        if (!server.ok()) return server.status();
+        started->server = std::move(server).value();
+        return {};
+      },
+      [started = started_](Napi::Env env) -> Napi::Value {
+        return Napi::String::New(env, started->server->address());
+      });
+}
+
+Napi::Value ServerObject::stats(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const ServerStats stats = started_->server ? started_->server->stats() : ServerStats();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("connections", to_number(env, stats.connections));
+  object.Set("sessions", to_number(env, stats.sessions));
+  object.Set("requests", to_number(env, stats.requests));
+  object.Set("failures", to_number(env, stats.failures));
+  object.Set("repeated", to_number(env, stats.repeated));
+  object.Set("refused", to_number(env, stats.refused));
+  return object;
+}
+
+Napi::Value ServerObject::stop(const Napi::CallbackInfo& info) {
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [started = started_]() -> Status {
+        if (started->server) started->server->stop();
+        return {};
+      },
+      [started = started_, lane = lane_](Napi::Env env) {
+        started->store.reset();
+        lane->retire();
+        return env.Undefined();
+      });
+}
+
+}  // namespace hotrow::bindings

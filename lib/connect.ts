@@ -1,0 +1,65 @@
+/** `connect`: the store of other processes, used as if it were this one's. */
+import { checkInteger, checkObject } from './checks.ts'
+import { rangeError, typeError } from './errors.ts'
+import { addon } from './native.ts'
+import { Store } from './store.ts'
+
+/** Options of `connect`. */
+export interface ConnectOptions {
+  /**
+   * A call that is not answered for so long rejects; 1 to 86,400,000, by default 10,000. Calls that
+   * read or write files (`commit`, `rollback`, `verify`, `compact`, `diff`) may take an hour.
+   */
+  timeoutMs?: number
+  /**
+   * How long a waiting call looks for its answer before it sleeps, in microseconds: latency for
+   * processor time. At most 1,000,000, by default 0.
+   */
+  spinUs?: number
+}
+
+/**
+ * Connects to servers (`serve`, or `npx hotrow serve`). What it gives behaves as a store of this
+ * process, with these differences:
+ *
+ * - Calls also reject with ERR_UNAVAILABLE (no server answers; nothing was done), ERR_TIMEOUT (it
+ *   is not known whether it was done), ERR_BUSY and ERR_PROTOCOL.
+ * - A broken connection is made again, and what was under way sent again, until the call's
+ *   deadline. A change takes effect once all the same; where that cannot be known any more,
+ *   ERR_SESSION_EXPIRED.
+ * - When a server was started anew and has lost acknowledged changes of this client, every later
+ *   call rejects with ERR_SESSION_EXPIRED: nothing is lost silently.
+ * - With several servers, which share the keys of every table, a call is one request to each that
+ *   has some of its keys, and a push that rejects may have been applied on some. Pooled calls,
+ *   `scan`, and what is about versions need a single server (ERR_UNSUPPORTED).
+ * - `apply`, `snapshot`, `delta`, `at` and `follow` are about folders of the server's machine:
+ *   ERR_UNSUPPORTED.
+ *
+ * Rejects with ERR_UNAVAILABLE when a server does not answer within the timeout.
+ *
+ * @param servers - `'HOST:PORT'`, or several: all clients must name the same ones, in any order
+ */
+export async function connect(
+  servers: string | readonly string[],
+  options: ConnectOptions = {},
+): Promise<Store> {
+  checkObject('options', options, ['timeoutMs', 'spinUs'])
+  const list = typeof servers === 'string' ? [servers] : servers
+  if (!Array.isArray(list)) throw typeError('servers', 'a string or an array of strings', servers)
+  for (const server of list as unknown[]) {
+    if (typeof server !== 'string') throw typeError('servers', 'strings', server)
+    if (server.includes('\0')) throw rangeError('servers', 'HOST:PORT', server)
+  }
+  const { timeoutMs = 10_000, spinUs = 0 } = options
+  const native = new addon.NativeStore('', undefined, {
+    servers: [...list],
+    timeoutMs: checkInteger('timeoutMs', timeoutMs, 1, 86_400_000),
+    spinUs: checkInteger('spinUs', spinUs, 0, 1_000_000),
+  })
+  try {
+    return new Store(await native.open(), native)
+  } catch (error) {
+    await native.close()
+    throw error
+  }
+}

@@ -1,0 +1,90 @@
+/** `serve`: a socket in front of a store. */
+import type { NativeServer } from './addon.ts'
+import { checkInteger, checkObject } from './checks.ts'
+import { typeError } from './errors.ts'
+import type { ServerStats } from './figures.ts'
+import { addon } from './native.ts'
+import { nativeStoreOf } from './native-stores.ts'
+import type { Store } from './store.ts'
+
+/** Options of `serve`. */
+export interface ServerOptions {
+  /**
+   * `'HOST:PORT'`, by default `'127.0.0.1:0'`; port 0 is one of the system's choice. Only hosts that
+   * are this machine: what leaves it would be neither encrypted nor authenticated.
+   */
+  listen?: string
+  /** Threads that serve connections, 1 to 256; by default 1. */
+  threads?: number
+  /**
+   * How long an idle thread looks for work before it sleeps, in microseconds: latency for processor
+   * time. At most 1,000,000, by default 0.
+   */
+  spinUs?: number
+  /** By default 1,024. */
+  mostConnections?: number
+  /** Of a request or reply: 64 KiB to 1 GiB, a multiple of 64; by default 64 MiB. */
+  mostBodyBytes?: number
+  /**
+   * How long a session outlives its connection: whoever comes back within it has each push applied
+   * once. By default 60,000.
+   */
+  sessionMs?: number
+}
+
+const fields = ['listen', 'threads', 'spinUs', 'mostConnections', 'mostBodyBytes', 'sessionMs']
+
+/** A running server; made by `serve`. */
+export class Server {
+  /** `'HOST:PORT'` as it is. */
+  readonly address: string
+  readonly #native: NativeServer
+  #stopping: Promise<void> | undefined
+
+  /** @internal */
+  constructor(address: string, native: NativeServer) {
+    this.address = address
+    this.#native = native
+  }
+
+  /** What it has done since it started. */
+  stats(): ServerStats {
+    return this.#native.stats()
+  }
+
+  /**
+   * Lets nobody in, ends what is under way and closes the connections. Commits nothing, and leaves
+   * the store open. Stopping again is fine.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#native.stop()
+    return this.#stopping
+  }
+
+  /** `await using server = await serve(…)` stops it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}
+
+/**
+ * Serves a store to other processes, which use it through `connect` as if it were theirs. This
+ * process may go on using it too. Stop the server before the store is closed.
+ *
+ * Rejects with ERR_UNAVAILABLE when the address cannot be had.
+ */
+export async function serve(store: Store, options: ServerOptions = {}): Promise<Server> {
+  checkObject('options', options, fields)
+  const { listen = '127.0.0.1:0', threads = 1, spinUs = 0, mostConnections = 1024 } = options
+  const { mostBodyBytes = 2 ** 26, sessionMs = 60_000 } = options
+  if (typeof listen !== 'string') throw typeError('listen', 'a string', listen)
+  const native = new addon.NativeServer(nativeStoreOf('store', store), {
+    listen,
+    threads: checkInteger('threads', threads, 1, 256),
+    spinUs: checkInteger('spinUs', spinUs, 0, 1_000_000),
+    mostConnections: checkInteger('mostConnections', mostConnections, 1, 2 ** 20),
+    mostBodyBytes: checkInteger('mostBodyBytes', mostBodyBytes, 2 ** 16, 2 ** 30),
+    sessionMs: checkInteger('sessionMs', sessionMs, 0, 2 ** 32 - 1),
+  })
+  return new Server(await native.start(), native)
+}

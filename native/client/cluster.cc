@@ -1,0 +1,54 @@
+#include "client/cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hotrow::client {
+
+Cluster::Cluster(const ConnectOptions& options, const std::vector<net::Address>& addresses)
+    : placement_(options.servers), timeout_(options.timeout_ms) {
+  for (const net::Address& address : addresses) {
+    peers_.push_back(std::make_unique<Peer>(address, options));
+    path_ += (path_.empty() ? "hotrow://" : ",") + address.to_string();
+  }
+}
+
+Result<std::string> Cluster::call(size_t server, const wire::Call& call, Deadline deadline,
+                                  Effect effect) {
+  Exchange exchange(wire::Verb::kCall, effect);
+  exchange.request.add_text(wire::to_text(call));
+  TextReply reply;
+  HOTROW_RETURN_IF_ERROR(peer(server).run(exchange, reply, deadline));
+  return std::move(reply.text);
+}
+
+Status Cluster::single(const char* what) const {
+  if (size() == 1) return {};
+  return {StatusCode::kUnsupported, std::string(what) + " over several servers"};
+}
+
+Cut cut(const Placement& placement, size_t servers, KeyBatch keys) {
+  Cut cut;
+  cut.parts.resize(servers);
+  for (Cut::Part& part : cut.parts) {
+    part.keys.reserve(keys.size() / servers + keys.size() / 8);
+    part.from.reserve(keys.size() / servers + keys.size() / 8);
+  }
+  for (size_t i = 0; i < keys.size(); ++i) {
+    Cut::Part& part = cut.parts[placement.server_of(keys[i])];
+    part.keys.push_back(keys[i]);
+    part.from.push_back(static_cast<uint32_t>(i));
+  }
+  return cut;
+}
+
+std::vector<float> gather(std::span<const float> rows, size_t width,
+                          std::span<const uint32_t> from) {
+  std::vector<float> gathered(from.size() * width);
+  for (size_t i = 0; i < from.size(); ++i) {
+    std::copy_n(rows.data() + from[i] * width, width, gathered.data() + i * width);
+  }
+  return gathered;
+}
+
+}  // namespace hotrow::client

@@ -1,0 +1,289 @@
+#include "client/connection.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace hotrow::client {
+
+namespace {
+
+Status timeout() {
+  return {StatusCode::kTimeout, "the server has not answered before the deadline"};
+}
+
+// A newer server may have codes of its own.
+StatusCode code_of(uint32_t number) {
+  const auto code = static_cast<StatusCode>(number);
+  const bool known = number == 0 || (number <= UINT8_MAX && status_traits(code).name !=
+                                                                status_traits(StatusCode::kInternal).name);
+  return known ? code : StatusCode::kInternal;
+}
+
+Status gone(std::string why) { return {StatusCode::kUnavailable, std::move(why)}; }
+
+}  // namespace
+
+Result<std::shared_ptr<Connection>> Connection::open(const net::Address& address,
+                                                     const wire::Hello& hello, Deadline deadline,
+                                                     std::chrono::microseconds spin) {
+  auto socket = net::Socket::connect(address, deadline);
+  if (!socket.ok()) return socket.status();
+  const std::shared_ptr<Connection> connection(
+      new Connection(std::move(socket).value(), spin));
+  Request request(wire::Verb::kHello);
+  request.add_text(wire::to_text(hello));
+  TextReply reply;
+  HOTROW_RETURN_IF_ERROR(connection->send(request, reply, deadline));
+  HOTROW_RETURN_IF_ERROR(connection->wait(reply, deadline));
+  HOTROW_RETURN_IF_ERROR(reply.status);
+  auto welcome = wire::from_text<wire::Welcome>(reply.text);
+  if (!welcome.ok()) return welcome.status();
+  connection->welcome_ = std::move(welcome).value();
+  return connection;
+}
+
+Status Connection::send(Request& request, Reply& reply, Deadline deadline) {
+  const MutexLock sending(sending_);
+  {
+    const MutexLock lock(mutex_);
+    HOTROW_RETURN_IF_ERROR(broken_);
+    reply.request = request.header().request = next_request_++;
+    reply.done = reply.arriving = false;
+    pending_[reply.request] = &reply;
+  }
+  auto pieces = request.pieces();
+  std::span<std::span<const std::byte>> rest = pieces;
+  while (!rest.empty()) {
+    auto sent = socket_.send(rest);
+    if (!sent.ok()) {
+      end(sent.status());
+      break;
+    }
+    size_t bytes = sent.value();
+    const bool full = bytes == 0;
+    while (!rest.empty() && bytes >= rest.front().size()) {
+      bytes -= rest.front().size();
+      rest = rest.subspan(1);
+    }
+    if (bytes > 0) rest.front() = rest.front().subspan(bytes);
+    if (!full) continue;
+    // The server may be waiting for somebody to take its replies before it reads on.
+    if (try_lead()) {
+      const uint32_t ready = socket_.wait(net::Socket::kReadable | net::Socket::kWritable, deadline,
+                                          std::chrono::microseconds(0));
+      leave((ready & net::Socket::kReadable) != 0 ? read_frame(deadline) : Status());
+      if (ready == net::Socket::kNone) end(gone("the server takes no requests"));
+    } else if (socket_.wait(net::Socket::kWritable, deadline, std::chrono::microseconds(0)) ==
+               net::Socket::kNone) {
+      end(gone("the server takes no requests"));
+    }
+    if (!broken().ok()) break;
+  }
+  if (rest.empty()) return {};
+  const MutexLock lock(mutex_);
+  pending_.erase(reply.request);
+  return broken_;
+}
+
+Connection::Turn Connection::turn(Reply& reply, Deadline deadline) {
+  const MutexLock lock(mutex_);
+  while (true) {
+    if (reply.done) return Turn::kDone;
+    if (!reply.arriving && !broken_.ok()) {
+      pending_.erase(reply.request);
+      return Turn::kLate;
+    }
+    if (!reading_ && broken_.ok()) {
+      reading_ = true;
+      return Turn::kLead;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= deadline && !reply.arriving) {
+      pending_.erase(reply.request);
+      return Turn::kLate;
+    }
+    // A reply that is arriving cannot be left: the reading thread ends it by its own deadline.
+    constexpr std::chrono::milliseconds kArriving{10};
+    changed_.wait_for(mutex_, now >= deadline ? kArriving : deadline - now);
+  }
+}
+
+Status Connection::wait(Reply& reply, Deadline deadline) {
+  while (true) {
+    switch (turn(reply, deadline)) {
+      case Turn::kDone:
+        return {};
+      case Turn::kLate: {
+        const Status why = broken();
+        return why.ok() ? timeout() : why;
+      }
+      case Turn::kLead:
+        leave(read_frame(deadline));
+    }
+  }
+}
+
+bool Connection::try_lead() {
+  const MutexLock lock(mutex_);
+  if (reading_ || !broken_.ok()) return false;
+  reading_ = true;
+  return true;
+}
+
+void Connection::leave(const Status& status) {
+  const MutexLock lock(mutex_);
+  reading_ = false;
+  if (!status.ok() && status.code() != StatusCode::kTimeout) {
+    if (broken_.ok()) broken_ = status;
+    socket_.shut();
+  }
+  changed_.notify_all();
+}
+
+Status Connection::broken() const {
+  const MutexLock lock(mutex_);
+  return broken_;
+}
+
+void Connection::end(const Status& why) {
+  const MutexLock lock(mutex_);
+  if (broken_.ok()) broken_ = why;
+  socket_.shut();
+  changed_.notify_all();
+}
+
+void Connection::say_goodbye() {
+  if (!broken().ok()) return;
+  Request request(wire::Verb::kGoodbye);
+  Reply none([](const wire::Section&) { return std::span<std::byte>(); });
+  const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  (void)send(request, none, soon);
+  const MutexLock lock(mutex_);
+  pending_.erase(none.request);
+}
+
+Result<size_t> Connection::receive(std::span<std::byte> first, std::span<std::byte> second,
+                                   Deadline deadline) {
+  while (true) {
+    auto came = socket_.receive(first, second);
+    if (!came.ok() || came.value() > 0) return came;
+    if (socket_.wait(net::Socket::kReadable, deadline, spin_) == net::Socket::kNone) {
+      return timeout();
+    }
+  }
+}
+
+Status Connection::need(size_t bytes, Deadline deadline) {
+  if (end_ - begin_ >= bytes) return {};
+  if (begin_ + bytes > buffer_.size() || begin_ == end_) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  while (end_ - begin_ < bytes) {
+    auto came = receive(buffer_.bytes().subspan(end_), {}, deadline);
+    if (!came.ok()) return came.status();
+    end_ += came.value();
+  }
+  return {};
+}
+
+Status Connection::take(std::span<std::byte> target, size_t bytes, Xxh3& sum, Deadline deadline) {
+  size_t taken = 0;
+  while (taken < bytes) {
+    if (begin_ == end_) {
+      begin_ = end_ = 0;
+      const auto rest = target.empty() ? std::span<std::byte>() : target.subspan(taken);
+      auto came = rest.empty() ? receive(buffer_.bytes(), {}, deadline)
+                               : receive(rest, buffer_.bytes(), deadline);
+      if (!came.ok()) return came.status();
+      const size_t direct = std::min(came.value(), rest.size());
+      sum.add({reinterpret_cast<const char*>(rest.data()), direct});
+      taken += direct;
+      end_ = came.value() - direct;
+    }
+    const size_t n = std::min(bytes - taken, end_ - begin_);
+    if (n > 0 && !target.empty()) std::memcpy(target.data() + taken, buffer_.data() + begin_, n);
+    sum.add({reinterpret_cast<const char*>(buffer_.data() + begin_), n});
+    begin_ += n;
+    taken += n;
+  }
+  return {};
+}
+
+Status Connection::read_frame(Deadline deadline) {
+  if (Status status = need(wire::kHeaderBytes, deadline); !status.ok()) {
+    const bool between = status.code() == StatusCode::kTimeout && begin_ == end_;
+    return between || status.code() != StatusCode::kTimeout ? status
+                                                            : gone("a reply stopped halfway");
+  }
+  auto header = wire::decode(std::span<const std::byte, wire::kHeaderBytes>(
+                                 buffer_.data() + begin_, wire::kHeaderBytes),
+                             UINT64_MAX);
+  if (!header.ok()) return header.status();
+  begin_ += wire::kHeaderBytes;
+  if (!header.value().reply()) return {StatusCode::kProtocol, "frame: a reply was expected"};
+  Reply* const reply = arriving(header.value().request);
+  // What has begun to come is mostly there, and may be another's: it gets a moment of its own.
+  constexpr std::chrono::seconds kMoment{1};
+  const Deadline end = std::max(deadline, std::chrono::steady_clock::now() + kMoment);
+  Status status = read_body(header.value(), reply, end);
+  if (status.code() == StatusCode::kTimeout) status = gone("a reply stopped halfway");
+  if (reply != nullptr) arrived(reply, status);
+  return status;
+}
+
+Status Connection::read_body(const wire::FrameHeader& header, Reply* reply, Deadline deadline) {
+  const size_t table = header.sections * wire::kSectionBytes;
+  HOTROW_RETURN_IF_ERROR(need(table, deadline));
+  HOTROW_RETURN_IF_ERROR(
+      wire::decode_sections(header, buffer_.bytes().subspan(begin_, table), sections_));
+  Xxh3 sum;
+  HOTROW_RETURN_IF_ERROR(take({}, table, sum, deadline));
+  const StatusCode code = code_of(header.code);
+  std::string reason;
+  uint64_t at = table;
+  for (const wire::Section& section : sections_) {
+    HOTROW_RETURN_IF_ERROR(take({}, section.offset - at, sum, deadline));
+    std::span<std::byte> target;
+    if (code != StatusCode::kOk) {
+      reason.resize(std::min<uint64_t>(section.bytes, wire::kMostHelloBytes));
+      if (reason.size() == section.bytes) target = std::as_writable_bytes(std::span<char>(reason));
+    } else if (reply != nullptr) {
+      target = reply->place(section);
+      if (!target.empty() && target.size() != section.bytes) {
+        return {StatusCode::kProtocol, "frame: a reply's section has another length than expected"};
+      }
+    }
+    HOTROW_RETURN_IF_ERROR(take(target, section.bytes, sum, deadline));
+    at = section.offset + section.bytes;
+  }
+  HOTROW_RETURN_IF_ERROR(take({}, header.body_bytes - at, sum, deadline));
+  if ((header.flags & wire::kSummed) != 0 && sum.value() != header.body_sum) {
+    return {StatusCode::kProtocol, "frame: the body's checksum does not fit"};
+  }
+  if (code == StatusCode::kOk) return {};
+  if (reply != nullptr) reply->status = Status(code, std::move(reason));
+  return {};
+}
+
+Reply* Connection::arriving(uint64_t request) {
+  const MutexLock lock(mutex_);
+  const auto found = pending_.find(request);
+  if (found == pending_.end()) return nullptr;  // nobody waits for it any more
+  found->second->arriving = true;
+  found->second->status = {};
+  return found->second;
+}
+
+void Connection::arrived(Reply* reply, const Status& status) {
+  const MutexLock lock(mutex_);
+  reply->arriving = false;
+  if (!status.ok()) return;  // the connection ends
+  reply->done = true;
+  pending_.erase(reply->request);
+}
+
+}  // namespace hotrow::client

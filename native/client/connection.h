@@ -1,0 +1,98 @@
+// Connection: one TCP connection to one server, used by any number of threads at once.
+//
+// It has no thread of its own. Whoever waits for a reply reads, while nobody else does: frames that
+// belong to others are put where these want them. So an answer wakes nobody but the one thread that
+// waits for it, and the first to wait is served by its own thread.
+#ifndef HOTROW_CLIENT_CONNECTION_H_
+#define HOTROW_CLIENT_CONNECTION_H_
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/hash.h"
+#include "base/sync.h"
+#include "client/exchange.h"
+#include "net/socket.h"
+#include "wire/call.h"
+
+namespace hotrow::client {
+
+using net::Deadline;
+
+class Connection {
+ public:
+  /// Connects and says hello. ERR_UNAVAILABLE as Socket::connect(); the server's refusal.
+  static Result<std::shared_ptr<Connection>> open(const net::Address& address,
+                                                  const wire::Hello& hello, Deadline deadline,
+                                                  std::chrono::microseconds spin);
+
+  const wire::Welcome& welcome() const { return welcome_; }
+
+  /// Sends a request, whose reply is waited for by wait() with the same Reply, which must live until
+  /// then. ERR_UNAVAILABLE: the connection is gone, or the deadline has passed before the request
+  /// was out, which ends the connection.
+  Status send(Request& request, Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_, sending_);
+  /// Waits for the reply, which then is done. ERR_TIMEOUT: it did not come by the deadline;
+  /// ERR_UNAVAILABLE: the connection is gone. Nothing refers to the reply from then on.
+  Status wait(Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_);
+
+  /// Why it is of no use any more; ok while it is.
+  Status broken() const HOTROW_EXCLUDES(mutex_);
+  /// Whoever waits gets ERR_UNAVAILABLE.
+  void end(const Status& why) HOTROW_EXCLUDES(mutex_);
+  /// Tells the server that its session may end.
+  void say_goodbye() HOTROW_EXCLUDES(mutex_, sending_);
+
+ private:
+  explicit Connection(net::Socket socket, std::chrono::microseconds spin)
+      : socket_(std::move(socket)), spin_(spin), buffer_(kBufferBytes) {}
+
+  static constexpr size_t kBufferBytes = size_t{64} << 10;
+
+  enum class Turn : uint8_t { kDone, kLead, kLate };
+  /// Waits for the reply or for the right to read.
+  Turn turn(Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  bool try_lead() HOTROW_EXCLUDES(mutex_);
+  /// Gives the right to read back. What was read: ERR_TIMEOUT is nothing, other failures end the
+  /// connection.
+  void leave(const Status& status) HOTROW_EXCLUDES(mutex_);
+
+  // The reading thread's.
+  /// ERR_TIMEOUT: no frame had begun by the deadline.
+  Status read_frame(Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  Status read_body(const wire::FrameHeader& header, Reply* reply, Deadline deadline);
+  Result<size_t> receive(std::span<std::byte> first, std::span<std::byte> second,
+                         Deadline deadline);
+  Status need(size_t bytes, Deadline deadline);
+  /// Moves the next bytes of a body into `target`, or, when it has no memory, away.
+  Status take(std::span<std::byte> target, size_t bytes, Xxh3& sum, Deadline deadline);
+  Reply* arriving(uint64_t request) HOTROW_EXCLUDES(mutex_);
+  void arrived(Reply* reply, const Status& status) HOTROW_EXCLUDES(mutex_);
+
+  net::Socket socket_;
+  const std::chrono::microseconds spin_;
+  wire::Welcome welcome_;
+
+  Mutex sending_;  // held while a frame goes out
+  mutable Mutex mutex_;
+  CondVar changed_;
+  Status broken_ HOTROW_GUARDED_BY(mutex_);
+  bool reading_ HOTROW_GUARDED_BY(mutex_) = false;
+  uint64_t next_request_ HOTROW_GUARDED_BY(mutex_) = 1;
+  std::map<uint64_t, Reply*> pending_ HOTROW_GUARDED_BY(mutex_);
+
+  // Of the reading thread.
+  AlignedBuffer buffer_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  std::vector<wire::Section> sections_;
+};
+
+}  // namespace hotrow::client
+
+#endif  // HOTROW_CLIENT_CONNECTION_H_

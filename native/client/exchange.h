@@ -1,0 +1,85 @@
+// A request on its way out and its reply on its way in. Arrays are sent from where the caller has
+// them, and come in where the caller wants them.
+#ifndef HOTROW_CLIENT_EXCHANGE_H_
+#define HOTROW_CLIENT_EXCHANGE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "hotrow/status.h"
+#include "wire/message.h"
+
+namespace hotrow::client {
+
+/// A request. The arrays must stay until its reply has come.
+class Request {
+ public:
+  explicit Request(wire::Verb verb) { header_.verb = verb; }
+
+  /// Adds `values` as elements of `dim` values.
+  template <class T>
+  void add(uint16_t part, uint32_t parameter, wire::Kind kind, std::span<const T> values,
+           uint32_t dim = 1) {
+    layout_.add(part, parameter, kind, wire::type_of<T>(), values.size() / dim, dim);
+    payloads_.push_back(std::as_bytes(values));
+  }
+  void add(uint16_t part, uint32_t parameter, const wire::CallOptions& options);
+  void add_text(std::string text);
+
+  wire::FrameHeader& header() { return header_; }
+  uint64_t body_bytes() const { return layout_.body_bytes(); }
+  /// The frame as pieces to be sent one after the other, with its checksums.
+  std::vector<std::span<const std::byte>> pieces();
+
+ private:
+  wire::FrameHeader header_;
+  wire::Layout layout_;
+  std::vector<std::span<const std::byte>> payloads_;
+  // What has no place of the caller's.
+  std::string text_;
+  std::vector<std::unique_ptr<wire::CallOptions>> options_;
+  AlignedBuffer head_;  // header and section table
+};
+
+/// Where a reply goes, and what it was. Guarded by its connection's mutex but for what the arrays
+/// of a reply that is arriving are.
+struct Reply {
+  /// Where a section's payload goes: exactly section.bytes, or nothing for one that is not wanted.
+  using Place = std::function<std::span<std::byte>(const wire::Section& section)>;
+
+  explicit Reply(Place its_place) : place(std::move(its_place)) {}
+
+  Place place;
+  Status status;  // what the server says, once done
+  uint64_t request = 0;
+  bool done = false;
+  bool arriving = false;
+};
+
+/// A reply whose sections are one text.
+struct TextReply : Reply {
+  TextReply() : Reply([this](const wire::Section& section) { return take(section); }) {}
+  std::string text;
+
+ private:
+  std::span<std::byte> take(const wire::Section& section);
+};
+
+/// A reply that is one number, 0 where there is none.
+struct CountReply : Reply {
+  CountReply() : Reply([this](const wire::Section& section) { return take(section); }) {}
+  uint64_t count = 0;
+
+ private:
+  std::span<std::byte> take(const wire::Section& section);
+};
+
+}  // namespace hotrow::client
+
+#endif  // HOTROW_CLIENT_EXCHANGE_H_

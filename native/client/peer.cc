@@ -1,0 +1,160 @@
+#include "client/peer.h"
+
+#include <algorithm>
+#include <random>
+#include <thread>
+#include <utility>
+
+namespace hotrow::client {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstPause{5};
+constexpr milliseconds kLongestPause{500};
+
+// Half of the pause to all of it: clients that lost one server do not come back at one instant.
+milliseconds jittered(milliseconds pause) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return pause / 2 + milliseconds(random() % (pause.count() / 2 + 1));
+}
+
+// The deadline as a request says it.
+uint32_t milliseconds_left(Deadline deadline) {
+  const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
+  return static_cast<uint32_t>(std::clamp<int64_t>(left, 1, UINT32_MAX));
+}
+
+bool is_of_connection(const Status& status) { return status.code() == StatusCode::kUnavailable; }
+
+}  // namespace
+
+Peer::~Peer() { close(); }
+
+void Peer::close() {
+  std::shared_ptr<Connection> last;
+  {
+    const MutexLock lock(mutex_);
+    closed_ = true;
+    last = std::exchange(connection_, nullptr);
+  }
+  if (last == nullptr) return;
+  last->say_goodbye();
+  last->end({StatusCode::kClosed, "the store was closed"});
+}
+
+Result<wire::Welcome> Peer::welcome(Deadline deadline) {
+  auto connection = connected(deadline);
+  if (!connection.ok()) return connection.status();
+  return connection.value()->welcome();
+}
+
+Result<std::shared_ptr<Connection>> Peer::connected(Deadline deadline) {
+  const MutexLock lock(mutex_);
+  if (closed_) return Status::closed("the store was closed");
+  HOTROW_RETURN_IF_ERROR(lost_);
+  if (connection_ == nullptr || !connection_->broken().ok()) {
+    HOTROW_RETURN_IF_ERROR(connect(deadline));
+  }
+  return connection_;
+}
+
+// Holding the mutex: all who want the server wait for the one who tries.
+Status Peer::connect(Deadline deadline) {
+  milliseconds pause = kFirstPause;
+  while (true) {
+    auto made = Connection::open(address_, {.session = session_}, deadline, spin_);
+    if (made.ok()) {
+      adopt(made.value());
+      return lost_;
+    }
+    const bool again = is_of_connection(made.status()) || made.status().code() == StatusCode::kBusy;
+    const auto wait = jittered(pause);
+    if (!again || Clock::now() + wait >= deadline) {
+      if (made.status().code() != StatusCode::kTimeout) return made.status();
+      return {StatusCode::kUnavailable, "no server at " + address_.to_string() +
+                                            ": it does not answer as one"};
+    }
+    std::this_thread::sleep_for(wait);
+    pause = std::min(pause * 2, kLongestPause);
+  }
+}
+
+void Peer::adopt(const std::shared_ptr<Connection>& made) {
+  const wire::Welcome& welcome = made->welcome();
+  connection_ = made;
+  session_ = welcome.session;
+  if (run_ == welcome.run) return;
+  const uint64_t acknowledged = acknowledged_.load(std::memory_order_acquire);
+  if (!run_.empty() && acknowledged > safe_) {
+    lost_ = {StatusCode::kSessionExpired,
+             "the server at " + address_.to_string() + " was started anew and is at version " +
+                 std::to_string(welcome.store_version) + ": " +
+                 std::to_string(acknowledged - safe_) +
+                 " acknowledged changes since this client's last commit are lost; connect again"};
+  }
+  run_ = welcome.run;
+  generation_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void Peer::committed(uint64_t acknowledged) {
+  const MutexLock lock(mutex_);
+  safe_ = std::max(safe_, acknowledged);
+}
+
+Status Peer::may_repeat(const Exchange& exchange, const Connection& connection) const {
+  if (exchange.connection == nullptr || exchange.effect == Effect::kReads) return {};
+  const wire::Welcome& before = exchange.connection->welcome();
+  if (exchange.effect == Effect::kChanges && before.session == connection.welcome().session) {
+    return {};
+  }
+  return {StatusCode::kSessionExpired,
+          "the connection to " + address_.to_string() +
+              " broke, and it is not known whether the call was done"};
+}
+
+Status Peer::begin(Exchange& exchange, Reply& reply, Deadline deadline) {
+  while (true) {
+    auto connection = connected(deadline);
+    if (!connection.ok()) return connection.status();
+    HOTROW_RETURN_IF_ERROR(may_repeat(exchange, *connection.value()));
+    const wire::Welcome& welcome = connection.value()->welcome();
+    if (exchange.request.body_bytes() > welcome.most_body_bytes) {
+      return Status::invalid_argument(
+          "a request of " + std::to_string(exchange.request.body_bytes()) + " bytes, the server at " +
+          address_.to_string() + " takes " + std::to_string(welcome.most_body_bytes));
+    }
+    if (exchange.effect == Effect::kChanges && exchange.sequence == 0) {
+      exchange.sequence = next_sequence_.fetch_add(1, std::memory_order_relaxed);
+    }
+    exchange.request.header().sequence = exchange.sequence;
+    exchange.request.header().code = milliseconds_left(deadline);
+    exchange.connection = connection.value();
+    const Status status = connection.value()->send(exchange.request, reply, deadline);
+    if (status.ok() || !is_of_connection(status) || Clock::now() >= deadline) return status;
+  }
+}
+
+Status Peer::end(Exchange& exchange, Reply& reply, Deadline deadline) {
+  while (true) {
+    const Status status = exchange.connection->wait(reply, deadline);
+    if (status.ok()) {
+      if (reply.status.ok() && exchange.effect == Effect::kChanges) {
+        acknowledged_.fetch_add(1, std::memory_order_acq_rel);
+      }
+      return reply.status;
+    }
+    if (!is_of_connection(status)) return status;
+    if (Clock::now() >= deadline) {
+      return exchange.effect == Effect::kReads
+                 ? status
+                 : Status(StatusCode::kTimeout, "it is not known whether the call was done: " +
+                                                    status.message());
+    }
+    HOTROW_RETURN_IF_ERROR(begin(exchange, reply, deadline));
+  }
+}
+
+}  // namespace hotrow::client

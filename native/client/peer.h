@@ -1,0 +1,96 @@
+// Peer: one server as a client sees it, across connections: reconnects, sends again what was under
+// way, and knows what a server that was started anew has lost.
+//
+// Threads: any number at once.
+#ifndef HOTROW_CLIENT_PEER_H_
+#define HOTROW_CLIENT_PEER_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/sync.h"
+#include "client/connection.h"
+#include "client/exchange.h"
+#include "hotrow/connect.h"
+#include "net/address.h"
+
+namespace hotrow::client {
+
+/// What a request does, and so what may be done when its connection breaks.
+enum class Effect : uint8_t {
+  kReads,    ///< is sent again
+  kChanges,  ///< is numbered and sent again: the server applies it once
+  kOnce,     ///< is sent again only when it had not gone out
+};
+
+/// A request under way.
+struct Exchange {
+  Exchange(wire::Verb verb, Effect its_effect) : request(verb), effect(its_effect) {}
+
+  Request request;
+  Effect effect;
+  std::shared_ptr<Connection> connection;  // that it went out on; none: on none
+  uint64_t sequence = 0;
+};
+
+class Peer {
+ public:
+  Peer(net::Address address, const ConnectOptions& options)
+      : address_(std::move(address)), spin_(options.spin_us) {}
+  ~Peer();
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+
+  const net::Address& address() const { return address_; }
+
+  /// What the server has said of itself; connects where there is no connection.
+  Result<wire::Welcome> welcome(Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  /// Counts the server's starts as far as they are known: numbers of tables are of one.
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+
+  /// Sends a request, so that others can be sent before its reply is waited for.
+  Status begin(Exchange& exchange, Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  /// Waits for the reply, sending the request again as its effect allows; the server's status.
+  Status end(Exchange& exchange, Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  Status run(Exchange& exchange, Reply& reply, Deadline deadline) {
+    Status status = begin(exchange, reply, deadline);
+    return status.ok() ? end(exchange, reply, deadline) : status;
+  }
+
+  /// Acknowledged changes so far.
+  uint64_t acknowledged() const { return acknowledged_.load(std::memory_order_acquire); }
+  /// Those up to `acknowledged` are in a version.
+  void committed(uint64_t acknowledged) HOTROW_EXCLUDES(mutex_);
+
+  /// Ends the session.
+  void close() HOTROW_EXCLUDES(mutex_);
+
+ private:
+  /// A connection that works. ERR_UNAVAILABLE, or what has become of the session.
+  Result<std::shared_ptr<Connection>> connected(Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  Status connect(Deadline deadline) HOTROW_REQUIRES(mutex_);
+  void adopt(const std::shared_ptr<Connection>& made) HOTROW_REQUIRES(mutex_);
+  /// May the request go out on `connection`, after it went out on another?
+  Status may_repeat(const Exchange& exchange, const Connection& connection) const;
+
+  const net::Address address_;
+  const std::chrono::microseconds spin_;
+
+  Mutex mutex_;
+  std::shared_ptr<Connection> connection_ HOTROW_GUARDED_BY(mutex_);
+  std::string session_ HOTROW_GUARDED_BY(mutex_);
+  std::string run_ HOTROW_GUARDED_BY(mutex_);
+  uint64_t safe_ HOTROW_GUARDED_BY(mutex_) = 0;  // acknowledged changes that are in a version
+  Status lost_ HOTROW_GUARDED_BY(mutex_);        // once acknowledged changes are gone
+  bool closed_ HOTROW_GUARDED_BY(mutex_) = false;
+  std::atomic<uint64_t> generation_{0};  // publishes nothing: whoever sees an old one is refused
+  std::atomic<uint64_t> acknowledged_{0};
+  std::atomic<uint64_t> next_sequence_{1};
+};
+
+}  // namespace hotrow::client
+
+#endif  // HOTROW_CLIENT_PEER_H_

@@ -1,0 +1,85 @@
+#include "client/remote_dense.h"
+
+#include "base/guarded.h"
+
+namespace hotrow::client {
+
+using wire::Kind;
+
+size_t server_of_dense(const Cluster& cluster, std::string_view name) {
+  return cluster.placement().server_of(xxh3(name));
+}
+
+RemoteDense::RemoteDense(std::shared_ptr<Cluster> cluster, size_t server,
+                         const wire::OpenedDense& opened)
+    : cluster_(std::move(cluster)),
+      server_(server),
+      name_(opened.name),
+      options_(opened.options),
+      size_(opened.size),
+      state_values_(opened.state_values),
+      numbers_(cluster_, "dense", name_) {
+  numbers_.set(server_, opened.parameter);
+}
+
+Result<uint64_t> RemoteDense::pull(std::span<float> values, std::span<float> state,
+                                   bool with_state) {
+  return guarded([&]() -> Result<uint64_t> {
+    const Deadline deadline = cluster_->deadline();
+    auto number = numbers_.of(server_, deadline);
+    if (!number.ok()) return number.status();
+    uint64_t steps = 0;
+    Reply reply([&](const wire::Section& section) -> std::span<std::byte> {
+      if (section.kind == Kind::kValues) return std::as_writable_bytes(values);
+      if (section.kind == Kind::kState) return std::as_writable_bytes(state);
+      if (section.kind == Kind::kCount) return std::as_writable_bytes(std::span(&steps, 1));
+      return {};
+    });
+    wire::CallOptions call;
+    if (with_state) call.flags = wire::kWantsState;
+    Exchange exchange(wire::Verb::kPull, Effect::kReads);
+    exchange.request.add(0, number.value(), call);
+    HOTROW_RETURN_IF_ERROR(cluster_->peer(server_).run(exchange, reply, deadline));
+    return steps;
+  });
+}
+
+Status RemoteDense::pull(std::span<float> values) { return pull(values, {}, false).status(); }
+
+Result<uint64_t> RemoteDense::pull_state(std::span<float> values, std::span<float> state) {
+  return pull(values, state, true);
+}
+
+template <class Fill>
+Status RemoteDense::change(wire::Verb verb, const Fill& fill) {
+  return guarded([&]() -> Status {
+    const Deadline deadline = cluster_->deadline();
+    auto number = numbers_.of(server_, deadline);
+    if (!number.ok()) return number.status();
+    Exchange exchange(verb, Effect::kChanges);
+    fill(exchange.request, number.value());
+    CountReply reply;
+    return cluster_->peer(server_).run(exchange, reply, deadline);
+  });
+}
+
+Status RemoteDense::push(std::span<const float> gradient, const PushOptions& options) {
+  wire::CallOptions call;
+  call.learning_rate = options.learning_rate;
+  return change(wire::Verb::kPush, [&](Request& request, uint32_t number) {
+    request.add(0, number, Kind::kGradients, gradient);
+    request.add(0, number, call);
+  });
+}
+
+Status RemoteDense::update(std::span<const float> values, const UpdateOptions& options) {
+  wire::CallOptions call;
+  call.steps = options.steps;
+  return change(wire::Verb::kUpdate, [&](Request& request, uint32_t number) {
+    request.add(0, number, Kind::kValues, values);
+    if (!options.state.empty()) request.add(0, number, Kind::kState, options.state);
+    request.add(0, number, call);
+  });
+}
+
+}  // namespace hotrow::client

@@ -1,0 +1,47 @@
+// RemoteDense: a dense parameter that one server has, chosen by its name.
+#ifndef HOTROW_CLIENT_REMOTE_DENSE_H_
+#define HOTROW_CLIENT_REMOTE_DENSE_H_
+
+#include <memory>
+#include <string>
+
+#include "client/cluster.h"
+#include "client/remote_table.h"
+#include "hotrow/store.h"
+
+namespace hotrow::client {
+
+/// Position of the server that has the dense parameter of that name.
+size_t server_of_dense(const Cluster& cluster, std::string_view name);
+
+class RemoteDense final : public Dense {
+ public:
+  RemoteDense(std::shared_ptr<Cluster> cluster, size_t server, const wire::OpenedDense& opened);
+
+  const std::string& name() const override { return name_; }
+  const DenseOptions& options() const override { return options_; }
+  uint64_t size() const override { return size_; }
+  uint64_t state_values() const override { return state_values_; }
+
+  Status pull(std::span<float> values) override;
+  Status push(std::span<const float> gradient, const PushOptions& options) override;
+  Status update(std::span<const float> values, const UpdateOptions& options) override;
+  Result<uint64_t> pull_state(std::span<float> values, std::span<float> state) override;
+
+ private:
+  Result<uint64_t> pull(std::span<float> values, std::span<float> state, bool with_state);
+  template <class Fill>
+  Status change(wire::Verb verb, const Fill& fill);
+
+  const std::shared_ptr<Cluster> cluster_;
+  const size_t server_;
+  const std::string name_;
+  const DenseOptions options_;
+  const uint64_t size_;
+  const uint64_t state_values_;
+  Numbers numbers_;
+};
+
+}  // namespace hotrow::client
+
+#endif  // HOTROW_CLIENT_REMOTE_DENSE_H_

@@ -1,0 +1,411 @@
+#include "client/remote_store.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/guarded.h"
+#include "client/remote_dense.h"
+#include "client/remote_table.h"
+
+namespace hotrow {
+
+namespace client {
+
+namespace {
+
+using wire::Kind;
+
+constexpr uint32_t kMostTimeoutMs = 86'400'000;
+constexpr uint32_t kMostSpinUs = 1'000'000;
+constexpr size_t kMostServers = 1024;
+// Of the rows of one message about several tables: beyond it one message a table is no slower.
+constexpr uint64_t kMostTogetherBytes = uint64_t{16} << 20;
+
+// A table of another store must not be looked up by the numbers of this one.
+Result<RemoteTable*> table_of(Table* table, const Cluster& cluster) {
+  auto* const remote = dynamic_cast<RemoteTable*>(table);
+  if (remote == nullptr || &remote->cluster() != &cluster) {
+    return Status::invalid_argument("table: expected a table of this store");
+  }
+  return remote;
+}
+
+void add(StoreStats& sum, const StoreStats& its) {
+  sum.memory_bytes += its.memory_bytes;
+  sum.memory_used_bytes += its.memory_used_bytes;
+  sum.row_memory_bytes += its.row_memory_bytes;
+  sum.index_memory_bytes += its.index_memory_bytes;
+  sum.filter_memory_bytes += its.filter_memory_bytes;
+  sum.hot_keys_memory_bytes += its.hot_keys_memory_bytes;
+  sum.dense_memory_bytes += its.dense_memory_bytes;
+  sum.tables = std::max(sum.tables, its.tables);
+  sum.dense += its.dense;
+  sum.rows += its.rows;
+  sum.threads += its.threads;
+  // Percentiles of several servers cannot be added: those of the slowest to look up.
+  if (its.latency.lookup.p99_ns >= sum.latency.lookup.p99_ns) sum.latency = its.latency;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Table>> RemoteStore::open_table(const wire::Call& call) {
+  return guarded([&]() -> Result<std::shared_ptr<Table>> {
+    const Deadline deadline = Cluster::long_deadline();  // its rows may have to be read first
+    std::vector<wire::OpenedTable> opened;
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      auto its = cluster_->ask<wire::OpenedTable>(server, call, deadline, Effect::kReads);
+      if (!its.ok()) return its.status();
+      if (!opened.empty() && !(its.value().options == opened.front().options)) {
+        return Status::conflict("table '" + call.name + "' has other options on " +
+                                cluster_->peer(server).address().to_string() + " than on " +
+                                cluster_->peer(0).address().to_string());
+      }
+      opened.push_back(std::move(its).value());
+    }
+    return std::shared_ptr<Table>(std::make_shared<RemoteTable>(cluster_, opened));
+  });
+}
+
+Result<std::shared_ptr<Table>> RemoteStore::table(std::string_view name,
+                                                  const TableOptions& options) {
+  return open_table(
+      {.call = "table", .name = std::string(name), .flag = true, .table = options});
+}
+
+Result<std::shared_ptr<Table>> RemoteStore::table(std::string_view name) {
+  return open_table({.call = "table", .name = std::string(name)});
+}
+
+Result<std::shared_ptr<Dense>> RemoteStore::open_dense(const wire::Call& call) {
+  return guarded([&]() -> Result<std::shared_ptr<Dense>> {
+    const size_t server = server_of_dense(*cluster_, call.name);
+    auto its = cluster_->ask<wire::OpenedDense>(server, call, Cluster::long_deadline(),
+                                                Effect::kReads);
+    if (!its.ok()) return its.status();
+    return std::shared_ptr<Dense>(
+        std::make_shared<RemoteDense>(cluster_, server, its.value()));
+  });
+}
+
+Result<std::shared_ptr<Dense>> RemoteStore::dense(std::string_view name,
+                                                  const DenseOptions& options) {
+  return open_dense(
+      {.call = "dense", .name = std::string(name), .flag = true, .dense = options});
+}
+
+Result<std::shared_ptr<Dense>> RemoteStore::dense(std::string_view name) {
+  return open_dense({.call = "dense", .name = std::string(name)});
+}
+
+// Of one server: one message with all tables. Rows of a request that are not side by side, or
+// repeated, land apart and are copied. Several servers: one table after the other.
+Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
+  return guarded([&]() -> Status {
+    struct Part {
+      std::vector<float> landed;
+      std::span<float> rows;
+    };
+    std::vector<Part> parts(lookups.size());
+    const Deadline deadline = cluster_->deadline();
+    Exchange exchange(wire::Verb::kLookup, Effect::kReads);
+    uint64_t bytes = 0;
+    for (const TableLookup& its : lookups) {
+      bytes += its.keys.size() * its.table->options().dim * sizeof(float);
+    }
+    const bool several = cluster_->size() > 1 || lookups.size() >= wire::kMostSections / 3 ||
+                         bytes > kMostTogetherBytes;
+    for (size_t i = 0; i < lookups.size(); ++i) {
+      const TableLookup& its = lookups[i];
+      auto table = table_of(its.table, *cluster_);
+      if (!table.ok()) return table.status();
+      const uint32_t dim = its.table->options().dim;
+      const bool plain = its.repeat == 1 && (its.stride == 0 || its.stride == dim);
+      if (!plain) parts[i].landed.resize(its.keys.size() * dim);
+      parts[i].rows = plain ? its.rows.first(its.keys.size() * dim) : std::span(parts[i].landed);
+      if (several) {
+        HOTROW_RETURN_IF_ERROR(its.table->lookup(its.keys, parts[i].rows, its.options));
+        continue;
+      }
+      auto number = table.value()->number(0, deadline);
+      if (!number.ok()) return number.status();
+      const auto part = static_cast<uint16_t>(i);
+      exchange.request.add(part, number.value(), Kind::kKeys, its.keys);
+      exchange.request.add(part, number.value(), call_options(its.options));
+    }
+    if (!several && !lookups.empty()) {
+      Reply reply([&](const wire::Section& section) -> std::span<std::byte> {
+        if (section.part >= parts.size()) return {};
+        if (section.kind == Kind::kRows) return std::as_writable_bytes(parts[section.part].rows);
+        if (section.kind != Kind::kFound) return {};
+        const auto found = lookups[section.part].options.found;
+        return std::as_writable_bytes(
+            found.first(std::min<size_t>(found.size(), section.bytes)));
+      });
+      HOTROW_RETURN_IF_ERROR(cluster_->peer(0).run(exchange, reply, deadline));
+    }
+    for (size_t i = 0; i < lookups.size(); ++i) {
+      if (parts[i].landed.empty()) continue;
+      const TableLookup& its = lookups[i];
+      const size_t dim = its.table->options().dim;
+      const size_t stride = its.stride == 0 ? dim : its.stride;
+      for (size_t row = 0; row < its.keys.size() * its.repeat; ++row) {
+        std::copy_n(parts[i].landed.data() + row / its.repeat * dim, dim,
+                    its.rows.data() + row * stride);
+      }
+    }
+    return {};
+  });
+}
+
+// One message to each server, with all tables: there all of it is applied or nothing.
+Status RemoteStore::push_all(std::span<const TablePush> pushes) {
+  return guarded([&]() -> Status {
+    const Deadline deadline = cluster_->deadline();
+    struct Sent {
+      size_t server = 0;
+      uint16_t parts = 0;
+      Exchange exchange{wire::Verb::kPush, Effect::kChanges};
+      CountReply reply;
+    };
+    std::vector<std::unique_ptr<Sent>> all;
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      all.push_back(std::make_unique<Sent>());
+      all.back()->server = server;
+    }
+    std::vector<std::unique_ptr<Cut>> cuts;             // whose keys are sent from where they lie
+    std::vector<std::unique_ptr<std::vector<float>>> kept;
+    std::set<const Table*> seen;
+    for (const TablePush& push : pushes) {
+      auto table = table_of(push.table, *cluster_);
+      if (!table.ok()) return table.status();
+      if (!seen.insert(push.table).second) {
+        return Status::invalid_argument("table '" + push.table->name() +
+                                        "': expected once in a call but received twice");
+      }
+      const uint32_t dim = push.table->options().dim;
+      wire::CallOptions call;
+      call.learning_rate = push.options.learning_rate;
+      if (cluster_->size() > 1) {
+        cuts.push_back(std::make_unique<Cut>(
+            cut(cluster_->placement(), cluster_->size(), push.keys)));
+      }
+      for (const auto& sent : all) {
+        KeyBatch keys = push.keys;
+        ConstRowBatch rows = push.gradients;
+        if (cluster_->size() > 1) {
+          const Cut::Part& part = cuts.back()->parts[sent->server];
+          if (part.keys.empty()) continue;
+          keys = part.keys;
+          kept.push_back(
+              std::make_unique<std::vector<float>>(gather(push.gradients, dim, part.from)));
+          rows = *kept.back();
+        }
+        auto number = table.value()->number(sent->server, deadline);
+        if (!number.ok()) return number.status();
+        const uint16_t part = sent->parts++;
+        sent->exchange.request.add(part, number.value(), Kind::kKeys, keys);
+        sent->exchange.request.add(part, number.value(), Kind::kGradients, rows, dim);
+        sent->exchange.request.add(part, number.value(), call);
+      }
+    }
+    std::erase_if(all, [](const auto& sent) { return sent->parts == 0; });
+    Status first;
+    size_t begun = 0;
+    while (begun < all.size() && first.ok()) {
+      Sent& sent = *all[begun];
+      first = cluster_->peer(sent.server).begin(sent.exchange, sent.reply, deadline);
+      if (first.ok()) ++begun;
+    }
+    for (size_t i = 0; i < begun; ++i) {
+      Status status = cluster_->peer(all[i]->server).end(all[i]->exchange, all[i]->reply, deadline);
+      if (first.ok()) first = std::move(status);
+    }
+    return first;
+  });
+}
+
+Result<std::vector<ParameterInfo>> RemoteStore::list() {
+  return guarded([&]() -> Result<std::vector<ParameterInfo>> {
+    std::map<std::string, ParameterInfo> all;
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      auto its = cluster_->ask<std::vector<ParameterInfo>>(
+          server, {.call = "list"}, cluster_->deadline(), Effect::kReads);
+      if (!its.ok()) return its.status();
+      for (ParameterInfo& info : its.value()) {
+        const uint64_t rows = info.rows;
+        const auto [known, added] = all.try_emplace(info.name, std::move(info));
+        if (!added) known->second.rows += rows;
+      }
+    }
+    std::vector<ParameterInfo> infos;
+    for (auto& [name, info] : all) infos.push_back(std::move(info));
+    return infos;
+  });
+}
+
+Status RemoteStore::of_all(const wire::Call& call) {
+  return guarded([&]() -> Status {
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      HOTROW_RETURN_IF_ERROR(
+          cluster_->call(server, call, Cluster::long_deadline()).status());
+    }
+    return {};
+  });
+}
+
+// A dense parameter is with one server only.
+Status RemoteStore::drop(std::string_view name) {
+  return guarded([&]() -> Status {
+    Status missing;
+    bool dropped = false;
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      const Status status = cluster_
+                                ->call(server, {.call = "drop", .name = std::string(name)},
+                                       Cluster::long_deadline())
+                                .status();
+      if (status.ok()) {
+        dropped = true;
+      } else if (status.code() == StatusCode::kNotFound) {
+        missing = status;
+      } else {
+        return status;
+      }
+    }
+    return dropped ? Status() : missing;
+  });
+}
+
+template <class T>
+Result<T> RemoteStore::of_versions(const char* what, const wire::Call& call, Effect effect) {
+  HOTROW_RETURN_IF_ERROR(cluster_->single(what));
+  return guarded(
+      [&] { return cluster_->ask<T>(0, call, Cluster::long_deadline(), effect); });
+}
+
+Result<VersionInfo> RemoteStore::commit(const CommitOptions& options) {
+  HOTROW_RETURN_IF_ERROR(cluster_->single("commit"));
+  // What was acknowledged before it was asked for is in it.
+  const uint64_t acknowledged = cluster_->peer(0).acknowledged();
+  auto made = of_versions<VersionInfo>("commit",
+                                       {.call = "commit",
+                                        .name = std::string(options.name),
+                                        .other = std::string(options.cursor),
+                                        .flag = options.keep_cursor},
+                                       Effect::kOnce);
+  if (made.ok()) cluster_->peer(0).committed(acknowledged);
+  return made;
+}
+
+Result<VersionInfo> RemoteStore::version() {
+  return of_versions<VersionInfo>("version", {.call = "version"}, Effect::kReads);
+}
+
+Result<std::vector<VersionInfo>> RemoteStore::versions() {
+  return of_versions<std::vector<VersionInfo>>("versions", {.call = "versions"}, Effect::kReads);
+}
+
+Result<VersionInfo> RemoteStore::rollback(std::string_view version) {
+  const uint64_t acknowledged = cluster_->peer(0).acknowledged();
+  auto made = of_versions<VersionInfo>(
+      "rollback", {.call = "rollback", .name = std::string(version)}, Effect::kOnce);
+  if (made.ok()) cluster_->peer(0).committed(acknowledged);
+  return made;
+}
+
+Status RemoteStore::name_version(std::string_view name, uint64_t version) {
+  HOTROW_RETURN_IF_ERROR(cluster_->single("nameVersion"));
+  return of_all({.call = "nameVersion", .name = std::string(name), .number = version});
+}
+
+Status RemoteStore::pin_version(uint64_t version, bool pinned) {
+  HOTROW_RETURN_IF_ERROR(cluster_->single("pin"));
+  return of_all({.call = "pinVersion", .number = version, .flag = pinned});
+}
+
+Result<VersionInfo> RemoteStore::apply(std::string_view) {
+  return Status(StatusCode::kUnsupported, "apply: a delta's folder is the server's to apply");
+}
+
+Status RemoteStore::snapshot(std::string_view, std::string_view) {
+  return {StatusCode::kUnsupported, "snapshot: a folder is the server's to write"};
+}
+
+Result<VersionInfo> RemoteStore::refresh() {
+  return of_versions<VersionInfo>("refresh", {.call = "refresh"}, Effect::kReads);
+}
+
+Result<std::vector<TableDiff>> RemoteStore::diff(std::string_view from, std::string_view to) {
+  return of_versions<std::vector<TableDiff>>(
+      "diff", {.call = "diff", .name = std::string(from), .other = std::string(to)},
+      Effect::kReads);
+}
+
+Status RemoteStore::verify() { return of_all({.call = "verify"}); }
+Status RemoteStore::compact() { return of_all({.call = "compact"}); }
+
+Result<StoreStats> RemoteStore::stats() {
+  return guarded([&]() -> Result<StoreStats> {
+    StoreStats sum;
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      auto its = cluster_->ask<StoreStats>(server, {.call = "stats"}, cluster_->deadline(),
+                                           Effect::kReads);
+      if (!its.ok()) return its.status();
+      add(sum, its.value());
+    }
+    return sum;
+  });
+}
+
+void RemoteStore::close() {
+  for (size_t server = 0; server < cluster_->size(); ++server) cluster_->peer(server).close();
+}
+
+}  // namespace client
+
+Status ConnectOptions::validate() const {
+  const auto wrong = [](const std::string& what) { return Status::invalid_argument(what); };
+  if (servers.empty()) return wrong("servers: expected HOST:PORT of a server but received none");
+  if (servers.size() > client::kMostServers) {
+    return wrong("servers: expected at most 1024 but received " + std::to_string(servers.size()));
+  }
+  std::set<std::string_view> seen;
+  for (const std::string& server : servers) {
+    const auto address = net::parse_address(server);
+    if (!address.ok()) return wrong("servers: " + address.status().message());
+    if (address.value().port == 0) return wrong("servers: '" + server + "' has no port");
+    if (!net::is_loopback(address.value().host)) {
+      return wrong("servers: expected an address of this machine only (127.0.0.1, ::1, localhost) "
+                   "but received '" +
+                   server + "': beyond it nothing would be encrypted or authenticated");
+    }
+    if (!seen.insert(server).second) return wrong("servers: '" + server + "' appears twice");
+  }
+  if (timeout_ms < 1 || timeout_ms > client::kMostTimeoutMs) {
+    return wrong("timeoutMs: expected an integer from 1 to 86400000 but received " +
+                 std::to_string(timeout_ms));
+  }
+  if (spin_us > client::kMostSpinUs) {
+    return wrong("spinUs: expected an integer from 0 to 1000000 but received " +
+                 std::to_string(spin_us));
+  }
+  return {};
+}
+
+Result<std::shared_ptr<Store>> connect(const ConnectOptions& options) {
+  return guarded([&]() -> Result<std::shared_ptr<Store>> {
+    HOTROW_RETURN_IF_ERROR(options.validate());
+    std::vector<net::Address> addresses;
+    for (const std::string& server : options.servers) {
+      addresses.push_back(net::parse_address(server).value());
+    }
+    auto cluster = std::make_shared<client::Cluster>(options, addresses);
+    for (size_t server = 0; server < cluster->size(); ++server) {
+      HOTROW_RETURN_IF_ERROR(cluster->peer(server).welcome(cluster->deadline()).status());
+    }
+    return std::shared_ptr<Store>(std::make_shared<client::RemoteStore>(std::move(cluster)));
+  });
+}
+
+}  // namespace hotrow

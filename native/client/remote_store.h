@@ -1,0 +1,60 @@
+// RemoteStore: a Store whose tables are with servers.
+#ifndef HOTROW_CLIENT_REMOTE_STORE_H_
+#define HOTROW_CLIENT_REMOTE_STORE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/cluster.h"
+#include "hotrow/store.h"
+
+namespace hotrow::client {
+
+class RemoteStore final : public Store {
+ public:
+  explicit RemoteStore(std::shared_ptr<Cluster> cluster) : cluster_(std::move(cluster)) {}
+  ~RemoteStore() override { close(); }
+
+  const std::string& path() const override { return cluster_->path(); }
+  Result<std::shared_ptr<Table>> table(std::string_view name,
+                                       const TableOptions& options) override;
+  Result<std::shared_ptr<Dense>> dense(std::string_view name,
+                                       const DenseOptions& options) override;
+  Result<std::shared_ptr<Table>> table(std::string_view name) override;
+  Result<std::shared_ptr<Dense>> dense(std::string_view name) override;
+  Status lookup_all(std::span<const TableLookup> lookups) override;
+  Status push_all(std::span<const TablePush> pushes) override;
+  Result<std::vector<ParameterInfo>> list() override;
+  Status drop(std::string_view name) override;
+  Result<VersionInfo> commit(const CommitOptions& options) override;
+  Result<VersionInfo> version() override;
+  Result<Recovery> recovered() override { return Recovery{}; }
+  Result<std::vector<VersionInfo>> versions() override;
+  Result<VersionInfo> rollback(std::string_view version) override;
+  Status name_version(std::string_view name, uint64_t version) override;
+  Status pin_version(uint64_t version, bool pinned) override;
+  Result<VersionInfo> apply(std::string_view delta_folder) override;
+  Status snapshot(std::string_view version, std::string_view folder) override;
+  Result<VersionInfo> refresh() override;
+  Result<std::vector<TableDiff>> diff(std::string_view from, std::string_view to) override;
+  Status verify() override;
+  Status compact() override;
+  Result<StoreStats> stats() override;
+  void close() override;
+
+ private:
+  Result<std::shared_ptr<Table>> open_table(const wire::Call& call);
+  Result<std::shared_ptr<Dense>> open_dense(const wire::Call& call);
+  /// A call about versions, of the only server.
+  template <class T>
+  Result<T> of_versions(const char* what, const wire::Call& call, Effect effect);
+  /// A call without an answer, of every server.
+  Status of_all(const wire::Call& call);
+
+  const std::shared_ptr<Cluster> cluster_;
+};
+
+}  // namespace hotrow::client
+
+#endif  // HOTROW_CLIENT_REMOTE_STORE_H_

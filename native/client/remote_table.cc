@@ -1,0 +1,320 @@
+#include "client/remote_table.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+
+#include "base/guarded.h"
+
+namespace hotrow::client {
+
+namespace {
+
+using wire::CallOptions;
+using wire::Kind;
+using wire::Verb;
+
+// Rows of one request, in bytes: the server gathers the next while these come in.
+constexpr size_t kPieceBytes = size_t{1} << 20;
+// Requests of one call that are under way with one server.
+constexpr size_t kUnderWay = 8;
+
+void set_bit(std::span<uint8_t> bits, size_t i, bool value) {
+  const auto mask = static_cast<uint8_t>(1U << (i % 8));
+  bits[i / 8] = static_cast<uint8_t>(value ? bits[i / 8] | mask : bits[i / 8] & ~mask);
+}
+
+}  // namespace
+
+CallOptions call_options(const LookupOptions& options) {
+  CallOptions call;
+  if (!options.found.empty()) call.flags |= wire::kWantsFound;
+  if (options.relaxed) call.flags |= wire::kRelaxed;
+  if (options.missing) {
+    call.flags |= wire::kHasMissing;
+    call.missing = *options.missing;
+  }
+  call.max_age_ms = options.max_age_ms;
+  return call;
+}
+
+void Numbers::set(size_t server, uint32_t number) {
+  const MutexLock lock(mutex_);
+  known_[server] = {cluster_->peer(server).generation(), number};
+}
+
+Result<uint32_t> Numbers::of(size_t server, Deadline deadline) {
+  Peer& peer = cluster_->peer(server);
+  {
+    const MutexLock lock(mutex_);
+    if (known_[server].generation == peer.generation()) return known_[server].number;
+  }
+  const uint64_t generation = peer.generation();
+  auto opened = cluster_->ask<wire::OpenedTable>(server, {.call = call_, .name = name_}, deadline,
+                                                 Effect::kReads);
+  if (!opened.ok()) return opened.status();
+  const MutexLock lock(mutex_);
+  known_[server] = {generation, opened.value().parameter};
+  return opened.value().parameter;
+}
+
+RemoteTable::RemoteTable(std::shared_ptr<Cluster> cluster,
+                         const std::vector<wire::OpenedTable>& opened)
+    : cluster_(std::move(cluster)),
+      name_(opened.front().name),
+      options_(opened.front().options),
+      state_values_(opened.front().state_values),
+      numbers_(cluster_, "table", name_) {
+  for (size_t i = 0; i < opened.size(); ++i) numbers_.set(i, opened[i].parameter);
+}
+
+// One request of a lookup and where its reply goes.
+struct RemoteTable::Flight {
+  explicit Flight(Verb verb)
+      : exchange(verb, Effect::kReads),
+        reply([this](const wire::Section& section) -> std::span<std::byte> {
+          if (section.kind == Kind::kFound) return std::as_writable_bytes(found);
+          if (section.kind == Kind::kRows || section.kind == Kind::kState) {
+            return std::as_writable_bytes(rows);
+          }
+          return {};
+        }) {}
+
+  size_t server = 0;
+  KeyBatch keys;
+  Exchange exchange;
+  Reply reply;
+  std::span<float> rows;
+  std::span<uint8_t> found;
+  std::vector<float> landed;        // of several servers
+  std::vector<uint8_t> landed_found;
+  std::span<const uint32_t> from;  // of several servers: where row i goes
+};
+
+Status RemoteTable::fly(std::vector<std::unique_ptr<Flight>>& flights, Deadline deadline) {
+  std::deque<Flight*> under_way;
+  Status first;
+  const auto land = [&] {
+    Flight& flight = *under_way.front();
+    under_way.pop_front();
+    Status status =
+        cluster_->peer(flight.server).end(flight.exchange, flight.reply, deadline);
+    if (first.ok()) first = std::move(status);
+  };
+  for (const auto& flight : flights) {
+    if (!first.ok()) break;
+    if (under_way.size() >= kUnderWay * cluster_->size()) land();
+    Status begun =
+        cluster_->peer(flight->server).begin(flight->exchange, flight->reply, deadline);
+    if (begun.ok()) {
+      under_way.push_back(flight.get());
+    } else if (first.ok()) {
+      first = std::move(begun);
+    }
+  }
+  // All of them: their arrays are the caller's.
+  while (!under_way.empty()) land();
+  return first;
+}
+
+Status RemoteTable::look_up(Verb verb, KeyBatch keys, std::span<float> out, size_t width,
+                            const LookupOptions& options) {
+  const Deadline deadline = cluster_->deadline();
+  const bool several = cluster_->size() > 1;
+  const bool found = !options.found.empty();
+  // Whole bytes of found bits in each piece.
+  const size_t piece =
+      std::max<size_t>(kPieceBytes / std::max<size_t>(width * sizeof(float), 1) & ~size_t{63}, 64);
+  Cut parts;
+  if (several) parts = cut(cluster_->placement(), cluster_->size(), keys);
+  std::vector<std::unique_ptr<Flight>> flights;
+  // Pieces in turn of all servers, so that they work at once.
+  for (size_t at = 0, left = 1; left > 0; at += piece) {
+    left = 0;
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      const KeyBatch all = several ? KeyBatch(parts.parts[server].keys) : keys;
+      // An empty batch is still asked for: its errors are a batch's.
+      if (at >= all.size() && !(at == 0 && keys.empty() && server == 0)) continue;
+      const size_t n = std::min(piece, all.size() - at);
+      if (at + n < all.size()) ++left;
+      auto number = numbers_.of(server, deadline);
+      if (!number.ok()) return number.status();
+      auto& flight = *flights.emplace_back(std::make_unique<Flight>(verb));
+      flight.server = server;
+      flight.keys = all.subspan(at, n);
+      if (several) {
+        flight.from = std::span(parts.parts[server].from).subspan(at, n);
+        flight.landed.resize(n * width);
+        flight.rows = flight.landed;
+        if (found) flight.landed_found.resize((n + 7) / 8);
+        flight.found = flight.landed_found;
+      } else {
+        flight.rows = out.subspan(at * width, n * width);
+        if (found) flight.found = options.found.subspan(at / 8, (n + 7) / 8);
+      }
+      flight.exchange.request.add(0, number.value(), Kind::kKeys, flight.keys);
+      flight.exchange.request.add(0, number.value(), call_options(options));
+    }
+  }
+  HOTROW_RETURN_IF_ERROR(fly(flights, deadline));
+  if (!several) return {};
+  if (found) std::fill(options.found.begin(), options.found.end(), uint8_t{0});
+  for (const auto& flight : flights) {
+    for (size_t i = 0; i < flight->from.size(); ++i) {
+      const size_t to = flight->from[i];
+      std::copy_n(flight->rows.data() + i * width, width, out.data() + to * width);
+      if (found) set_bit(options.found, to, (flight->found[i / 8] >> (i % 8) & 1) != 0);
+    }
+  }
+  return {};
+}
+
+Status RemoteTable::lookup(KeyBatch keys, RowBatch rows, const LookupOptions& options) {
+  return guarded([&] { return look_up(Verb::kLookup, keys, rows, options_.dim, options); });
+}
+
+Status RemoteTable::lookup_state(KeyBatch keys, std::span<float> state,
+                                 const LookupOptions& options) {
+  return guarded([&] { return look_up(Verb::kState, keys, state, state_values_, options); });
+}
+
+template <class Fill>
+Result<uint64_t> RemoteTable::change(Verb verb, KeyBatch keys, const Fill& fill) {
+  return guarded([&]() -> Result<uint64_t> {
+    const Deadline deadline = cluster_->deadline();
+    Cut parts;
+    if (cluster_->size() > 1) {
+      parts = cut(cluster_->placement(), cluster_->size(), keys);
+    } else {
+      parts.parts.resize(1);
+    }
+    struct Sent {
+      size_t server;
+      Exchange exchange;
+      CountReply reply;
+      std::vector<std::vector<float>> kept;
+      Sent(size_t its_server, Verb its_verb)
+          : server(its_server), exchange(its_verb, Effect::kChanges) {}
+    };
+    std::vector<std::unique_ptr<Sent>> all;
+    Status first;
+    for (size_t server = 0; server < cluster_->size() && first.ok(); ++server) {
+      const Cut::Part& part = parts.parts[server];
+      const bool whole = cluster_->size() == 1 || (keys.empty() && server == 0);
+      if (!whole && part.keys.empty()) continue;
+      auto number = numbers_.of(server, deadline);
+      if (!number.ok()) {
+        first = number.status();
+        break;
+      }
+      auto sent = std::make_unique<Sent>(server, verb);
+      fill(sent->exchange.request, number.value(), whole ? nullptr : &part, sent->kept);
+      first = cluster_->peer(server).begin(sent->exchange, sent->reply, deadline);
+      if (first.ok()) all.push_back(std::move(sent));
+    }
+    uint64_t count = 0;
+    for (const auto& sent : all) {
+      Status status = cluster_->peer(sent->server).end(sent->exchange, sent->reply, deadline);
+      count += sent->reply.count;
+      if (first.ok()) first = std::move(status);
+    }
+    if (!first.ok()) return first;
+    return count;
+  });
+}
+
+Status RemoteTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options) {
+  CallOptions call;
+  call.learning_rate = options.learning_rate;
+  return change(Verb::kPush, keys,
+                [&](Request& request, uint32_t number, const Cut::Part* part, auto& kept) {
+                  request.add(0, number, Kind::kKeys, part == nullptr ? keys : part->keys);
+                  const ConstRowBatch rows =
+                      part == nullptr
+                          ? gradients
+                          : kept.emplace_back(gather(gradients, options_.dim, part->from));
+                  request.add(0, number, Kind::kGradients, rows, options_.dim);
+                  request.add(0, number, call);
+                })
+      .status();
+}
+
+Status RemoteTable::update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options) {
+  CallOptions call;
+  call.steps = options.steps;
+  return change(Verb::kUpdate, keys,
+                [&](Request& request, uint32_t number, const Cut::Part* part, auto& kept) {
+                  kept.reserve(2);
+                  const auto its = [&](std::span<const float> values, size_t width) {
+                    if (part == nullptr) return values;
+                    return std::span<const float>(
+                        kept.emplace_back(gather(values, width, part->from)));
+                  };
+                  request.add(0, number, Kind::kKeys, part == nullptr ? keys : part->keys);
+                  request.add(0, number, Kind::kRows, its(rows, options_.dim), options_.dim);
+                  if (!options.state.empty()) {
+                    const auto width = static_cast<uint32_t>(state_values_);
+                    request.add(0, number, Kind::kState, its(options.state, width), width);
+                  }
+                  request.add(0, number, call);
+                })
+      .status();
+}
+
+Result<uint64_t> RemoteTable::erase(KeyBatch keys) {
+  return change(Verb::kErase, keys,
+                [&](Request& request, uint32_t number, const Cut::Part* part, auto&) {
+                  request.add(0, number, Kind::kKeys, part == nullptr ? keys : part->keys);
+                });
+}
+
+Result<uint64_t> RemoteTable::set_scores(KeyBatch keys, std::span<const float> scores) {
+  return change(Verb::kScores, keys,
+                [&](Request& request, uint32_t number, const Cut::Part* part, auto& kept) {
+                  request.add(0, number, Kind::kKeys, part == nullptr ? keys : part->keys);
+                  const std::span<const float> its =
+                      part == nullptr ? scores : kept.emplace_back(gather(scores, 1, part->from));
+                  request.add(0, number, Kind::kWeights, its);
+                });
+}
+
+// With several servers a bag's rows are with several: ERR_UNSUPPORTED.
+Status RemoteTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
+  HOTROW_RETURN_IF_ERROR(cluster_->single("lookupPooled"));
+  return guarded([&]() -> Status {
+    const Deadline deadline = cluster_->deadline();
+    auto number = numbers_.of(0, deadline);
+    if (!number.ok()) return number.status();
+    Flight flight(Verb::kPooled);
+    flight.rows = out;
+    Request& request = flight.exchange.request;
+    request.add(0, number.value(), Kind::kKeys, bags.keys);
+    request.add(0, number.value(), Kind::kOffsets, bags.offsets);
+    if (!bags.weights.empty()) request.add(0, number.value(), Kind::kWeights, bags.weights);
+    CallOptions call;
+    call.pooling = static_cast<uint32_t>(bags.pooling);
+    request.add(0, number.value(), call);
+    return cluster_->peer(0).run(flight.exchange, flight.reply, deadline);
+  });
+}
+
+Status RemoteTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
+                                const PushOptions& options) {
+  HOTROW_RETURN_IF_ERROR(cluster_->single("pushPooled"));
+  CallOptions call;
+  call.pooling = static_cast<uint32_t>(bags.pooling);
+  call.learning_rate = options.learning_rate;
+  return change(Verb::kPushBags, bags.keys,
+                [&](Request& request, uint32_t number, const Cut::Part*, auto&) {
+                  request.add(0, number, Kind::kKeys, bags.keys);
+                  request.add(0, number, Kind::kOffsets, bags.offsets);
+                  if (!bags.weights.empty()) {
+                    request.add(0, number, Kind::kWeights, bags.weights);
+                  }
+                  request.add(0, number, Kind::kGradients, bag_gradients, options_.dim);
+                  request.add(0, number, call);
+                })
+      .status();
+}
+
+}  // namespace hotrow::client

@@ -1,0 +1,220 @@
+// A remote table's calls but those of a batch: most are calls in text, of every server.
+#include <algorithm>
+
+#include "base/guarded.h"
+#include "client/remote_table.h"
+
+namespace hotrow::client {
+
+namespace {
+
+using wire::Kind;
+
+// Sums what sums, and of the rest takes the worst.
+void add(TableStats& sum, const TableStats& its) {
+  sum.rows += its.rows;
+  sum.cold_rows += its.cold_rows;
+  sum.candidates += its.candidates;
+  sum.row_bytes = its.row_bytes;
+  sum.row_memory_bytes += its.row_memory_bytes;
+  sum.index_memory_bytes += its.index_memory_bytes;
+  sum.filter_memory_bytes += its.filter_memory_bytes;
+  sum.hot_keys_memory_bytes += its.hot_keys_memory_bytes;
+  sum.buckets += its.buckets;
+  sum.bucket_keys = its.bucket_keys;
+  sum.shards += its.shards;
+  sum.load = std::max(sum.load, its.load);
+  sum.mean_probe = std::max(sum.mean_probe, its.mean_probe);
+  sum.longest_probe = std::max(sum.longest_probe, its.longest_probe);
+  sum.lookups += its.lookups;
+  sum.hits += its.hits;
+  sum.pushes += its.pushes;
+  sum.updates += its.updates;
+  sum.steps = std::max(sum.steps, its.steps);
+  sum.created += its.created;
+  sum.erased += its.erased;
+  sum.skipped_gradients += its.skipped_gradients;
+  sum.not_admitted += its.not_admitted;
+  sum.evicted_capacity += its.evicted_capacity;
+  sum.evicted_expired += its.evicted_expired;
+  sum.evicted_demand += its.evicted_demand;
+  sum.evicted_shrink += its.evicted_shrink;
+  sum.cold_hits += its.cold_hits;
+  sum.demoted += its.demoted;
+  sum.promoted += its.promoted;
+  sum.spilled_rows += its.spilled_rows;
+  sum.grown_shards += its.grown_shards;
+}
+
+}  // namespace
+
+template <class T>
+Result<T> RemoteTable::ask(size_t server, wire::Call call, Effect effect) {
+  const Deadline deadline = cluster_->deadline();
+  auto number = numbers_.of(server, deadline);
+  if (!number.ok()) return number.status();
+  call.parameter = number.value();
+  return cluster_->ask<T>(server, call, deadline, effect);
+}
+
+Result<uint64_t> RemoteTable::count(const wire::Call& call) {
+  return guarded([&]() -> Result<uint64_t> {
+    uint64_t sum = 0;
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      auto its = ask<uint64_t>(server, call, Effect::kOnce);
+      if (!its.ok()) return its.status();
+      sum += its.value();
+    }
+    return sum;
+  });
+}
+
+Status RemoteTable::reserve(uint64_t rows) {
+  return guarded([&]() -> Status {
+    const Deadline deadline = cluster_->deadline();
+    // A share and a sixteenth: slots are even, not equal.
+    const uint64_t share = cluster_->size() == 1 ? rows : rows / cluster_->size() * 17 / 16 + 1;
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      auto number = numbers_.of(server, deadline);
+      if (!number.ok()) return number.status();
+      const auto done = cluster_->call(
+          server, {.call = "reserve", .parameter = number.value(), .number = share}, deadline,
+          Effect::kReads);
+      HOTROW_RETURN_IF_ERROR(done.status());
+    }
+    return {};
+  });
+}
+
+Result<uint64_t> RemoteTable::evict(uint64_t rows) {
+  const uint64_t share = (rows + cluster_->size() - 1) / cluster_->size();
+  return count({.call = "evict", .number = share});
+}
+
+Result<uint64_t> RemoteTable::shrink(const ShrinkOptions& options) {
+  return count({.call = "shrink", .shrink = options});
+}
+
+Status RemoteTable::decay(double factor) {
+  return guarded([&]() -> Status {
+    const Deadline deadline = cluster_->deadline();
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      auto number = numbers_.of(server, deadline);
+      if (!number.ok()) return number.status();
+      const auto done = cluster_->call(
+          server, {.call = "decay", .parameter = number.value(), .real = factor}, deadline);
+      HOTROW_RETURN_IF_ERROR(done.status());
+    }
+    return {};
+  });
+}
+
+Result<std::vector<EvictedKey>> RemoteTable::take_evicted(size_t most) {
+  return guarded([&]() -> Result<std::vector<EvictedKey>> {
+    const Deadline deadline = cluster_->deadline();
+    std::vector<EvictedKey> all;
+    for (size_t server = 0; server < cluster_->size() && all.size() < most; ++server) {
+      auto number = numbers_.of(server, deadline);
+      if (!number.ok()) return number.status();
+      std::vector<uint64_t> keys;
+      std::vector<uint8_t> reasons;
+      Reply reply([&](const wire::Section& section) -> std::span<std::byte> {
+        if (section.kind == Kind::kKeys) keys.resize(section.bytes / sizeof(uint64_t));
+        if (section.kind == Kind::kKeys) return std::as_writable_bytes(std::span(keys));
+        if (section.kind == Kind::kBytes) reasons.resize(section.bytes);
+        if (section.kind == Kind::kBytes) return std::as_writable_bytes(std::span(reasons));
+        return {};
+      });
+      wire::CallOptions options;
+      options.most = most - all.size();
+      // What was taken is gone there, so it is not asked for twice.
+      Exchange exchange(wire::Verb::kEvicted, Effect::kOnce);
+      exchange.request.add(0, number.value(), options);
+      HOTROW_RETURN_IF_ERROR(cluster_->peer(server).run(exchange, reply, deadline));
+      if (keys.size() != reasons.size()) {
+        return Status(StatusCode::kProtocol, "evicted keys without their reasons");
+      }
+      for (size_t i = 0; i < keys.size(); ++i) {
+        if (reasons[i] > static_cast<uint8_t>(EvictionReason::kShrink)) reasons[i] = 0;
+        all.push_back({keys[i], static_cast<EvictionReason>(reasons[i])});
+      }
+    }
+    return all;
+  });
+}
+
+Result<ScanPage> RemoteTable::scan(uint64_t from, size_t rows, const ScanOptions& options) {
+  HOTROW_RETURN_IF_ERROR(cluster_->single("scan"));
+  return guarded([&]() -> Result<ScanPage> {
+    const Deadline deadline = cluster_->deadline();
+    auto number = numbers_.of(0, deadline);
+    if (!number.ok()) return number.status();
+    ScanPage page;
+    uint64_t next = 0;
+    bool more = false;
+    const auto floats = [](std::vector<float>& values, uint64_t bytes) {
+      values.resize(bytes / sizeof(float));
+      return std::as_writable_bytes(std::span(values));
+    };
+    Reply reply([&](const wire::Section& section) -> std::span<std::byte> {
+      switch (section.kind) {
+        case Kind::kKeys:
+          page.keys.resize(section.bytes / sizeof(uint64_t));
+          return std::as_writable_bytes(std::span(page.keys));
+        case Kind::kRows:
+          return floats(page.rows, section.bytes);
+        case Kind::kState:
+          return floats(page.state, section.bytes);
+        case Kind::kCount:
+          more = true;
+          return std::as_writable_bytes(std::span(&next, 1));
+        default:
+          return {};
+      }
+    });
+    wire::CallOptions call;
+    if (options.state) call.flags = wire::kWantsState;
+    call.from = from;
+    call.most = rows;
+    Exchange exchange(wire::Verb::kScan, Effect::kReads);
+    exchange.request.add(0, number.value(), call);
+    HOTROW_RETURN_IF_ERROR(cluster_->peer(0).run(exchange, reply, deadline));
+    const uint64_t n = page.keys.size();
+    if (page.rows.size() != n * options_.dim ||
+        (options.state && page.state.size() != n * state_values_)) {
+      return Status(StatusCode::kProtocol, "a page whose rows are not one a key");
+    }
+    if (more) page.next = next;
+    return page;
+  });
+}
+
+Result<std::vector<HotKey>> RemoteTable::hot_keys(size_t most) {
+  return guarded([&]() -> Result<std::vector<HotKey>> {
+    std::vector<HotKey> all;
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      auto its = ask<std::vector<HotKey>>(server, {.call = "hotKeys", .number = most},
+                                          Effect::kReads);
+      if (!its.ok()) return its.status();
+      all.insert(all.end(), its.value().begin(), its.value().end());
+    }
+    std::stable_sort(all.begin(), all.end(),
+                     [](const HotKey& a, const HotKey& b) { return a.count > b.count; });
+    if (all.size() > most) all.resize(most);
+    return all;
+  });
+}
+
+Result<TableStats> RemoteTable::stats() {
+  return guarded([&]() -> Result<TableStats> {
+    TableStats sum;
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      auto its = ask<TableStats>(server, {.call = "tableStats"}, Effect::kReads);
+      if (!its.ok()) return its.status();
+      add(sum, its.value());
+    }
+    return sum;
+  });
+}
+
+}  // namespace hotrow::client

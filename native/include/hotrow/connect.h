@@ -1,0 +1,52 @@
+// connect(): the Store of other processes, used as if it were this one's.
+#ifndef HOTROW_CONNECT_H_
+#define HOTROW_CONNECT_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hotrow/status.h"
+#include "hotrow/store.h"
+
+namespace hotrow {
+
+struct ConnectOptions {
+  /// HOST:PORT of each server. Several share the keys of every table: all clients must name the
+  /// same ones, in any order and in the same spelling.
+  std::vector<std::string> servers;
+  /// A call that is not answered for so long fails; 1 to 86,400,000 ms. Calls that write or read
+  /// files (commit, rollback, verify, compact, diff) may take an hour.
+  uint32_t timeout_ms = 10'000;
+  /// How long a waiting call looks for its answer before it sleeps, in microseconds: latency for
+  /// processor time. At most 1,000,000.
+  uint32_t spin_us = 0;
+
+  Status validate() const;
+  bool operator==(const ConnectOptions&) const = default;
+};
+
+/// Connects to servers (hotrow/server.h).
+///
+/// What it gives behaves as a Store of this process, with these differences:
+/// - Calls also fail with ERR_UNAVAILABLE (no server answers; nothing was done), ERR_TIMEOUT (it is
+///   not known whether it was done), ERR_BUSY and ERR_PROTOCOL.
+/// - A broken connection is made again, and what was under way sent again, until the call's
+///   deadline. A change takes effect once all the same. Where that cannot be known any more,
+///   ERR_SESSION_EXPIRED.
+/// - When a server was started anew and has lost acknowledged changes of this client, every later
+///   call fails with ERR_SESSION_EXPIRED, which names the version that it is at: nothing is lost
+///   silently.
+/// - With several servers a call on a table is one request to each that has some of its keys; a
+///   push that fails may have been applied on some of them. commit(), rollback() and what else is
+///   about versions ask for a single server.
+/// - apply() and snapshot() are about folders of the server's machine: ERR_UNSUPPORTED.
+///
+/// ERR_UNAVAILABLE when a server does not answer within the timeout.
+Result<std::shared_ptr<Store>> connect(const ConnectOptions& options);
+
+}  // namespace hotrow
+
+#endif  // HOTROW_CONNECT_H_

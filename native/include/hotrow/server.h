@@ -1,0 +1,66 @@
+// A server: a socket in front of a Store. The one process that has the store open serves it to
+// others, which use it through connect() (hotrow/connect.h) as if it were theirs.
+//
+// Threads: every method from any thread.
+#ifndef HOTROW_SERVER_H_
+#define HOTROW_SERVER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "hotrow/status.h"
+#include "hotrow/store.h"
+
+namespace hotrow {
+
+/// Bodies of a request or reply are at most so long, unless a server is told otherwise.
+inline constexpr uint64_t kMostFrameBytes = uint64_t{64} << 20;
+
+struct ServerOptions {
+  /// HOST:PORT; port 0: of the system's choice. Only hosts that are this machine: what leaves it
+  /// would be neither encrypted nor authenticated.
+  std::string listen = "127.0.0.1:0";
+  uint32_t threads = 1;  ///< that serve connections, 1 to kMaxThreads
+  /// How long an idle thread looks for work before it sleeps, in microseconds: latency for
+  /// processor time. At most 1,000,000.
+  uint32_t spin_us = 0;
+  uint32_t most_connections = 1024;
+  uint64_t most_body_bytes = kMostFrameBytes;  ///< of a request or reply, from 64 KiB to 1 GiB
+  /// How long a session outlives its connection: whoever comes back within it has each push applied
+  /// once.
+  uint32_t session_ms = 60'000;
+
+  Status validate() const;
+  bool operator==(const ServerOptions&) const = default;
+};
+
+struct ServerStats {
+  uint64_t connections = 0;   ///< open now
+  uint64_t sessions = 0;      ///< known now
+  uint64_t requests = 0;      ///< answered since the start
+  uint64_t failures = 0;      ///< of these, with an error
+  uint64_t repeated = 0;      ///< changes that came a second time, and were not applied again
+  uint64_t refused = 0;       ///< connections ended because what they sent was no frame, or late
+};
+
+class Server {
+ public:
+  /// Serves `store`, which stays open until the server has stopped. ERR_INVALID_ARGUMENT for
+  /// options that are not valid; ERR_UNAVAILABLE when the address cannot be had.
+  static Result<std::unique_ptr<Server>> start(std::shared_ptr<Store> store,
+                                               const ServerOptions& options);
+  /// As stop().
+  virtual ~Server() = default;
+
+  /// HOST:PORT as it is.
+  virtual std::string address() const = 0;
+  virtual ServerStats stats() const = 0;
+  /// Lets nobody in, ends what is under way and closes the connections; commits nothing. Clients
+  /// whose calls were not answered do not know what became of them. Stopping twice is fine.
+  virtual void stop() = 0;
+};
+
+}  // namespace hotrow
+
+#endif  // HOTROW_SERVER_H_

@@ -1,0 +1,83 @@
+// The server's side of TCP: a listener, its connections, and the few threads that serve them.
+//
+// Each thread runs one event loop; a connection belongs to one loop for its life, and everything
+// about it happens on that thread. What the bytes mean is the Handler's business. Bounds of what
+// strangers may cost: connections, bytes waiting to be sent, time.
+#ifndef HOTROW_NET_LISTENER_H_
+#define HOTROW_NET_LISTENER_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/aligned_buffer.h"
+#include "hotrow/status.h"
+#include "net/address.h"
+
+namespace hotrow::net {
+
+/// What is done with a connection's bytes. Called on its loop's thread only.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  /// Where the next bytes go; not empty.
+  virtual std::span<std::byte> space() = 0;
+  /// So many bytes of the space were filled. False: the connection is closed, after what was sent
+  /// before has gone out.
+  virtual bool received(size_t bytes) = 0;
+  /// Is the peer too late with what it has begun? Asked now and then.
+  virtual bool overdue(std::chrono::steady_clock::time_point now) = 0;
+};
+
+/// One connection of a listener. Lives as long as a shared pointer to it; methods without a word
+/// about threads are for its loop's thread.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  virtual ~Connection() = default;
+  /// Queues a frame; it goes out when the handler returns, as far as the peer takes it.
+  virtual void send(AlignedBuffer frame) = 0;
+  /// Memory for a frame of so many bytes: that of one sent before, where it fits.
+  virtual AlignedBuffer take(size_t bytes) = 0;
+  /// Any thread: runs `work` on the loop's thread, unless the connection is closed by then.
+  virtual void post(std::function<void(Handler&)> work) = 0;
+  /// Who is at the other end.
+  virtual const std::string& peer() const = 0;
+};
+
+struct ListenOptions {
+  Address address;
+  uint32_t threads = 1;
+  /// How long an idle thread looks for work before it sleeps, in microseconds.
+  uint32_t spin_us = 0;
+  uint32_t most_connections = 1024;
+  /// Of one connection: while more wait to be sent, nothing is read from it.
+  uint64_t most_queued_bytes = uint64_t{128} << 20;
+  /// A peer that takes nothing of what waits for it for so long is gone.
+  std::chrono::milliseconds write_timeout{30'000};
+};
+
+class Listener {
+ public:
+  /// Makes the handler of a new connection, on its loop's thread.
+  using Accept = std::function<std::unique_ptr<Handler>(Connection&)>;
+
+  /// ERR_UNAVAILABLE when the address cannot be had.
+  static Result<std::unique_ptr<Listener>> open(const ListenOptions& options, Accept accept);
+  virtual ~Listener() = default;
+
+  /// As it is: the port that the system chose.
+  virtual const Address& address() const = 0;
+  virtual uint64_t connections() const = 0;
+  /// Nobody new is let in; connections go on.
+  virtual void stop_accepting() = 0;
+  /// Closes everything and joins the threads. The destructor does, too.
+  virtual void stop() = 0;
+};
+
+}  // namespace hotrow::net
+
+#endif  // HOTROW_NET_LISTENER_H_

@@ -1,0 +1,145 @@
+#include "net/socket.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <system_error>
+
+#include "net/tuning.h"
+
+namespace hotrow::net {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kMostPieces = 64;
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+int milliseconds_until(Deadline deadline) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+  return static_cast<int>(std::clamp<int64_t>(left, 0, INT_MAX));
+}
+
+uint32_t poll_once(int fd, uint32_t wanted, int timeout_ms) {
+  pollfd polled{};
+  polled.fd = fd;
+  if ((wanted & Socket::kReadable) != 0) polled.events |= POLLIN;
+  if ((wanted & Socket::kWritable) != 0) polled.events |= POLLOUT;
+  if (::poll(&polled, 1, timeout_ms) <= 0) return Socket::kNone;
+  uint32_t ready = Socket::kNone;
+  // An error or an end is found out by the call that follows.
+  if ((polled.revents & ~POLLOUT) != 0) ready |= Socket::kReadable;
+  if ((polled.revents & ~POLLIN) != 0) ready |= Socket::kWritable;
+  return ready & wanted;
+}
+
+}  // namespace
+
+Socket& Socket::operator=(Socket&& other) noexcept {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = std::exchange(other.fd_, -1);
+  return *this;
+}
+
+Socket::~Socket() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void Socket::shut() {
+  if (fd_ >= 0) ::shutdown(fd_, SHUT_RDWR);
+}
+
+Result<Socket> Socket::connect(const Address& address, Deadline deadline) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const std::string port = std::to_string(address.port);
+  const auto unavailable = [&](const std::string& why) {
+    return Status(StatusCode::kUnavailable, "no server at " + address.to_string() + ": " + why);
+  };
+  if (const int error = ::getaddrinfo(address.host.c_str(), port.c_str(), &hints, &found)) {
+    return unavailable(gai_strerror(error));
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> all(found, ::freeaddrinfo);
+  std::string why = "it has no address";
+  for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
+    Socket socket(::socket(each->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket.open()) {
+      why = reason(errno);
+      continue;
+    }
+    int error = ::connect(socket.fd_, each->ai_addr, each->ai_addrlen) == 0 ? 0 : errno;
+    if (error == EINPROGRESS) {
+      if (poll_once(socket.fd_, kWritable, milliseconds_until(deadline)) == kNone) {
+        return unavailable("it does not answer");
+      }
+      socklen_t length = sizeof error;
+      if (::getsockopt(socket.fd_, SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
+    }
+    if (error == 0) {
+      tune(socket.fd_, is_loopback(address.host));
+      return Result<Socket>(std::move(socket));
+    }
+    why = reason(error);
+  }
+  return unavailable(why);
+}
+
+Result<size_t> Socket::send(std::span<const std::span<const std::byte>> pieces) {
+  std::array<iovec, kMostPieces> vectors;
+  const size_t count = std::min(pieces.size(), kMostPieces);
+  for (size_t i = 0; i < count; ++i) {
+    vectors[i] = {const_cast<std::byte*>(pieces[i].data()), pieces[i].size()};
+  }
+  msghdr message{};
+  message.msg_iov = vectors.data();
+  message.msg_iovlen = count;
+  while (true) {
+    const ssize_t sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    if (sent >= 0) return static_cast<size_t>(sent);
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return size_t{0};
+    return Status(StatusCode::kUnavailable, "the connection is gone: " + reason(errno));
+  }
+}
+
+Result<size_t> Socket::receive(std::span<std::byte> first, std::span<std::byte> second) {
+  std::array<iovec, 2> vectors{iovec{first.data(), first.size()},
+                               iovec{second.data(), second.size()}};
+  while (true) {
+    const ssize_t came = ::readv(fd_, vectors.data(), second.empty() ? 1 : 2);
+    if (came > 0) return static_cast<size_t>(came);
+    if (came == 0) return Status(StatusCode::kUnavailable, "the server has ended the connection");
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return size_t{0};
+    return Status(StatusCode::kUnavailable, "the connection is gone: " + reason(errno));
+  }
+}
+
+uint32_t Socket::wait(uint32_t wanted, Deadline deadline, std::chrono::microseconds spin) const {
+  if (spin.count() > 0) {
+    const auto end = std::min(deadline, Clock::now() + spin);
+    do {
+      if (const uint32_t ready = poll_once(fd_, wanted, 0); ready != kNone) return ready;
+    } while (Clock::now() < end);
+  }
+  while (true) {
+    const uint32_t ready = poll_once(fd_, wanted, milliseconds_until(deadline));
+    if (ready != kNone || Clock::now() >= deadline) return ready;
+  }
+}
+
+}  // namespace hotrow::net

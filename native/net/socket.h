@@ -1,0 +1,53 @@
+// The client's side of TCP: a socket whose calls wait for at most so long. No thread of its own.
+//
+// One thread may send while another receives; otherwise one at a time.
+#ifndef HOTROW_NET_SOCKET_H_
+#define HOTROW_NET_SOCKET_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "hotrow/status.h"
+#include "net/address.h"
+
+namespace hotrow::net {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+class Socket {
+ public:
+  Socket() = default;
+  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket& operator=(Socket&& other) noexcept;
+  ~Socket();
+
+  /// ERR_UNAVAILABLE when nobody answers at any of the host's addresses before the deadline.
+  static Result<Socket> connect(const Address& address, Deadline deadline);
+
+  bool open() const { return fd_ >= 0; }
+  /// Ends both directions: who waits in a call is woken. The number stays taken until destruction.
+  void shut();
+
+  /// Bytes that the system took of the pieces; 0: it takes none now. ERR_UNAVAILABLE when the
+  /// connection is gone.
+  Result<size_t> send(std::span<const std::span<const std::byte>> pieces);
+  /// Bytes that came, into `first`, then `second`; 0: there are none now. ERR_UNAVAILABLE when the
+  /// connection is gone, or the peer has ended it.
+  Result<size_t> receive(std::span<std::byte> first, std::span<std::byte> second);
+
+  enum Ready : uint32_t { kNone = 0, kReadable = 1, kWritable = 2 };
+  /// Waits until one of `wanted` holds; kNone: the deadline has passed. Looks without sleeping for
+  /// `spin` first.
+  uint32_t wait(uint32_t wanted, Deadline deadline, std::chrono::microseconds spin) const;
+
+ private:
+  explicit Socket(int fd) : fd_(fd) {}
+  int fd_ = -1;
+};
+
+}  // namespace hotrow::net
+
+#endif  // HOTROW_NET_SOCKET_H_

@@ -1,0 +1,347 @@
+// Listener over standalone Asio. Bytes are read and written by its reactor in pieces as large as the
+// buffers are: its composed operations stop at 64 KiB a call.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <asio.hpp>
+#include <atomic>
+#include <deque>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "net/listener.h"
+#include "net/tuning.h"
+
+namespace hotrow::net {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using asio::ip::tcp;
+
+class TcpConnection;
+
+// One event loop and its thread.
+struct Loop {
+  asio::io_context context{1};
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work{
+      asio::make_work_guard(context)};
+  asio::steady_timer timer{context};
+  std::set<std::shared_ptr<TcpConnection>> connections;  // on the loop's thread
+  std::thread thread;
+};
+
+struct Shared {
+  ListenOptions options;
+  std::atomic<uint64_t> connections{0};  // counts; publishes nothing
+};
+
+class TcpConnection final : public Connection {
+ public:
+  TcpConnection(Loop& loop, Shared& shared, tcp::socket socket, std::string peer)
+      : loop_(loop), shared_(shared), socket_(std::move(socket)), peer_(std::move(peer)) {
+    ++shared_.connections;
+  }
+  ~TcpConnection() override { --shared_.connections; }
+
+  void start(const Listener::Accept& accept) {
+    handler_ = accept(*this);
+    if (handler_ == nullptr) return close();
+    read();
+  }
+
+  void send(AlignedBuffer frame) override {
+    queued_bytes_ += frame.size();
+    queue_.push_back(std::move(frame));
+    if (!in_handler_) flush();
+  }
+
+  AlignedBuffer take(size_t bytes) override {
+    for (AlignedBuffer& spare : spares_) {
+      if (spare.capacity() < bytes) continue;
+      std::swap(spare, spares_.back());
+      AlignedBuffer taken = std::move(spares_.back());
+      spares_.pop_back();
+      return taken;
+    }
+    return AlignedBuffer(bytes);
+  }
+
+  void post(std::function<void(Handler&)> work) override {
+    asio::post(loop_.context, [self = std::static_pointer_cast<TcpConnection>(shared_from_this()),
+                               work = std::move(work)] {
+      if (self->handler_ == nullptr) return;
+      self->in_handler_ = true;
+      work(*self->handler_);
+      self->in_handler_ = false;
+      self->flush();
+    });
+  }
+
+  const std::string& peer() const override { return peer_; }
+
+  void close() {
+    if (!socket_.is_open()) return;
+    asio::error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_both, ignored);
+    socket_.close(ignored);
+    queue_.clear();
+    handler_.reset();
+    loop_.connections.erase(std::static_pointer_cast<TcpConnection>(shared_from_this()));
+  }
+
+  void look(Clock::time_point now) {
+    const bool stuck = !queue_.empty() && now - progress_ > shared_.options.write_timeout;
+    if (stuck || (handler_ != nullptr && handler_->overdue(now))) close();
+  }
+
+ private:
+  static constexpr size_t kMostPieces = 64;
+  static constexpr size_t kMostSpares = 8;
+  static constexpr size_t kMostSpareBytes = size_t{4} << 20;
+
+  std::shared_ptr<TcpConnection> self() {
+    return std::static_pointer_cast<TcpConnection>(shared_from_this());
+  }
+
+  void read() {
+    if (reading_ || !socket_.is_open() || ending_) return;
+    if (queued_bytes_ > shared_.options.most_queued_bytes) return;  // flush() reads again
+    reading_ = true;
+    const std::span<std::byte> space = handler_->space();
+    socket_.async_receive(asio::buffer(space.data(), space.size()),
+                          [self = self()](const asio::error_code& error, size_t bytes) {
+                            self->reading_ = false;
+                            if (error || bytes == 0) return self->close();
+                            self->arrived(bytes);
+                          });
+  }
+
+  void arrived(size_t bytes) {
+    if (handler_ == nullptr) return;
+    in_handler_ = true;
+    ending_ = !handler_->received(bytes);
+    in_handler_ = false;
+    flush();
+    read();
+  }
+
+  // Sends what waits, as far as the socket takes it.
+  void flush() {
+    while (!queue_.empty() && socket_.is_open() && !waiting_) {
+      std::array<iovec, kMostPieces> pieces;
+      size_t count = 0;
+      for (AlignedBuffer& frame : queue_) {
+        if (count == kMostPieces) break;
+        const size_t skip = count == 0 ? sent_ : 0;
+        pieces[count++] = {frame.data() + skip, frame.size() - skip};
+      }
+      msghdr message{};
+      message.msg_iov = pieces.data();
+      message.msg_iovlen = count;
+      const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return wait_for_room();
+      if (sent < 0) return close();
+      progress_ = Clock::now();
+      went(static_cast<size_t>(sent));
+    }
+    if (ending_ && queue_.empty()) close();
+  }
+
+  void went(size_t bytes) {
+    queued_bytes_ -= bytes;
+    sent_ += bytes;
+    while (!queue_.empty() && sent_ >= queue_.front().size()) {
+      sent_ -= queue_.front().size();
+      AlignedBuffer& gone = queue_.front();
+      if (spares_.size() < kMostSpares && gone.capacity() <= kMostSpareBytes) {
+        spares_.push_back(std::move(gone));
+      }
+      queue_.pop_front();
+    }
+  }
+
+  void wait_for_room() {
+    waiting_ = true;
+    socket_.async_wait(tcp::socket::wait_write, [self = self()](const asio::error_code& error) {
+      self->waiting_ = false;
+      if (error) return self->close();
+      self->flush();
+      self->read();
+    });
+  }
+
+  Loop& loop_;
+  Shared& shared_;
+  tcp::socket socket_;
+  const std::string peer_;
+  std::unique_ptr<Handler> handler_;
+  std::deque<AlignedBuffer> queue_;
+  std::vector<AlignedBuffer> spares_;
+  size_t sent_ = 0;  // of the first in the queue
+  uint64_t queued_bytes_ = 0;
+  Clock::time_point progress_ = Clock::now();
+  bool reading_ = false;
+  bool waiting_ = false;
+  bool in_handler_ = false;
+  bool ending_ = false;
+};
+
+class TcpListener final : public Listener {
+ public:
+  TcpListener(const ListenOptions& options, Accept accept)
+      : accept_(std::move(accept)), loops_(make_loops(options.threads)) {
+    shared_.options = options;
+  }
+  ~TcpListener() override { stop(); }
+
+  Status start() {
+    asio::error_code error;
+    tcp::resolver resolver(loops_[0]->context);
+    address_ = shared_.options.address;
+    const auto found = resolver.resolve(address_.host, std::to_string(address_.port),
+                                        tcp::resolver::passive, error);
+    if (error || found.empty()) return refused(error);
+    const tcp::endpoint endpoint = found.begin()->endpoint();
+    tcp::acceptor& acceptor = acceptor_.emplace(loops_[0]->context);
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return refused(error);
+    address_.port = acceptor.local_endpoint(error).port();
+    accept_next();
+    for (auto& loop : loops_) {
+      watch(*loop);
+      loop->thread = std::thread([this, &loop = *loop] { run(loop); });
+    }
+    return {};
+  }
+
+  const Address& address() const override { return address_; }
+  uint64_t connections() const override { return shared_.connections; }
+
+  void stop_accepting() override {
+    asio::post(loops_[0]->context, [this] {
+      asio::error_code ignored;
+      retry_.cancel();
+      if (acceptor_) acceptor_->close(ignored);
+    });
+  }
+
+  void stop() override {
+    if (stopped_) return;
+    stopped_ = true;
+    stop_accepting();
+    for (auto& loop : loops_) {
+      asio::post(loop->context, [&loop = *loop] {
+        loop.timer.cancel();
+        while (!loop.connections.empty()) (*loop.connections.begin())->close();
+        loop.work.reset();
+      });
+    }
+    for (auto& loop : loops_) {
+      if (loop->thread.joinable()) loop->thread.join();
+    }
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kWatch{200};
+  static constexpr std::chrono::milliseconds kRetry{50};
+
+  static std::vector<std::unique_ptr<Loop>> make_loops(uint32_t threads) {
+    std::vector<std::unique_ptr<Loop>> loops;
+    for (uint32_t i = 0; i < std::max(threads, 1U); ++i) loops.push_back(std::make_unique<Loop>());
+    return loops;
+  }
+
+  Status refused(const asio::error_code& error) const {
+    return {StatusCode::kUnavailable,
+            "cannot listen on " + address_.to_string() + ": " + error.message()};
+  }
+
+  void run(Loop& loop) const {
+    const std::chrono::microseconds spin(shared_.options.spin_us);
+    if (spin.count() == 0) {
+      loop.context.run();
+      return;
+    }
+    auto idle_since = Clock::now();
+    while (!loop.context.stopped()) {
+      if (loop.context.poll() > 0) {
+        idle_since = Clock::now();
+      } else if (Clock::now() - idle_since >= spin) {
+        loop.context.run_one();
+        idle_since = Clock::now();
+      }
+    }
+  }
+
+  void watch(Loop& loop) {
+    loop.timer.expires_after(kWatch);
+    loop.timer.async_wait([this, &loop](const asio::error_code& error) {
+      if (error) return;
+      const auto now = Clock::now();
+      const auto all = loop.connections;  // look() may close some
+      for (const auto& connection : all) connection->look(now);
+      watch(loop);
+    });
+  }
+
+  void accept_next() {
+    Loop& loop = *loops_[next_++ % loops_.size()];
+    acceptor_->async_accept(
+        loop.context, [this, &loop](const asio::error_code& error, tcp::socket socket) {
+          if (!acceptor_->is_open()) return;
+          if (!error) {
+            take(loop, std::move(socket));
+            return accept_next();
+          }
+          // No descriptor is free, say: not again at once.
+          retry_.expires_after(kRetry);
+          retry_.async_wait([this](const asio::error_code& cancelled) {
+            if (!cancelled && acceptor_->is_open()) accept_next();
+          });
+        });
+  }
+
+  void take(Loop& loop, tcp::socket socket) {
+    if (shared_.connections >= shared_.options.most_connections) return;  // closed with `socket`
+    asio::error_code error;
+    const auto remote = socket.remote_endpoint(error);
+    if (error) return;
+    socket.native_non_blocking(true, error);
+    tune(socket.native_handle(), remote.address().is_loopback());
+    Address peer{.host = remote.address().to_string(), .port = remote.port()};
+    auto connection =
+        std::make_shared<TcpConnection>(loop, shared_, std::move(socket), peer.to_string());
+    asio::post(loop.context, [this, &loop, connection] {
+      loop.connections.insert(connection);
+      connection->start(accept_);
+    });
+  }
+
+  Accept accept_;
+  Shared shared_;
+  Address address_;
+  std::vector<std::unique_ptr<Loop>> loops_;
+  std::optional<tcp::acceptor> acceptor_;  // of the first loop
+  asio::steady_timer retry_{loops_[0]->context};
+  size_t next_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Listener>> Listener::open(const ListenOptions& options, Accept accept) {
+  auto listener = std::make_unique<TcpListener>(options, std::move(accept));
+  HOTROW_RETURN_IF_ERROR(listener->start());
+  return Result<std::unique_ptr<Listener>>(std::move(listener));
+}
+
+}  // namespace hotrow::net

@@ -1,0 +1,409 @@
+// Answers to the requests about rows: arrays are read where they came in, and results are written
+// where they go out.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/guarded.h"
+#include "server/session.h"
+
+namespace hotrow::server {
+
+namespace {
+
+using wire::Kind;
+using wire::Type;
+using wire::Verb;
+
+using Memory = std::function<AlignedBuffer(size_t)>;
+
+// One request while it is answered.
+struct Work {
+  Hub& hub;
+  SessionState& session;
+  const wire::FrameHeader& request;
+  const wire::Message& message;
+  const Memory& memory;
+};
+
+Status wrong(const char* what) {
+  return Status::invalid_argument(std::string("request: ") + what);
+}
+
+// What a part names: its first section has the parameter's number.
+uint32_t number_of(const wire::Message& message, uint16_t part) {
+  return message.part(part).front().parameter;
+}
+
+Result<std::shared_ptr<Table>> table_of(const Work& work, uint16_t part) {
+  if (part >= work.message.parts()) return wrong("it has no sections");
+  return work.hub.parameters.table(number_of(work.message, part));
+}
+
+// Begins the reply's frame, for which everything was added. A reply may be no longer than a request.
+Status begin(const Work& work, wire::FrameWriter& frame) {
+  const uint64_t most = work.hub.options.most_body_bytes;
+  if (frame.bytes() > most + wire::kHeaderBytes) {
+    return Status::invalid_argument("request: its reply would have " +
+                                    std::to_string(frame.bytes()) + " bytes, at most " +
+                                    std::to_string(most) + " are sent");
+  }
+  frame.use(work.memory(frame.bytes()));
+  frame.begin(reply_to(work.request, {}));
+  return {};
+}
+
+LookupOptions lookup_options(const wire::CallOptions& options, std::span<uint8_t> found) {
+  LookupOptions its{.found = found,
+                    .relaxed = (options.flags & wire::kRelaxed) != 0,
+                    .max_age_ms = options.max_age_ms};
+  if ((options.flags & wire::kHasMissing) != 0) its.missing = options.missing;
+  return its;
+}
+
+// keys -> rows, found, of any number of tables.
+Result<AlignedBuffer> lookup(const Work& work) {
+  struct Part {
+    std::shared_ptr<Table> table;
+    KeyBatch keys;
+    wire::CallOptions options;
+    size_t rows = 0;  // its section, found's is the one behind it
+  };
+  std::vector<Part> parts;
+  wire::FrameWriter frame;
+  const bool state = work.request.verb == Verb::kState;
+  for (uint16_t i = 0; i < work.message.parts(); ++i) {
+    auto table = table_of(work, i);
+    if (!table.ok()) return table.status();
+    auto keys = work.message.values<uint64_t>(i, Kind::kKeys);
+    if (!keys.ok()) return keys.status();
+    auto options = work.message.options(i);
+    if (!options.ok()) return options.status();
+    const Table& its = *table.value();
+    const uint64_t n = keys.value().size();
+    const uint64_t width = state ? its.state_values() : its.options().dim;
+    const uint32_t number = number_of(work.message, i);
+    parts.push_back({table.value(), keys.value(), options.value(), frame.layout().size()});
+    frame.layout().add(i, number, state ? Kind::kState : Kind::kRows, Type::kF32,
+                       width == 0 ? 0 : n, std::max<uint32_t>(static_cast<uint32_t>(width), 1));
+    if ((options.value().flags & wire::kWantsFound) != 0) {
+      frame.layout().add(i, number, Kind::kFound, Type::kU8, (n + 7) / 8);
+    }
+  }
+  if (parts.empty()) return wrong("it has no sections");
+  HOTROW_RETURN_IF_ERROR(begin(work, frame));
+  std::vector<TableLookup> lookups;
+  for (const Part& part : parts) {
+    const bool found = (part.options.flags & wire::kWantsFound) != 0;
+    const auto rows = frame.array<float>(part.rows);
+    const LookupOptions options = lookup_options(
+        part.options, found ? frame.array<uint8_t>(part.rows + 1) : std::span<uint8_t>());
+    if (state) {
+      HOTROW_RETURN_IF_ERROR(part.table->lookup_state(part.keys, rows, options));
+    } else if (parts.size() == 1) {
+      HOTROW_RETURN_IF_ERROR(part.table->lookup(part.keys, rows, options));
+    } else {
+      lookups.push_back(
+          {.table = part.table.get(), .keys = part.keys, .rows = rows, .options = options});
+    }
+  }
+  if (!lookups.empty()) HOTROW_RETURN_IF_ERROR(work.hub.store->lookup_all(lookups));
+  return frame.finish(true);
+}
+
+Result<BagBatch> bags_of(const Work& work) {
+  auto keys = work.message.values<uint64_t>(0, Kind::kKeys);
+  auto offsets = work.message.values<uint32_t>(0, Kind::kOffsets);
+  auto weights = work.message.values<float>(0, Kind::kWeights);
+  auto options = work.message.options(0);
+  for (const Status& status :
+       {keys.status(), offsets.status(), weights.status(), options.status()}) {
+    HOTROW_RETURN_IF_ERROR(status);
+  }
+  const auto ends = offsets.value();
+  if (ends.empty() || ends.front() != 0 || ends.back() != keys.value().size() ||
+      !std::is_sorted(ends.begin(), ends.end())) {
+    return wrong("offsets do not rise from 0 to the number of keys");
+  }
+  if (!weights.value().empty() && weights.value().size() != keys.value().size()) {
+    return wrong("weights are not one a key");
+  }
+  if (options.value().pooling > static_cast<uint32_t>(Pooling::kSqrtn)) {
+    return wrong("unknown pooling");
+  }
+  return BagBatch{.keys = keys.value(),
+                  .offsets = ends,
+                  .weights = weights.value(),
+                  .pooling = static_cast<Pooling>(options.value().pooling)};
+}
+
+Result<AlignedBuffer> pooled(const Work& work) {
+  auto table = table_of(work, 0);
+  if (!table.ok()) return table.status();
+  auto bags = bags_of(work);
+  if (!bags.ok()) return bags.status();
+  wire::FrameWriter frame;
+  frame.layout().add(0, number_of(work.message, 0), Kind::kRows, Type::kF32,
+                     bags.value().offsets.size() - 1, table.value()->options().dim);
+  HOTROW_RETURN_IF_ERROR(begin(work, frame));
+  HOTROW_RETURN_IF_ERROR(table.value()->lookup_pooled(bags.value(), frame.array<float>(0)));
+  return frame.finish(true);
+}
+
+// What a change answers: nothing, or a count.
+AlignedBuffer counted(const Work& work, uint64_t count) {
+  wire::FrameWriter frame;
+  frame.layout().add(0, 0, Kind::kCount, Type::kU64, 1);
+  frame.begin(reply_to(work.request, {}));
+  frame.array<uint64_t>(0)[0] = count;
+  return frame.finish(true);
+}
+
+// A part with keys is a table's, one without is a dense parameter's. All tables or none; then each
+// dense parameter.
+Outcome push(const Work& work) {
+  std::vector<std::shared_ptr<Table>> tables;
+  std::vector<TablePush> pushes;
+  struct DensePush {
+    std::shared_ptr<Dense> dense;
+    std::span<const float> gradient;
+    PushOptions options;
+  };
+  std::vector<DensePush> dense;
+  for (uint16_t i = 0; i < work.message.parts(); ++i) {
+    auto gradients = work.message.values<float>(i, Kind::kGradients);
+    auto keys = work.message.values<uint64_t>(i, Kind::kKeys);
+    auto options = work.message.options(i);
+    if (!gradients.ok()) return {gradients.status()};
+    if (!keys.ok()) return {keys.status()};
+    if (!options.ok()) return {options.status()};
+    const PushOptions its{.learning_rate = options.value().learning_rate};
+    if (Status valid = its.validate(); !valid.ok()) return {std::move(valid)};
+    const uint64_t values = gradients.value().size();
+    if (work.message.find(i, Kind::kKeys) == nullptr) {
+      auto parameter = work.hub.parameters.dense(number_of(work.message, i));
+      if (!parameter.ok()) return {parameter.status()};
+      if (values != parameter.value()->size()) return {wrong("gradients are not one a value")};
+      dense.push_back({parameter.value(), gradients.value(), its});
+      continue;
+    }
+    auto table = table_of(work, i);
+    if (!table.ok()) return {table.status()};
+    if (values != keys.value().size() * table.value()->options().dim) {
+      return {wrong("gradients are not one row a key")};
+    }
+    if (std::find(tables.begin(), tables.end(), table.value()) != tables.end()) {
+      return {wrong("a table appears twice")};
+    }
+    tables.push_back(table.value());
+    pushes.push_back({.table = table.value().get(),
+                      .keys = keys.value(),
+                      .gradients = gradients.value(),
+                      .options = its});
+  }
+  Status status;
+  if (pushes.size() == 1) {
+    const TablePush& only = pushes.front();
+    status = only.table->push(only.keys, only.gradients, only.options);
+  } else if (!pushes.empty()) {
+    status = work.hub.store->push_all(pushes);
+  }
+  for (const DensePush& each : dense) {
+    if (!status.ok()) break;
+    status = each.dense->push(each.gradient, each.options);
+  }
+  return {std::move(status)};
+}
+
+Outcome push_bags(const Work& work) {
+  auto table = table_of(work, 0);
+  if (!table.ok()) return {table.status()};
+  auto bags = bags_of(work);
+  if (!bags.ok()) return {bags.status()};
+  auto gradients = work.message.values<float>(0, Kind::kGradients);
+  if (!gradients.ok()) return {gradients.status()};
+  auto options = work.message.options(0);
+  if (!options.ok()) return {options.status()};
+  const PushOptions its{.learning_rate = options.value().learning_rate};
+  if (Status valid = its.validate(); !valid.ok()) return {std::move(valid)};
+  if (gradients.value().size() !=
+      (bags.value().offsets.size() - 1) * table.value()->options().dim) {
+    return {wrong("gradients are not one row a bag")};
+  }
+  return {table.value()->push_pooled(bags.value(), gradients.value(), its)};
+}
+
+Outcome update_dense(const Work& work, const UpdateOptions& options) {
+  auto dense = work.hub.parameters.dense(number_of(work.message, 0));
+  if (!dense.ok()) return {dense.status()};
+  auto values = work.message.values<float>(0, Kind::kValues);
+  if (!values.ok()) return {values.status()};
+  if (values.value().size() != dense.value()->size() ||
+      (!options.state.empty() && options.state.size() != dense.value()->state_values())) {
+    return {wrong("values or state are not as many as the parameter's")};
+  }
+  return {dense.value()->update(values.value(), options)};
+}
+
+Outcome update(const Work& work) {
+  if (work.message.parts() == 0) return {wrong("it has no sections")};
+  auto state = work.message.values<float>(0, Kind::kState);
+  auto wishes = work.message.options(0);
+  if (!state.ok()) return {state.status()};
+  if (!wishes.ok()) return {wishes.status()};
+  const UpdateOptions options{.state = state.value(), .steps = wishes.value().steps};
+  if (work.message.find(0, Kind::kValues) != nullptr) return update_dense(work, options);
+  auto table = table_of(work, 0);
+  if (!table.ok()) return {table.status()};
+  auto keys = work.message.values<uint64_t>(0, Kind::kKeys);
+  auto rows = work.message.values<float>(0, Kind::kRows);
+  if (!keys.ok()) return {keys.status()};
+  if (!rows.ok()) return {rows.status()};
+  const uint64_t n = keys.value().size();
+  if (rows.value().size() != n * table.value()->options().dim ||
+      (!state.value().empty() && state.value().size() != n * table.value()->state_values())) {
+    return {wrong("rows or state are not one a key")};
+  }
+  return {table.value()->update(keys.value(), rows.value(), options)};
+}
+
+Outcome erase_or_score(const Work& work) {
+  auto table = table_of(work, 0);
+  if (!table.ok()) return {table.status()};
+  auto keys = work.message.values<uint64_t>(0, Kind::kKeys);
+  auto scores = work.message.values<float>(0, Kind::kWeights);
+  if (!keys.ok()) return {keys.status()};
+  if (!scores.ok()) return {scores.status()};
+  if (work.request.verb == Verb::kScores && scores.value().size() != keys.value().size()) {
+    return {wrong("scores are not one a key")};
+  }
+  auto count = work.request.verb == Verb::kErase
+                   ? table.value()->erase(keys.value())
+                   : table.value()->set_scores(keys.value(), scores.value());
+  if (!count.ok()) return {count.status()};
+  return {{}, count.value()};
+}
+
+Outcome change(const Work& work) {
+  switch (work.request.verb) {
+    case Verb::kPush:
+      return push(work);
+    case Verb::kPushBags:
+      return push_bags(work);
+    case Verb::kUpdate:
+      return update(work);
+    default:
+      return erase_or_score(work);
+  }
+}
+
+Result<AlignedBuffer> pull(const Work& work) {
+  if (work.message.parts() == 0) return wrong("it has no sections");
+  const uint32_t number = number_of(work.message, 0);
+  auto dense = work.hub.parameters.dense(number);
+  if (!dense.ok()) return dense.status();
+  auto options = work.message.options(0);
+  if (!options.ok()) return options.status();
+  const bool state = (options.value().flags & wire::kWantsState) != 0;
+  wire::FrameWriter frame;
+  frame.layout().add(0, number, Kind::kValues, Type::kF32, dense.value()->size());
+  if (state) {
+    frame.layout().add(0, number, Kind::kState, Type::kF32, dense.value()->state_values());
+    frame.layout().add(0, number, Kind::kCount, Type::kU64, 1);
+  }
+  HOTROW_RETURN_IF_ERROR(begin(work, frame));
+  if (!state) {
+    HOTROW_RETURN_IF_ERROR(dense.value()->pull(frame.array<float>(0)));
+  } else {
+    auto steps = dense.value()->pull_state(frame.array<float>(0), frame.array<float>(1));
+    if (!steps.ok()) return steps.status();
+    frame.array<uint64_t>(2)[0] = steps.value();
+  }
+  return frame.finish(true);
+}
+
+Result<AlignedBuffer> answer_data(const Work& work) {
+  switch (work.request.verb) {
+    case Verb::kLookup:
+    case Verb::kState:
+      return lookup(work);
+    case Verb::kPooled:
+      return pooled(work);
+    case Verb::kPull:
+      return pull(work);
+    default: {
+      const Outcome outcome =
+          work.session.change(work.request.sequence, work.hub.repeated, [&] { return change(work); });
+      if (!outcome.status.ok()) return outcome.status;
+      return counted(work, outcome.count);
+    }
+  }
+}
+
+Result<AlignedBuffer> evicted_page(Table& table, const wire::FrameHeader& request, uint64_t most) {
+  auto evicted = table.take_evicted(most);
+  if (!evicted.ok()) return evicted.status();
+  const auto& all = evicted.value();
+  wire::FrameWriter frame;
+  frame.layout().add(0, 0, Kind::kKeys, Type::kU64, all.size());
+  frame.layout().add(0, 0, Kind::kBytes, Type::kU8, all.size());
+  frame.begin(reply_to(request, {}));
+  for (size_t i = 0; i < all.size(); ++i) {
+    frame.array<uint64_t>(0)[i] = all[i].key;
+    frame.array<uint8_t>(1)[i] = static_cast<uint8_t>(all[i].reason);
+  }
+  return frame.finish(true);
+}
+
+// keys, rows, state; and where the next page begins, when there is one.
+Result<AlignedBuffer> scan_page(Table& table, const wire::FrameHeader& request, uint64_t rows,
+                                const wire::CallOptions& options) {
+  const bool state = (options.flags & wire::kWantsState) != 0;
+  auto page = table.scan(options.from, rows, {.state = state});
+  if (!page.ok()) return page.status();
+  const ScanPage& its = page.value();
+  const auto width = std::max<uint32_t>(static_cast<uint32_t>(table.state_values()), 1);
+  wire::FrameWriter frame;
+  frame.layout().add(0, 0, Kind::kKeys, Type::kU64, its.keys.size());
+  frame.layout().add(0, 0, Kind::kRows, Type::kF32, its.keys.size(), table.options().dim);
+  frame.layout().add(0, 0, Kind::kState, Type::kF32, its.state.size() / width, width);
+  if (its.next) frame.layout().add(0, 0, Kind::kCount, Type::kU64, 1);
+  frame.begin(reply_to(request, {}));
+  frame.put<uint64_t>(0, its.keys);
+  frame.put<float>(1, its.rows);
+  frame.put<float>(2, its.state);
+  if (its.next) frame.array<uint64_t>(3)[0] = *its.next;
+  return frame.finish(true);
+}
+
+}  // namespace
+
+AlignedBuffer answer(Hub& hub, SessionState& session, const wire::FrameHeader& request,
+                     const wire::Message& message, const Memory& memory) {
+  const Work work{hub, session, request, message, memory};
+  auto frame = guarded([&] { return answer_data(work); });
+  if (frame.ok()) return std::move(frame).value();
+  ++hub.failures;
+  return failure(request, frame.status());
+}
+
+AlignedBuffer answer_page(Hub& hub, const wire::FrameHeader& request, uint32_t number,
+                          const wire::CallOptions& options) {
+  auto frame = guarded([&]() -> Result<AlignedBuffer> {
+    auto table = hub.parameters.table(number);
+    if (!table.ok()) return table.status();
+    if (request.verb == Verb::kEvicted) {
+      return evicted_page(*table.value(), request, std::min(options.most, kMostEvictedAPage));
+    }
+    // A page may have a few rows more than were asked for: half of what fits.
+    const uint64_t row_bytes = sizeof(uint64_t) + sizeof(float) * (table.value()->options().dim +
+                                                                   table.value()->state_values());
+    const uint64_t most = std::max<uint64_t>(hub.options.most_body_bytes / 2 / row_bytes, 1);
+    return scan_page(*table.value(), request, std::min(options.most, most), options);
+  });
+  if (frame.ok()) return std::move(frame).value();
+  ++hub.failures;
+  return failure(request, frame.status());
+}
+
+}  // namespace hotrow::server

@@ -1,0 +1,43 @@
+// Hub: what all connections of one server share.
+#ifndef HOTROW_SERVER_HUB_H_
+#define HOTROW_SERVER_HUB_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "hotrow/server.h"
+#include "hotrow/store.h"
+#include "server/parameters.h"
+#include "server/sessions.h"
+#include "server/worker.h"
+
+namespace hotrow::server {
+
+struct Hub {
+  Hub(std::shared_ptr<Store> its_store, const ServerOptions& its_options)
+      : store(std::move(its_store)),
+        options(its_options),
+        sessions(std::chrono::milliseconds(its_options.session_ms)) {}
+
+  const std::shared_ptr<Store> store;
+  const ServerOptions options;
+  const std::string run = random_id();
+  uint64_t store_version = 0;  // when the server started
+  Parameters parameters;
+  Sessions sessions;
+  /// Calls that may take long, off the threads that serve connections: those that write or read
+  /// files, and all others.
+  Worker files;
+  Worker others;
+  // Counts; they publish nothing.
+  std::atomic<uint64_t> requests{0};
+  std::atomic<uint64_t> failures{0};
+  std::atomic<uint64_t> repeated{0};
+  std::atomic<uint64_t> refused{0};
+};
+
+}  // namespace hotrow::server
+
+#endif  // HOTROW_SERVER_HUB_H_

@@ -1,0 +1,105 @@
+#include <utility>
+
+#include "base/guarded.h"
+#include "server/hub.h"
+#include "server/session.h"
+
+namespace hotrow {
+
+namespace {
+
+constexpr uint32_t kMostSpinUs = 1'000'000;
+constexpr uint32_t kMostConnections = 1 << 20;
+constexpr uint64_t kLeastBodyBytes = uint64_t{64} << 10;
+constexpr uint64_t kMostBodyBytes = uint64_t{1} << 30;
+
+Status expect_between(uint64_t value, const char* field, uint64_t least, uint64_t most) {
+  if (value >= least && value <= most) return {};
+  return Status::invalid_argument(std::string(field) + ": expected an integer from " +
+                                  std::to_string(least) + " to " + std::to_string(most) +
+                                  " but received " + std::to_string(value));
+}
+
+class SocketServer final : public Server {
+ public:
+  SocketServer(std::shared_ptr<Store> store, const ServerOptions& options)
+      : hub_(std::move(store), options) {}
+  ~SocketServer() override { stop(); }
+
+  Status start(const net::Address& address) {
+    const auto version = hub_.store->version();
+    // A store in memory has none.
+    if (version.ok()) hub_.store_version = version.value().version;
+    net::ListenOptions listen{.address = address,
+                              .threads = hub_.options.threads,
+                              .spin_us = hub_.options.spin_us,
+                              .most_connections = hub_.options.most_connections,
+                              .most_queued_bytes = 2 * hub_.options.most_body_bytes};
+    auto listener = net::Listener::open(listen, [this](net::Connection& connection) {
+      return std::make_unique<server::Session>(hub_, connection);
+    });
+    if (!listener.ok()) return listener.status();
+    listener_ = std::move(listener).value();
+    return {};
+  }
+
+  std::string address() const override { return listener_->address().to_string(); }
+
+  ServerStats stats() const override {
+    return {.connections = listener_->connections(),
+            .sessions = hub_.sessions.size(),
+            .requests = hub_.requests,
+            .failures = hub_.failures,
+            .repeated = hub_.repeated,
+            .refused = hub_.refused};
+  }
+
+  void stop() override {
+    const MutexLock lock(stopping_);
+    if (listener_ == nullptr) return;
+    listener_->stop();
+    hub_.others.stop();
+    hub_.files.stop();
+  }
+
+ private:
+  server::Hub hub_;
+  Mutex stopping_;
+  std::unique_ptr<net::Listener> listener_;
+};
+
+}  // namespace
+
+Status ServerOptions::validate() const {
+  auto address = net::parse_address(listen);
+  if (!address.ok()) return Status::invalid_argument("listen: " + address.status().message());
+  if (!net::is_loopback(address.value().host)) {
+    return Status::invalid_argument(
+        "listen: expected an address of this machine only (127.0.0.1, ::1, localhost) but received "
+        "'" +
+        listen + "': beyond it nothing would be encrypted or authenticated");
+  }
+  HOTROW_RETURN_IF_ERROR(expect_between(threads, "threads", 1, kMaxThreads));
+  HOTROW_RETURN_IF_ERROR(expect_between(spin_us, "spinUs", 0, kMostSpinUs));
+  HOTROW_RETURN_IF_ERROR(expect_between(most_connections, "mostConnections", 1, kMostConnections));
+  HOTROW_RETURN_IF_ERROR(
+      expect_between(most_body_bytes, "mostBodyBytes", kLeastBodyBytes, kMostBodyBytes));
+  if (most_body_bytes % wire::kAlignment != 0) {
+    return Status::invalid_argument("mostBodyBytes: expected a multiple of 64 but received " +
+                                    std::to_string(most_body_bytes));
+  }
+  return expect_between(session_ms, "sessionMs", 0, UINT32_MAX);
+}
+
+Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Store> store,
+                                              const ServerOptions& options) {
+  return guarded([&]() -> Result<std::unique_ptr<Server>> {
+    HOTROW_RETURN_IF_ERROR(options.validate());
+    const auto address = net::parse_address(options.listen);
+    auto server = std::make_unique<SocketServer>(std::move(store), options);
+    HOTROW_RETURN_IF_ERROR(server->start(address.value()));
+    return Result<std::unique_ptr<Server>>(std::move(server));
+  });
+}
+
+}  // namespace hotrow

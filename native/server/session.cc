@@ -1,0 +1,161 @@
+#include "server/session.h"
+
+#include <utility>
+
+#include "base/guarded.h"
+
+namespace hotrow::server {
+
+wire::FrameHeader reply_to(const wire::FrameHeader& request, const Status& status) {
+  return {.verb = request.verb,
+          .flags = wire::kReply,
+          .request = request.request,
+          .sequence = request.sequence,
+          .code = static_cast<uint32_t>(status.code())};
+}
+
+AlignedBuffer failure(const wire::FrameHeader& request, const Status& status) {
+  return wire::text_frame(reply_to(request, status), status.message());
+}
+
+Session::~Session() {
+  if (state_ != nullptr) hub_.sessions.leave(state_, said_goodbye_);
+}
+
+bool Session::received(size_t bytes) {
+  const bool was_halfway = reader_.halfway();
+  Status status = guarded([&] { return reader_.advance(bytes); });
+  while (status.ok() && reader_.ready()) {
+    if (!handle()) return false;
+    status = guarded([&] { return reader_.next(); });
+  }
+  if (!status.ok()) {
+    // Nothing that follows could be understood.
+    ++hub_.refused;
+    send_failure({}, status);
+    return false;
+  }
+  if (reader_.halfway() && !was_halfway) since_ = Clock::now();
+  return true;
+}
+
+bool Session::overdue(Clock::time_point now) {
+  const bool late = state_ == nullptr ? now - since_ > kHelloTime
+                                      : reader_.halfway() && now - since_ > kFrameTime;
+  if (late) ++hub_.refused;
+  return late;
+}
+
+bool Session::handle() {
+  const wire::FrameHeader& request = reader_.header();
+  const Status readable = message_.read(request, reader_.body());
+  if (!readable.ok() || request.reply() || (state_ == nullptr) != (request.verb == wire::Verb::kHello)) {
+    ++hub_.refused;
+    send_failure(request, readable.ok() ? Status(StatusCode::kProtocol,
+                                                 "frame: not now: first one HELLO, then requests")
+                                        : readable);
+    return false;
+  }
+  switch (request.verb) {
+    case wire::Verb::kHello:
+      return welcome();
+    case wire::Verb::kGoodbye:
+      said_goodbye_ = true;
+      return false;
+    case wire::Verb::kCall:
+      call_later();
+      return true;
+    case wire::Verb::kScan:
+    case wire::Verb::kEvicted: {
+      // As large as a page is; the request itself has no arrays.
+      const auto options = message_.options(0);
+      const auto* section = message_.find(0, wire::Kind::kOptions);
+      if (!options.ok() || section == nullptr) {
+        send_failure(request, Status(StatusCode::kProtocol, "frame: options are missing"));
+        return true;
+      }
+      later(hub_.others, request,
+            [&hub = hub_, request, options = options.value(), number = section->parameter] {
+              return answer_page(hub, request, number, options);
+            });
+      return true;
+    }
+    default:
+      send(answer(hub_, *state_, request, message_,
+                  [this](size_t bytes) { return connection_.take(bytes); }));
+      return true;
+  }
+}
+
+bool Session::welcome() {
+  const auto hello = wire::from_text<wire::Hello>(message_.text());
+  if (!hello.ok()) {
+    send_failure(reader_.header(), hello.status());
+    return false;
+  }
+  wire::Welcome welcome{.run = hub_.run,
+                        .path = hub_.store->path(),
+                        .store_version = hub_.store_version,
+                        .most_body_bytes = hub_.options.most_body_bytes,
+                        .session_ms = hub_.options.session_ms};
+  auto joined = hub_.sessions.join(hello.value().session, welcome.resumed);
+  if (!joined.ok()) {
+    send_failure(reader_.header(), joined.status());
+    return false;
+  }
+  state_ = std::move(joined).value();
+  welcome.session = state_->id();
+  const wire::FrameHeader request = reader_.header();
+  reader_.open(hub_.options.most_body_bytes);
+  connection_.send(wire::text_frame(reply_to(request, {}), wire::to_text(welcome)));
+  return true;
+}
+
+void Session::send(AlignedBuffer frame) {
+  ++hub_.requests;
+  connection_.send(std::move(frame));
+}
+
+void Session::send_failure(const wire::FrameHeader& request, const Status& status) {
+  ++hub_.failures;
+  send(failure(request, status));
+}
+
+void Session::call_later() {
+  const wire::FrameHeader request = reader_.header();
+  auto call = wire::from_text<wire::Call>(message_.text());
+  if (!call.ok()) return send_failure(request, call.status());
+  Worker& worker = is_of_files(call.value()) ? hub_.files : hub_.others;
+  later(worker, request, [&hub = hub_, request, its = std::move(call).value()] {
+    return answer_call(hub, request, its);
+  });
+}
+
+void Session::later(Worker& worker, const wire::FrameHeader& request,
+                    std::function<AlignedBuffer()> work) {
+  const Status busy(StatusCode::kBusy, "the server has too much to do");
+  if (jobs_ >= kMostJobs) return send_failure(request, busy);
+  const auto deadline = request.code == 0
+                            ? Clock::time_point::max()
+                            : Clock::now() + std::chrono::milliseconds(request.code);
+  ++jobs_;
+  const bool taken = worker.submit([connection = connection_.weak_from_this(), request, deadline,
+                                    work = std::move(work)] {
+    const bool late = Clock::now() > deadline;
+    auto frame = std::make_shared<AlignedBuffer>(
+        late ? failure(request, {StatusCode::kBusy, "the request waited until its deadline"})
+             : work());
+    const auto its = connection.lock();
+    if (its == nullptr) return;
+    its->post([frame](net::Handler& handler) {
+      auto& session = static_cast<Session&>(handler);
+      --session.jobs_;
+      session.send(std::move(*frame));
+    });
+  });
+  if (taken) return;
+  --jobs_;
+  send_failure(request, busy);
+}
+
+}  // namespace hotrow::server

@@ -1,0 +1,81 @@
+// Session: one connection's conversation. Frames come in, are answered, and the answers go out;
+// requests may be answered in another order than they came.
+//
+// What reads and changes rows is done at once, on the thread that serves the connection: nothing is
+// handed over, nobody is woken. What may take long goes to a Worker.
+#ifndef HOTROW_SERVER_SESSION_H_
+#define HOTROW_SERVER_SESSION_H_
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "net/listener.h"
+#include "server/hub.h"
+#include "wire/call.h"
+#include "wire/message.h"
+#include "wire/reader.h"
+
+namespace hotrow::server {
+
+class Session final : public net::Handler {
+ public:
+  /// The hub must outlive it.
+  Session(Hub& hub, net::Connection& connection) : hub_(hub), connection_(connection) {}
+  ~Session() override;
+
+  std::span<std::byte> space() override { return reader_.space(); }
+  bool received(size_t bytes) override;
+  bool overdue(std::chrono::steady_clock::time_point now) override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kHelloTime{5};
+  static constexpr std::chrono::seconds kFrameTime{30};
+  static constexpr uint32_t kMostJobs = 64;
+
+  /// False: the conversation ends.
+  bool handle();
+  bool welcome();
+  void send(AlignedBuffer frame);
+  void send_failure(const wire::FrameHeader& request, const Status& status);
+  /// Does the rest of a request on a worker; the frame that `work` makes is sent.
+  void later(Worker& worker, const wire::FrameHeader& request,
+             std::function<AlignedBuffer()> work);
+  void call_later();
+
+  Hub& hub_;
+  net::Connection& connection_;
+  wire::FrameReader reader_;
+  wire::Message message_;
+  std::shared_ptr<SessionState> state_;  // once welcomed
+  Clock::time_point since_ = Clock::now();  // of the connection, or of a frame not yet whole
+  uint32_t jobs_ = 0;                       // on workers
+  bool said_goodbye_ = false;
+};
+
+/// Answers a request about rows. `memory(bytes)` gives an AlignedBuffer for the reply.
+AlignedBuffer answer(Hub& hub, SessionState& session, const wire::FrameHeader& request,
+                     const wire::Message& message,
+                     const std::function<AlignedBuffer(size_t)>& memory);
+
+/// Most keys of one kEvicted.
+inline constexpr uint64_t kMostEvictedAPage = uint64_t{1} << 20;
+
+/// Answers kScan and kEvicted, of the parameter of that number.
+AlignedBuffer answer_page(Hub& hub, const wire::FrameHeader& request, uint32_t number,
+                          const wire::CallOptions& options);
+
+/// Answers a call in text.
+AlignedBuffer answer_call(Hub& hub, const wire::FrameHeader& request, const wire::Call& call);
+
+/// May the call take as long as its files are large?
+bool is_of_files(const wire::Call& call);
+
+/// The header of a reply.
+wire::FrameHeader reply_to(const wire::FrameHeader& request, const Status& status);
+AlignedBuffer failure(const wire::FrameHeader& request, const Status& status);
+
+}  // namespace hotrow::server
+
+#endif  // HOTROW_SERVER_SESSION_H_

@@ -1,0 +1,69 @@
+#include "server/sessions.h"
+
+#include <array>
+#include <random>
+
+namespace hotrow::server {
+
+bool SessionState::look_up(uint64_t sequence, Outcome& known) {
+  if (records_.empty()) records_.resize(kWindow);
+  const Record& record = records_[sequence % kWindow];
+  if (record.sequence == sequence) {
+    known = record.outcome;
+    return true;
+  }
+  if (record.sequence > sequence) {
+    known.status = {StatusCode::kSessionExpired,
+                    "a change came so late that nobody knows whether it was applied before"};
+  }
+  return false;
+}
+
+Result<std::shared_ptr<SessionState>> Sessions::join(const std::string& id, bool& resumed) {
+  const MutexLock lock(mutex_);
+  expire();
+  const auto known = all_.find(id);
+  resumed = known != all_.end();
+  if (resumed) {
+    ++known->second->connections_;
+    return known->second;
+  }
+  if (all_.size() >= kMost) {
+    return Status(StatusCode::kBusy, "the server has " + std::to_string(kMost) + " sessions");
+  }
+  auto session = std::make_shared<SessionState>(random_id());
+  session->connections_ = 1;
+  all_.emplace(session->id(), session);
+  return session;
+}
+
+void Sessions::leave(const std::shared_ptr<SessionState>& session, bool done) {
+  const MutexLock lock(mutex_);
+  session->left_ = std::chrono::steady_clock::now();
+  if (--session->connections_ == 0 && done) all_.erase(session->id());
+}
+
+uint64_t Sessions::size() const {
+  const MutexLock lock(mutex_);
+  return all_.size();
+}
+
+void Sessions::expire() {
+  const auto oldest = std::chrono::steady_clock::now() - kept_;
+  std::erase_if(all_, [&](const auto& each) {
+    return each.second->connections_ == 0 && each.second->left_ < oldest;
+  });
+}
+
+std::string random_id() {
+  constexpr std::array kDigits{'0', '1', '2', '3', '4', '5', '6', '7',
+                               '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+  std::random_device device;  // the system's own source
+  std::string id;
+  for (int i = 0; i < 4; ++i) {
+    for (uint32_t bits = device(), n = 0; n < 8; ++n, bits >>= 4) id += kDigits[bits & 15];
+  }
+  return id;
+}
+
+}  // namespace hotrow::server
