@@ -10,8 +10,8 @@ import type { Store } from './store.ts'
 /** Options of `serve`. */
 export interface ServerOptions {
   /**
-   * `'HOST:PORT'`, by default `'127.0.0.1:0'`; port 0 is one of the system's choice. Only hosts that
-   * are this machine: what leaves it would be neither encrypted nor authenticated.
+   * `'HOST:PORT'`, by default `'127.0.0.1:0'`; port 0 is one of the system's choice. Only hosts
+   * that are this machine: what leaves it would be neither encrypted nor authenticated.
    */
   listen?: string
   /** Threads that serve connections, 1 to 256; by default 1. */

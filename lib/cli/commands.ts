@@ -4,6 +4,7 @@ import { doctor } from './doctor.ts'
 import { exportCommand } from './export.ts'
 import { importCommand } from './import.ts'
 import { inspect } from './inspect.ts'
+import { serveCommand } from './serve.ts'
 import { compact, diff, rollback, verify, versions } from './versions.ts'
 
 export const commands: readonly Command[] = [
@@ -15,5 +16,6 @@ export const commands: readonly Command[] = [
   importCommand,
   rollback,
   compact,
+  serveCommand,
   doctor,
 ]

@@ -3,8 +3,8 @@
 //
 // Enums are numbers, the last of which is last_value(Enum{}), found beside them.
 //
-// The Writer appends text, because the library's objects and arrays need memory to be destroyed, and
-// end the process when there is none. The Reader throws what the library throws: whoever parses
+// The Writer appends text, because the library's objects and arrays need memory to be destroyed,
+// and end the process when there is none. The Reader throws what the library throws: whoever parses
 // catches it.
 #ifndef HOTROW_BASE_JSON_INL_H_
 #define HOTROW_BASE_JSON_INL_H_
@@ -66,8 +66,10 @@ void append(std::string& text, const std::vector<T>& values) {
 /// Nothing is cut off: what does not fit is an error.
 inline uint64_t read_unsigned(const Json& json, uint64_t last) {
   if (!json.is_number_unsigned() || json.get<uint64_t>() > last) {
+    // Not the value itself: it may be as long and as deep as its sender likes.
     throw std::out_of_range("expected an integer from 0 to " + std::to_string(last) +
-                            " but received " + json.dump());
+                            " but received " +
+                            (json.is_number_unsigned() ? "a larger one" : json.type_name()));
   }
   return json.get<uint64_t>();
 }
@@ -80,6 +82,10 @@ void read_json(const Json& json, T& value, bool lenient) {
   } else if constexpr (std::is_unsigned_v<T> && !std::is_same_v<T, bool>) {
     value = static_cast<T>(read_unsigned(json, std::numeric_limits<T>::max()));
   } else if constexpr (Described<T>) {
+    if (!json.is_object()) {
+      throw std::invalid_argument(std::string("expected an object but received ") +
+                                  json.type_name());
+    }
     Reader reader{json, lenient};
     fields(reader, value);
   } else {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace hotrow::client {
@@ -16,8 +17,8 @@ Status timeout() {
 // A newer server may have codes of its own.
 StatusCode code_of(uint32_t number) {
   const auto code = static_cast<StatusCode>(number);
-  const bool known = number == 0 || (number <= UINT8_MAX && status_traits(code).name !=
-                                                                status_traits(StatusCode::kInternal).name);
+  const std::string_view unknown = status_traits(StatusCode::kInternal).name;
+  const bool known = number <= UINT8_MAX && status_traits(code).name != unknown;
   return known ? code : StatusCode::kInternal;
 }
 
@@ -248,16 +249,21 @@ Status Connection::read_body(const wire::FrameHeader& header, Reply* reply, Dead
   for (const wire::Section& section : sections_) {
     HOTROW_RETURN_IF_ERROR(take({}, section.offset - at, sum, deadline));
     std::span<std::byte> target;
+    uint64_t bytes = section.bytes;
     if (code != StatusCode::kOk) {
-      reason.resize(std::min<uint64_t>(section.bytes, wire::kMostHelloBytes));
-      if (reason.size() == section.bytes) target = std::as_writable_bytes(std::span<char>(reason));
+      // Of a reason its beginning.
+      reason.resize(std::min<uint64_t>(bytes, wire::kMostHelloBytes));
+      target = std::as_writable_bytes(std::span<char>(reason));
+      HOTROW_RETURN_IF_ERROR(take(target, target.size(), sum, deadline));
+      bytes -= target.size();
+      target = {};
     } else if (reply != nullptr) {
       target = reply->place(section);
       if (!target.empty() && target.size() != section.bytes) {
         return {StatusCode::kProtocol, "frame: a reply's section has another length than expected"};
       }
     }
-    HOTROW_RETURN_IF_ERROR(take(target, section.bytes, sum, deadline));
+    HOTROW_RETURN_IF_ERROR(take(target, bytes, sum, deadline));
     at = section.offset + section.bytes;
   }
   HOTROW_RETURN_IF_ERROR(take({}, header.body_bytes - at, sum, deadline));
@@ -265,6 +271,8 @@ Status Connection::read_body(const wire::FrameHeader& header, Reply* reply, Dead
     return {StatusCode::kProtocol, "frame: the body's checksum does not fit"};
   }
   if (code == StatusCode::kOk) return {};
+  // An answer to none of our requests: what was sent was not understood.
+  if (header.request == 0) return {StatusCode::kProtocol, "the server says: " + reason};
   if (reply != nullptr) reply->status = Status(code, std::move(reason));
   return {};
 }

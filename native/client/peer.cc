@@ -123,8 +123,9 @@ Status Peer::begin(Exchange& exchange, Reply& reply, Deadline deadline) {
     const wire::Welcome& welcome = connection.value()->welcome();
     if (exchange.request.body_bytes() > welcome.most_body_bytes) {
       return Status::invalid_argument(
-          "a request of " + std::to_string(exchange.request.body_bytes()) + " bytes, the server at " +
-          address_.to_string() + " takes " + std::to_string(welcome.most_body_bytes));
+          "a request of " + std::to_string(exchange.request.body_bytes()) +
+          " bytes, the server at " + address_.to_string() + " takes " +
+          std::to_string(welcome.most_body_bytes));
     }
     if (exchange.effect == Effect::kChanges && exchange.sequence == 0) {
       exchange.sequence = next_sequence_.fetch_add(1, std::memory_order_relaxed);

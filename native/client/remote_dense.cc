@@ -6,6 +6,16 @@ namespace hotrow::client {
 
 using wire::Kind;
 
+namespace {
+
+Status expect_values(const char* name, uint64_t received, uint64_t expected) {
+  if (received == expected) return {};
+  return Status::invalid_argument(std::string(name) + ": expected " + std::to_string(expected) +
+                                  " values, received " + std::to_string(received));
+}
+
+}  // namespace
+
 size_t server_of_dense(const Cluster& cluster, std::string_view name) {
   return cluster.placement().server_of(xxh3(name));
 }
@@ -24,6 +34,8 @@ RemoteDense::RemoteDense(std::shared_ptr<Cluster> cluster, size_t server,
 
 Result<uint64_t> RemoteDense::pull(std::span<float> values, std::span<float> state,
                                    bool with_state) {
+  HOTROW_RETURN_IF_ERROR(expect_values("values", values.size(), size_));
+  HOTROW_RETURN_IF_ERROR(expect_values("state", state.size(), with_state ? state_values_ : 0));
   return guarded([&]() -> Result<uint64_t> {
     const Deadline deadline = cluster_->deadline();
     auto number = numbers_.of(server_, deadline);
@@ -64,6 +76,7 @@ Status RemoteDense::change(wire::Verb verb, const Fill& fill) {
 }
 
 Status RemoteDense::push(std::span<const float> gradient, const PushOptions& options) {
+  HOTROW_RETURN_IF_ERROR(expect_values("gradient", gradient.size(), size_));
   wire::CallOptions call;
   call.learning_rate = options.learning_rate;
   return change(wire::Verb::kPush, [&](Request& request, uint32_t number) {
@@ -73,6 +86,10 @@ Status RemoteDense::push(std::span<const float> gradient, const PushOptions& opt
 }
 
 Status RemoteDense::update(std::span<const float> values, const UpdateOptions& options) {
+  HOTROW_RETURN_IF_ERROR(expect_values("values", values.size(), size_));
+  if (!options.state.empty()) {
+    HOTROW_RETURN_IF_ERROR(expect_values("state", options.state.size(), state_values_));
+  }
   wire::CallOptions call;
   call.steps = options.steps;
   return change(wire::Verb::kUpdate, [&](Request& request, uint32_t number) {

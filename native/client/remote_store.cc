@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "base/batch_check.h"
 #include "base/guarded.h"
 #include "client/remote_dense.h"
 #include "client/remote_table.h"
@@ -24,10 +25,11 @@ constexpr size_t kMostServers = 1024;
 constexpr uint64_t kMostTogetherBytes = uint64_t{16} << 20;
 
 // A table of another store must not be looked up by the numbers of this one.
-Result<RemoteTable*> table_of(Table* table, const Cluster& cluster) {
+Result<RemoteTable*> table_of(Table* table, const Cluster& cluster, size_t i) {
   auto* const remote = dynamic_cast<RemoteTable*>(table);
   if (remote == nullptr || &remote->cluster() != &cluster) {
-    return Status::invalid_argument("table: expected a table of this store");
+    return Status::invalid_argument("requests[" + std::to_string(i) +
+                                    "]: expected a table of this store");
   }
   return remote;
 }
@@ -111,15 +113,18 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
     const Deadline deadline = cluster_->deadline();
     Exchange exchange(wire::Verb::kLookup, Effect::kReads);
     uint64_t bytes = 0;
-    for (const TableLookup& its : lookups) {
+    for (size_t i = 0; i < lookups.size(); ++i) {
+      const TableLookup& its = lookups[i];
+      const auto table = table_of(its.table, *cluster_, i);
+      if (!table.ok()) return table.status();
+      HOTROW_RETURN_IF_ERROR(check_lookup(its, its.table->options().dim));
       bytes += its.keys.size() * its.table->options().dim * sizeof(float);
     }
+    HOTROW_RETURN_IF_ERROR(check_apart(lookups));
     const bool several = cluster_->size() > 1 || lookups.size() >= wire::kMostSections / 3 ||
                          bytes > kMostTogetherBytes;
     for (size_t i = 0; i < lookups.size(); ++i) {
       const TableLookup& its = lookups[i];
-      auto table = table_of(its.table, *cluster_);
-      if (!table.ok()) return table.status();
       const uint32_t dim = its.table->options().dim;
       const bool plain = its.repeat == 1 && (its.stride == 0 || its.stride == dim);
       if (!plain) parts[i].landed.resize(its.keys.size() * dim);
@@ -128,7 +133,7 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
         HOTROW_RETURN_IF_ERROR(its.table->lookup(its.keys, parts[i].rows, its.options));
         continue;
       }
-      auto number = table.value()->number(0, deadline);
+      auto number = static_cast<RemoteTable*>(its.table)->number(0, deadline);
       if (!number.ok()) return number.status();
       const auto part = static_cast<uint16_t>(i);
       exchange.request.add(part, number.value(), Kind::kKeys, its.keys);
@@ -176,15 +181,18 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
     }
     std::vector<std::unique_ptr<Cut>> cuts;             // whose keys are sent from where they lie
     std::vector<std::unique_ptr<std::vector<float>>> kept;
-    std::set<const Table*> seen;
-    for (const TablePush& push : pushes) {
-      auto table = table_of(push.table, *cluster_);
+    std::set<std::string_view> seen;  // handles of one table are several
+    for (size_t i = 0; i < pushes.size(); ++i) {
+      const TablePush& push = pushes[i];
+      auto table = table_of(push.table, *cluster_, i);
       if (!table.ok()) return table.status();
-      if (!seen.insert(push.table).second) {
-        return Status::invalid_argument("table '" + push.table->name() +
-                                        "': expected once in a call but received twice");
+      if (!seen.insert(push.table->name()).second) {
+        return Status::invalid_argument("requests[" + std::to_string(i) +
+                                        "]: expected each table once, received table '" +
+                                        push.table->name() + "' again");
       }
       const uint32_t dim = push.table->options().dim;
+      HOTROW_RETURN_IF_ERROR(check_rows("gradients", push.keys, push.gradients.size(), dim));
       wire::CallOptions call;
       call.learning_rate = push.options.learning_rate;
       if (cluster_->size() > 1) {

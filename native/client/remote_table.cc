@@ -4,6 +4,7 @@
 #include <cstring>
 #include <deque>
 
+#include "base/batch_check.h"
 #include "base/guarded.h"
 
 namespace hotrow::client {
@@ -170,11 +171,15 @@ Status RemoteTable::look_up(Verb verb, KeyBatch keys, std::span<float> out, size
 }
 
 Status RemoteTable::lookup(KeyBatch keys, RowBatch rows, const LookupOptions& options) {
+  HOTROW_RETURN_IF_ERROR(
+      check_lookup({.table = this, .keys = keys, .rows = rows, .options = options}, options_.dim));
   return guarded([&] { return look_up(Verb::kLookup, keys, rows, options_.dim, options); });
 }
 
 Status RemoteTable::lookup_state(KeyBatch keys, std::span<float> state,
                                  const LookupOptions& options) {
+  HOTROW_RETURN_IF_ERROR(check_rows("state", keys, state.size(), state_values_));
+  HOTROW_RETURN_IF_ERROR(check_found(options, keys.size()));
   return guarded([&] { return look_up(Verb::kState, keys, state, state_values_, options); });
 }
 
@@ -224,6 +229,7 @@ Result<uint64_t> RemoteTable::change(Verb verb, KeyBatch keys, const Fill& fill)
 }
 
 Status RemoteTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options) {
+  HOTROW_RETURN_IF_ERROR(check_rows("gradients", keys, gradients.size(), options_.dim));
   CallOptions call;
   call.learning_rate = options.learning_rate;
   return change(Verb::kPush, keys,
@@ -240,6 +246,10 @@ Status RemoteTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptio
 }
 
 Status RemoteTable::update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options) {
+  HOTROW_RETURN_IF_ERROR(check_rows("rows", keys, rows.size(), options_.dim));
+  if (!options.state.empty()) {
+    HOTROW_RETURN_IF_ERROR(check_rows("state", keys, options.state.size(), state_values_));
+  }
   CallOptions call;
   call.steps = options.steps;
   return change(Verb::kUpdate, keys,
@@ -262,6 +272,7 @@ Status RemoteTable::update(KeyBatch keys, ConstRowBatch rows, const UpdateOption
 }
 
 Result<uint64_t> RemoteTable::erase(KeyBatch keys) {
+  HOTROW_RETURN_IF_ERROR(check_keys(keys));
   return change(Verb::kErase, keys,
                 [&](Request& request, uint32_t number, const Cut::Part* part, auto&) {
                   request.add(0, number, Kind::kKeys, part == nullptr ? keys : part->keys);
@@ -269,6 +280,7 @@ Result<uint64_t> RemoteTable::erase(KeyBatch keys) {
 }
 
 Result<uint64_t> RemoteTable::set_scores(KeyBatch keys, std::span<const float> scores) {
+  HOTROW_RETURN_IF_ERROR(check_rows("scores", keys, scores.size(), 1));
   return change(Verb::kScores, keys,
                 [&](Request& request, uint32_t number, const Cut::Part* part, auto& kept) {
                   request.add(0, number, Kind::kKeys, part == nullptr ? keys : part->keys);
@@ -280,6 +292,7 @@ Result<uint64_t> RemoteTable::set_scores(KeyBatch keys, std::span<const float> s
 
 // With several servers a bag's rows are with several: ERR_UNSUPPORTED.
 Status RemoteTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
+  HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size(), options_.dim));
   HOTROW_RETURN_IF_ERROR(cluster_->single("lookupPooled"));
   return guarded([&]() -> Status {
     const Deadline deadline = cluster_->deadline();
@@ -300,6 +313,7 @@ Status RemoteTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
 
 Status RemoteTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                                 const PushOptions& options) {
+  HOTROW_RETURN_IF_ERROR(check_bags(bags, "gradients", bag_gradients.size(), options_.dim));
   HOTROW_RETURN_IF_ERROR(cluster_->single("pushPooled"));
   CallOptions call;
   call.pooling = static_cast<uint32_t>(bags.pooling);

@@ -26,9 +26,11 @@ class Handler {
   virtual ~Handler() = default;
   /// Where the next bytes go; not empty.
   virtual std::span<std::byte> space() = 0;
-  /// So many bytes of the space were filled. False: the connection is closed, after what was sent
-  /// before has gone out.
+  /// So many bytes of the space were filled; 0: go on with what came before. False: the connection
+  /// is closed, after what was sent before has gone out.
   virtual bool received(size_t bytes) = 0;
+  /// Has it stopped before the end of what came, because the connection is full()?
+  virtual bool waiting() const = 0;
   /// Is the peer too late with what it has begun? Asked now and then.
   virtual bool overdue(std::chrono::steady_clock::time_point now) = 0;
 };
@@ -40,6 +42,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   virtual ~Connection() = default;
   /// Queues a frame; it goes out when the handler returns, as far as the peer takes it.
   virtual void send(AlignedBuffer frame) = 0;
+  /// So much waits to be sent that nothing more should be.
+  virtual bool full() const = 0;
   /// Memory for a frame of so many bytes: that of one sent before, where it fits.
   virtual AlignedBuffer take(size_t bytes) = 0;
   /// Any thread: runs `work` on the loop's thread, unless the connection is closed by then.

@@ -1,5 +1,5 @@
-// Listener over standalone Asio. Bytes are read and written by its reactor in pieces as large as the
-// buffers are: its composed operations stop at 64 KiB a call.
+// Listener over standalone Asio. Bytes are read and written by its reactor in pieces as large as
+// the buffers are: its composed operations stop at 64 KiB a call.
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -60,6 +60,8 @@ class TcpConnection final : public Connection {
     if (!in_handler_) flush();
   }
 
+  bool full() const override { return queued_bytes_ > shared_.options.most_queued_bytes; }
+
   AlignedBuffer take(size_t bytes) override {
     for (AlignedBuffer& spare : spares_) {
       if (spare.capacity() < bytes) continue;
@@ -79,6 +81,7 @@ class TcpConnection final : public Connection {
       work(*self->handler_);
       self->in_handler_ = false;
       self->flush();
+      self->read();
     });
   }
 
@@ -109,8 +112,8 @@ class TcpConnection final : public Connection {
   }
 
   void read() {
-    if (reading_ || !socket_.is_open() || ending_) return;
-    if (queued_bytes_ > shared_.options.most_queued_bytes) return;  // flush() reads again
+    if (reading_ || !socket_.is_open() || ending_ || full()) return;  // flush() reads again
+    if (handler_->waiting()) return arrived(0);
     reading_ = true;
     const std::span<std::byte> space = handler_->space();
     socket_.async_receive(asio::buffer(space.data(), space.size()),

@@ -5,7 +5,8 @@
 namespace hotrow::net {
 
 /// Small frames go out at once, and a peer that has gone is noticed. On loopback the congestion
-/// control is one that does not pace, where the system allows that: bbr halves what loopback can do.
+/// control is one that does not pace, where the system allows that: bbr halves what loopback can
+/// do.
 void tune(int socket, bool loopback);
 
 }  // namespace hotrow::net

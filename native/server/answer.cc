@@ -40,7 +40,8 @@ Result<std::shared_ptr<Table>> table_of(const Work& work, uint16_t part) {
   return work.hub.parameters.table(number_of(work.message, part));
 }
 
-// Begins the reply's frame, for which everything was added. A reply may be no longer than a request.
+// Begins the reply's frame, for which everything was added. A reply may be no longer than a
+// request.
 Status begin(const Work& work, wire::FrameWriter& frame) {
   const uint64_t most = work.hub.options.most_body_bytes;
   if (frame.bytes() > most + wire::kHeaderBytes) {
@@ -120,19 +121,12 @@ Result<BagBatch> bags_of(const Work& work) {
        {keys.status(), offsets.status(), weights.status(), options.status()}) {
     HOTROW_RETURN_IF_ERROR(status);
   }
-  const auto ends = offsets.value();
-  if (ends.empty() || ends.front() != 0 || ends.back() != keys.value().size() ||
-      !std::is_sorted(ends.begin(), ends.end())) {
-    return wrong("offsets do not rise from 0 to the number of keys");
-  }
-  if (!weights.value().empty() && weights.value().size() != keys.value().size()) {
-    return wrong("weights are not one a key");
-  }
+  if (offsets.value().empty()) return wrong("it has no offsets");
   if (options.value().pooling > static_cast<uint32_t>(Pooling::kSqrtn)) {
     return wrong("unknown pooling");
   }
   return BagBatch{.keys = keys.value(),
-                  .offsets = ends,
+                  .offsets = offsets.value(),
                   .weights = weights.value(),
                   .pooling = static_cast<Pooling>(options.value().pooling)};
 }
@@ -179,19 +173,14 @@ Outcome push(const Work& work) {
     if (!options.ok()) return {options.status()};
     const PushOptions its{.learning_rate = options.value().learning_rate};
     if (Status valid = its.validate(); !valid.ok()) return {std::move(valid)};
-    const uint64_t values = gradients.value().size();
     if (work.message.find(i, Kind::kKeys) == nullptr) {
       auto parameter = work.hub.parameters.dense(number_of(work.message, i));
       if (!parameter.ok()) return {parameter.status()};
-      if (values != parameter.value()->size()) return {wrong("gradients are not one a value")};
       dense.push_back({parameter.value(), gradients.value(), its});
       continue;
     }
     auto table = table_of(work, i);
     if (!table.ok()) return {table.status()};
-    if (values != keys.value().size() * table.value()->options().dim) {
-      return {wrong("gradients are not one row a key")};
-    }
     if (std::find(tables.begin(), tables.end(), table.value()) != tables.end()) {
       return {wrong("a table appears twice")};
     }
@@ -226,10 +215,6 @@ Outcome push_bags(const Work& work) {
   if (!options.ok()) return {options.status()};
   const PushOptions its{.learning_rate = options.value().learning_rate};
   if (Status valid = its.validate(); !valid.ok()) return {std::move(valid)};
-  if (gradients.value().size() !=
-      (bags.value().offsets.size() - 1) * table.value()->options().dim) {
-    return {wrong("gradients are not one row a bag")};
-  }
   return {table.value()->push_pooled(bags.value(), gradients.value(), its)};
 }
 
@@ -238,10 +223,6 @@ Outcome update_dense(const Work& work, const UpdateOptions& options) {
   if (!dense.ok()) return {dense.status()};
   auto values = work.message.values<float>(0, Kind::kValues);
   if (!values.ok()) return {values.status()};
-  if (values.value().size() != dense.value()->size() ||
-      (!options.state.empty() && options.state.size() != dense.value()->state_values())) {
-    return {wrong("values or state are not as many as the parameter's")};
-  }
   return {dense.value()->update(values.value(), options)};
 }
 
@@ -259,11 +240,6 @@ Outcome update(const Work& work) {
   auto rows = work.message.values<float>(0, Kind::kRows);
   if (!keys.ok()) return {keys.status()};
   if (!rows.ok()) return {rows.status()};
-  const uint64_t n = keys.value().size();
-  if (rows.value().size() != n * table.value()->options().dim ||
-      (!state.value().empty() && state.value().size() != n * table.value()->state_values())) {
-    return {wrong("rows or state are not one a key")};
-  }
   return {table.value()->update(keys.value(), rows.value(), options)};
 }
 
@@ -274,9 +250,6 @@ Outcome erase_or_score(const Work& work) {
   auto scores = work.message.values<float>(0, Kind::kWeights);
   if (!keys.ok()) return {keys.status()};
   if (!scores.ok()) return {scores.status()};
-  if (work.request.verb == Verb::kScores && scores.value().size() != keys.value().size()) {
-    return {wrong("scores are not one a key")};
-  }
   auto count = work.request.verb == Verb::kErase
                    ? table.value()->erase(keys.value())
                    : table.value()->set_scores(keys.value(), scores.value());
@@ -395,10 +368,12 @@ AlignedBuffer answer_page(Hub& hub, const wire::FrameHeader& request, uint32_t n
     if (request.verb == Verb::kEvicted) {
       return evicted_page(*table.value(), request, std::min(options.most, kMostEvictedAPage));
     }
-    // A page may have a few rows more than were asked for: half of what fits.
+    // A page may have a few rows more than were asked for.
     const uint64_t row_bytes = sizeof(uint64_t) + sizeof(float) * (table.value()->options().dim +
                                                                    table.value()->state_values());
-    const uint64_t most = std::max<uint64_t>(hub.options.most_body_bytes / 2 / row_bytes, 1);
+    const uint64_t page_bytes = std::min(hub.options.most_body_bytes / 2, kMostPageBytes);
+    const uint64_t fit = std::max<uint64_t>(page_bytes / row_bytes, 1);
+    const uint64_t most = std::min(fit, kMostRowsAPage);
     return scan_page(*table.value(), request, std::min(options.most, most), options);
   });
   if (frame.ok()) return std::move(frame).value();

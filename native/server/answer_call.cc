@@ -63,64 +63,64 @@ Text of_table(Hub& hub, const wire::Call& call, const Work& work) {
 
 struct Entry {
   std::string_view name;
-  bool files;  // reads or writes files
+  Worker Hub::* worker;
   Text (*work)(Hub& hub, const wire::Call& call);
 };
 
 constexpr std::array kCalls{
-    Entry{"table", false, open_table},
-    Entry{"dense", false, open_dense},
-    Entry{"list", false, [](Hub& hub, const wire::Call&) { return text_of(hub.store->list()); }},
-    Entry{"drop", true,
+    Entry{"table", &Hub::opening, open_table},
+    Entry{"dense", &Hub::opening, open_dense},
+    Entry{"list", &Hub::others, [](Hub& hub, const wire::Call&) { return text_of(hub.store->list()); }},
+    Entry{"drop", &Hub::files,
           [](Hub& hub, const wire::Call& call) { return text_of(hub.store->drop(call.name)); }},
-    Entry{"commit", true, commit},
-    Entry{"version", false,
+    Entry{"commit", &Hub::files, commit},
+    Entry{"version", &Hub::others,
           [](Hub& hub, const wire::Call&) { return text_of(hub.store->version()); }},
-    Entry{"versions", false,
+    Entry{"versions", &Hub::others,
           [](Hub& hub, const wire::Call&) { return text_of(hub.store->versions()); }},
-    Entry{"rollback", true,
+    Entry{"rollback", &Hub::files,
           [](Hub& hub, const wire::Call& call) {
             return text_of(hub.store->rollback(call.name));
           }},
-    Entry{"nameVersion", true,
+    Entry{"nameVersion", &Hub::files,
           [](Hub& hub, const wire::Call& call) {
             return text_of(hub.store->name_version(call.name, call.number));
           }},
-    Entry{"pinVersion", true,
+    Entry{"pinVersion", &Hub::files,
           [](Hub& hub, const wire::Call& call) {
             return text_of(hub.store->pin_version(call.number, call.flag));
           }},
-    Entry{"refresh", true,
+    Entry{"refresh", &Hub::files,
           [](Hub& hub, const wire::Call&) { return text_of(hub.store->refresh()); }},
-    Entry{"diff", true,
+    Entry{"diff", &Hub::files,
           [](Hub& hub, const wire::Call& call) {
             return text_of(hub.store->diff(call.name, call.other));
           }},
-    Entry{"verify", true, [](Hub& hub, const wire::Call&) { return text_of(hub.store->verify()); }},
-    Entry{"compact", true,
+    Entry{"verify", &Hub::files, [](Hub& hub, const wire::Call&) { return text_of(hub.store->verify()); }},
+    Entry{"compact", &Hub::files,
           [](Hub& hub, const wire::Call&) { return text_of(hub.store->compact()); }},
-    Entry{"stats", false, [](Hub& hub, const wire::Call&) { return text_of(hub.store->stats()); }},
-    Entry{"tableStats", false,
+    Entry{"stats", &Hub::others, [](Hub& hub, const wire::Call&) { return text_of(hub.store->stats()); }},
+    Entry{"tableStats", &Hub::others,
           [](Hub& hub, const wire::Call& call) {
             return of_table(hub, call, [](Table& table) { return table.stats(); });
           }},
-    Entry{"reserve", false,
+    Entry{"reserve", &Hub::others,
           [](Hub& hub, const wire::Call& call) {
             return of_table(hub, call, [&](Table& table) { return table.reserve(call.number); });
           }},
-    Entry{"evict", false,
+    Entry{"evict", &Hub::others,
           [](Hub& hub, const wire::Call& call) {
             return of_table(hub, call, [&](Table& table) { return table.evict(call.number); });
           }},
-    Entry{"shrink", false,
+    Entry{"shrink", &Hub::others,
           [](Hub& hub, const wire::Call& call) {
             return of_table(hub, call, [&](Table& table) { return table.shrink(call.shrink); });
           }},
-    Entry{"decay", false,
+    Entry{"decay", &Hub::others,
           [](Hub& hub, const wire::Call& call) {
             return of_table(hub, call, [&](Table& table) { return table.decay(call.real); });
           }},
-    Entry{"hotKeys", false,
+    Entry{"hotKeys", &Hub::others,
           [](Hub& hub, const wire::Call& call) {
             return of_table(hub, call, [&](Table& table) { return table.hot_keys(call.number); });
           }},
@@ -135,9 +135,9 @@ const Entry* find(std::string_view name) {
 
 }  // namespace
 
-bool is_of_files(const wire::Call& call) {
+Worker& worker_of(Hub& hub, const wire::Call& call) {
   const Entry* entry = find(call.call);
-  return entry != nullptr && entry->files;
+  return entry == nullptr ? hub.others : hub.*entry->worker;
 }
 
 AlignedBuffer answer_call(Hub& hub, const wire::FrameHeader& request, const wire::Call& call) {

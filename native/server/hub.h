@@ -28,8 +28,9 @@ struct Hub {
   Parameters parameters;
   Sessions sessions;
   /// Calls that may take long, off the threads that serve connections: those that write or read
-  /// files, and all others.
+  /// files, those that open tables, whose rows may have to be read first, and all others.
   Worker files;
+  Worker opening;
   Worker others;
   // Counts; they publish nothing.
   std::atomic<uint64_t> requests{0};

@@ -1,3 +1,4 @@
+// The server: options, the hub and the listener that feeds it.
 #include <utility>
 
 #include "base/guarded.h"
@@ -59,6 +60,7 @@ class SocketServer final : public Server {
     if (listener_ == nullptr) return;
     listener_->stop();
     hub_.others.stop();
+    hub_.opening.stop();
     hub_.files.stop();
   }
 

@@ -24,10 +24,12 @@ Session::~Session() {
 
 bool Session::received(size_t bytes) {
   const bool was_halfway = reader_.halfway();
-  Status status = guarded([&] { return reader_.advance(bytes); });
-  while (status.ok() && reader_.ready()) {
+  Status status = guarded([&] { return bytes == 0 ? Status() : reader_.advance(bytes); });
+  bool begun = reader_.halfway() && !was_halfway;
+  while (status.ok() && reader_.ready() && !connection_.full()) {
     if (!handle()) return false;
     status = guarded([&] { return reader_.next(); });
+    begun = true;
   }
   if (!status.ok()) {
     // Nothing that follows could be understood.
@@ -35,7 +37,7 @@ bool Session::received(size_t bytes) {
     send_failure({}, status);
     return false;
   }
-  if (reader_.halfway() && !was_halfway) since_ = Clock::now();
+  if (begun) since_ = Clock::now();
   return true;
 }
 
@@ -48,12 +50,14 @@ bool Session::overdue(Clock::time_point now) {
 
 bool Session::handle() {
   const wire::FrameHeader& request = reader_.header();
-  const Status readable = message_.read(request, reader_.body());
-  if (!readable.ok() || request.reply() || (state_ == nullptr) != (request.verb == wire::Verb::kHello)) {
+  Status readable = message_.read(request, reader_.body());
+  const bool in_order = (state_ == nullptr) == (request.verb == wire::Verb::kHello);
+  if (readable.ok() && (request.reply() || !in_order)) {
+    readable = {StatusCode::kProtocol, "frame: not now: first one HELLO, then requests"};
+  }
+  if (!readable.ok()) {
     ++hub_.refused;
-    send_failure(request, readable.ok() ? Status(StatusCode::kProtocol,
-                                                 "frame: not now: first one HELLO, then requests")
-                                        : readable);
+    send_failure(request, readable);
     return false;
   }
   switch (request.verb) {
@@ -93,6 +97,13 @@ bool Session::welcome() {
     send_failure(reader_.header(), hello.status());
     return false;
   }
+  if (hello.value().version != wire::kVersion) {
+    send_failure(reader_.header(),
+                 {StatusCode::kUnsupported, "the server speaks version " +
+                                                std::to_string(wire::kVersion) +
+                                                " of the protocol only"});
+    return false;
+  }
   wire::Welcome welcome{.run = hub_.run,
                         .path = hub_.store->path(),
                         .store_version = hub_.store_version,
@@ -125,8 +136,7 @@ void Session::call_later() {
   const wire::FrameHeader request = reader_.header();
   auto call = wire::from_text<wire::Call>(message_.text());
   if (!call.ok()) return send_failure(request, call.status());
-  Worker& worker = is_of_files(call.value()) ? hub_.files : hub_.others;
-  later(worker, request, [&hub = hub_, request, its = std::move(call).value()] {
+  later(worker_of(hub_, call.value()), request, [&hub = hub_, request, its = std::move(call).value()] {
     return answer_call(hub, request, its);
   });
 }

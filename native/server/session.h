@@ -26,6 +26,7 @@ class Session final : public net::Handler {
 
   std::span<std::byte> space() override { return reader_.space(); }
   bool received(size_t bytes) override;
+  bool waiting() const override { return reader_.ready(); }
   bool overdue(std::chrono::steady_clock::time_point now) override;
 
  private:
@@ -61,6 +62,9 @@ AlignedBuffer answer(Hub& hub, SessionState& session, const wire::FrameHeader& r
 
 /// Most keys of one kEvicted.
 inline constexpr uint64_t kMostEvictedAPage = uint64_t{1} << 20;
+inline constexpr uint64_t kMostRowsAPage = uint64_t{1} << 20;
+/// A page has fewer rows than were asked for where they are long.
+inline constexpr uint64_t kMostPageBytes = uint64_t{8} << 20;
 
 /// Answers kScan and kEvicted, of the parameter of that number.
 AlignedBuffer answer_page(Hub& hub, const wire::FrameHeader& request, uint32_t number,
@@ -69,8 +73,8 @@ AlignedBuffer answer_page(Hub& hub, const wire::FrameHeader& request, uint32_t n
 /// Answers a call in text.
 AlignedBuffer answer_call(Hub& hub, const wire::FrameHeader& request, const wire::Call& call);
 
-/// May the call take as long as its files are large?
-bool is_of_files(const wire::Call& call);
+/// Who does the call: one that may take long does not hold up those of another kind.
+Worker& worker_of(Hub& hub, const wire::Call& call);
 
 /// The header of a reply.
 wire::FrameHeader reply_to(const wire::FrameHeader& request, const Status& status);

@@ -40,7 +40,7 @@ Result<std::shared_ptr<SessionState>> Sessions::join(const std::string& id, bool
 void Sessions::leave(const std::shared_ptr<SessionState>& session, bool done) {
   const MutexLock lock(mutex_);
   session->left_ = std::chrono::steady_clock::now();
-  if (--session->connections_ == 0 && done) all_.erase(session->id());
+  if (--session->connections_ == 0 && (done || !session->used_)) all_.erase(session->id());
 }
 
 uint64_t Sessions::size() const {

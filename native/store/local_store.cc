@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "base/batch_check.h"
 #include "base/hash.h"
 
 namespace hotrow {
@@ -42,35 +43,6 @@ std::string first_difference(const DenseOptions& a, const DenseOptions& b) {
   if (a.non_finite != b.non_finite) return "nonFinite";
   if (a.seed != b.seed) return "seed";
   return {};
-}
-
-/// Where one lookup writes: `dim` values every `stride`.
-struct Output {
-  const float* begin = nullptr;
-  const float* end = nullptr;
-  size_t stride = 0;
-  size_t dim = 0;
-};
-
-Output output_of(const TableLookup& lookup) {
-  const size_t dim = lookup.table->options().dim;
-  const size_t stride = lookup.stride == 0 ? dim : lookup.stride;
-  const size_t rows = lookup.keys.size() * lookup.repeat;
-  const float* const begin = lookup.rows.data();
-  return {begin, rows == 0 ? begin : begin + (rows - 1) * stride + dim, stride, dim};
-}
-
-/// Does any value belong to both? Where strides differ, whatever lies between counts as well.
-bool overlap(const Output& a, const Output& b) {
-  const std::less<> before;
-  if (a.begin == a.end || b.begin == b.end) return false;
-  if (!before(a.begin, b.end) || !before(b.begin, a.end)) return false;
-  if (a.stride != b.stride) return true;
-  const auto between = reinterpret_cast<intptr_t>(b.begin) - reinterpret_cast<intptr_t>(a.begin);
-  const auto stride = static_cast<intptr_t>(a.stride);
-  const intptr_t values = between / static_cast<intptr_t>(sizeof(float));
-  const auto column = static_cast<size_t>((values % stride + stride) % stride);
-  return column < a.dim || column + b.dim > a.stride;
 }
 
 Status wrong_kind(std::string_view name, const char* word) {
@@ -279,22 +251,14 @@ Result<LocalStore::OwnTable> LocalStore::own_table(const char* argument, size_t 
 }
 
 Status LocalStore::lookup_all(std::span<const TableLookup> lookups) {
-  std::vector<Output> outputs;
   std::vector<OwnTable> tables;
   for (size_t i = 0; i < lookups.size(); ++i) {
     const auto table = own_table("requests", i, lookups[i].table);
     if (!table.ok()) return table.status();
     tables.push_back(table.value());
     HOTROW_RETURN_IF_ERROR(table.value().table->check_lookup(lookups[i]));
-    outputs.push_back(output_of(lookups[i]));
-    for (size_t j = 0; j < i; ++j) {
-      if (!overlap(outputs[j], outputs[i])) continue;
-      return Status::invalid_argument("requests[" + std::to_string(i) +
-                                      "]: expected rows and stride that do not overlap the output "
-                                      "of requests[" +
-                                      std::to_string(j) + "]");
-    }
   }
+  HOTROW_RETURN_IF_ERROR(check_apart(lookups));
   // Of one version, all of them.
   const Call under_way(*context_.call_gate);
   for (size_t i = 0; i < lookups.size(); ++i) {

@@ -4,6 +4,8 @@
 
 #include "table/table.h"
 
+#include "base/batch_check.h"
+
 namespace hotrow {
 
 namespace {
@@ -57,37 +59,9 @@ void SparseTable::count_lookups(KeyBatch keys, uint64_t hits) {
 }
 
 Status SparseTable::check_lookup(const TableLookup& lookup) const {
-  const auto wrong = [](std::string text) { return Status::invalid_argument(std::move(text)); };
   if (closed()) return closed_status();
-  HOTROW_RETURN_IF_ERROR(check_keys(lookup.keys));
-  HOTROW_RETURN_IF_ERROR(check_found(lookup.options, lookup.keys.size()));
   HOTROW_RETURN_IF_ERROR(check_age(lookup.options));
-  const size_t dim = options_.dim;
-  const size_t stride = lookup.stride == 0 ? dim : lookup.stride;
-  if (stride < dim) {
-    return wrong("stride: expected at least dim " + std::to_string(dim) +
-                 ", so that rows do not overlap, received " + std::to_string(stride));
-  }
-  if (lookup.repeat == 0) return wrong("repeat: expected at least 1, received 0");
-  if (lookup.options.missing && !std::isfinite(*lookup.options.missing)) {
-    return wrong("missing: expected a finite number, received NaN or infinity");
-  }
-  const size_t rows = lookup.keys.size() * lookup.repeat;
-  const bool exact = stride == dim && lookup.repeat == 1;
-  if (!exact && rows > 1 && stride > lookup.rows.size() / (rows - 1)) {
-    return wrong("rows: expected room for " + std::to_string(rows) + " rows of stride " +
-                 std::to_string(stride) + ", received " + std::to_string(lookup.rows.size()) +
-                 " values");
-  }
-  // The last row may end where the output does.
-  const size_t least = rows == 0 ? 0 : (rows - 1) * stride + dim;
-  if (exact ? lookup.rows.size() != rows * dim : lookup.rows.size() < least) {
-    return wrong("rows: expected " + std::string(exact ? "" : "at least ") +
-                 std::to_string(exact ? rows * dim : least) + " values (" + std::to_string(rows) +
-                 " rows x " + (exact ? "dim " : "stride ") + std::to_string(stride) +
-                 "), received " + std::to_string(lookup.rows.size()));
-  }
-  return {};
+  return hotrow::check_lookup(lookup, options_.dim);
 }
 
 Status SparseTable::check_age(const LookupOptions& options) const {

@@ -5,6 +5,8 @@
 #include "table/collect-inl.h"
 #include "table/table.h"
 
+#include "base/batch_check.h"
+
 namespace hotrow {
 
 namespace {
@@ -57,34 +59,7 @@ class BagGradients {
 }  // namespace
 
 Status SparseTable::check_bags(const BagBatch& bags, const char* name, size_t values) const {
-  const auto wrong = [](std::string text) { return Status::invalid_argument(std::move(text)); };
-  HOTROW_RETURN_IF_ERROR(check_keys(bags.keys));
-  const std::string n = std::to_string(bags.keys.size());
-  if (bags.offsets.empty()) return wrong("offsets: expected bags + 1 values, received none");
-  if (bags.offsets.front() != 0) {
-    return wrong("offsets: expected 0 first, received " + std::to_string(bags.offsets.front()));
-  }
-  if (bags.offsets.back() != bags.keys.size()) {
-    return wrong("offsets: expected the number of keys, " + n + ", last, received " +
-                 std::to_string(bags.offsets.back()));
-  }
-  for (size_t i = 1; i < bags.offsets.size(); ++i) {
-    if (bags.offsets[i] < bags.offsets[i - 1]) {
-      return wrong("offsets: expected rising values, received " + std::to_string(bags.offsets[i]) +
-                   " after " + std::to_string(bags.offsets[i - 1]) + " at " + std::to_string(i));
-    }
-  }
-  if (!bags.weights.empty() && bags.weights.size() != bags.keys.size()) {
-    return wrong("weights: expected " + n + " values, one a key, received " +
-                 std::to_string(bags.weights.size()));
-  }
-  const size_t expected = (bags.offsets.size() - 1) * options_.dim;
-  if (values != expected) {
-    return wrong(std::string(name) + ": expected " + std::to_string(expected) + " values (" +
-                 std::to_string(bags.offsets.size() - 1) + " bags x dim " +
-                 std::to_string(options_.dim) + "), received " + std::to_string(values));
-  }
-  return {};
+  return hotrow::check_bags(bags, name, values, options_.dim);
 }
 
 template <class RowOf>

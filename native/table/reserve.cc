@@ -187,6 +187,8 @@ void IndexedRows<IndexT>::release(PushPlan& plan) {
 
 template <class IndexT>
 bool IndexedRows<IndexT>::reserve_rows(uint64_t rows) {
+  // Before anything is counted for each of them.
+  if (rows > budget_.limit() / rows_.stride()) return false;
   const auto per_shard = static_cast<uint32_t>(rows / IndexT::kShards);
   // Shards fill unevenly: four standard deviations more.
   const auto more = per_shard + 4 * static_cast<uint32_t>(std::sqrt(per_shard)) + 1;

@@ -1,6 +1,8 @@
 // Making, checking and closing a table.
 #include "table/table.h"
 
+#include "base/batch_check.h"
+
 #include <utility>
 
 #include "memory/epoch.h"
@@ -59,29 +61,16 @@ Status SparseTable::check_learns() const {
       (options_.value_type == ValueType::kI8 ? "'i8'" : "'i4'") + ", which take update() only");
 }
 
-Status SparseTable::check_keys(KeyBatch keys) {
-  if (keys.size() <= BatchIndex::kMaxKeys) return {};
-  return Status::invalid_argument("keys: expected at most 2^28 keys in one call, received " +
-                                  std::to_string(keys.size()));
-}
+static_assert(kMostBatchKeys == BatchIndex::kMaxKeys);
+
+Status SparseTable::check_keys(KeyBatch keys) { return hotrow::check_keys(keys); }
 
 Status SparseTable::check_rows(const char* name, KeyBatch keys, size_t values) const {
-  HOTROW_RETURN_IF_ERROR(check_keys(keys));
-  if (values != keys.size() * options_.dim) {
-    return Status::invalid_argument(
-        std::string(name) + ": expected " + std::to_string(keys.size() * options_.dim) +
-        " values (" + std::to_string(keys.size()) + " keys x dim " + std::to_string(options_.dim) +
-        "), received " + std::to_string(values));
-  }
-  return {};
+  return hotrow::check_rows(name, keys, values, options_.dim);
 }
 
 Status SparseTable::check_found(const LookupOptions& options, size_t keys) {
-  const size_t bytes = (keys + 7) / 8;
-  if (options.found.empty() || options.found.size() == bytes) return {};
-  return Status::invalid_argument("found: expected " + std::to_string(bytes) +
-                                  " bytes, a bit for each of " + std::to_string(keys) +
-                                  " keys, received " + std::to_string(options.found.size()));
+  return hotrow::check_found(options, keys);
 }
 
 uint64_t SparseTable::size() const {

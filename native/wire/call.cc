@@ -26,7 +26,6 @@ void fields(Archive& a, T& v)
   a("resumed", v.resumed);
   a("run", v.run);
   a("path", v.path);
-  a("readOnly", v.read_only);
   a("storeVersion", v.store_version);
   a("mostBodyBytes", v.most_body_bytes);
   a("sessionMs", v.session_ms);

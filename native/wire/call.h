@@ -27,7 +27,6 @@ struct Welcome {
   bool resumed = false;          ///< it is the session that was asked for
   std::string run;               ///< of the server's process: 32 hexadecimal digits
   std::string path;              ///< of its store
-  bool read_only = false;
   uint64_t store_version = 0;    ///< the newest version when the server started
   uint64_t most_body_bytes = 0;  ///< of a request
   uint64_t session_ms = 0;       ///< how long a session without a connection is kept

@@ -44,7 +44,7 @@ enum class Verb : uint8_t {
   kLookup = 3,    ///< keys -> rows, found
   kState = 4,     ///< keys -> state, found
   kPooled = 5,    ///< keys, offsets, weights -> rows
-  kPush = 6,      ///< keys, gradients of tables and gradients of dense parameters, all or none
+  kPush = 6,      ///< keys, gradients of tables, all or none; then gradients of dense parameters
   kPushBags = 7,  ///< keys, offsets, weights, gradients
   kUpdate = 8,    ///< keys, rows, state; or values, state of a dense parameter
   kErase = 9,     ///< keys -> count
@@ -149,6 +149,7 @@ enum Wish : uint32_t {
   kRelaxed = 4,
   kWantsState = 8,
 };
+inline constexpr uint32_t kAllWishes = kWantsFound | kHasMissing | kRelaxed | kWantsState;
 
 /// The next multiple of the alignment.
 constexpr uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
@@ -162,8 +163,8 @@ Result<FrameHeader> decode(std::span<const std::byte, kHeaderBytes> bytes,
                            uint64_t most_body_bytes);
 
 /// Reads the section table at the start of a body, or of as much of the body as `bytes` has.
-/// ERR_PROTOCOL when sections are of unknown kinds, overlap, are not aligned, do not rise by part or
-/// reach beyond the body, or when their lengths do not fit their counts.
+/// ERR_PROTOCOL when sections are of unknown kinds, overlap, are not aligned, do not rise by part
+/// or reach beyond the body, or when their lengths do not fit their counts.
 Status decode_sections(const FrameHeader& header, std::span<const std::byte> bytes,
                        std::vector<Section>& out);
 

@@ -39,6 +39,9 @@ Result<CallOptions> Message::options(uint16_t part) const {
     return Status(StatusCode::kProtocol, "frame: options of an unknown length");
   }
   std::memcpy(&options, body_.data() + section->offset, sizeof options);
+  if ((options.flags & ~kAllWishes) != 0) {
+    return Status(StatusCode::kProtocol, "frame: options with unknown flags");
+  }
   return options;
 }
 

@@ -27,10 +27,16 @@ const env = {
  * shares of the same cases, and under ThreadSanitizer what one thread does alone, or processes that
  * are killed. The plain build runs all of them.
  */
-const kMoreOfTheSame = ['Shares/DamagedFiles.*/[1-9]']
+const kMoreOfTheSame = [
+  ...['Shares/DamagedFiles.*/[1-9]', 'Threads/Model.EqualsThePlainStore/[12]'],
+  ...['GpuCache.DoesWhatTheModelSaysUnderEveryPolicyForLong', 'GpuCache.HoldsFewBuckets'],
+  // One optimizer in four; the steps themselves have no memory of their own.
+  ...['Rules/GpuPush.*/[12567]', 'Rules/GpuPush.*/9', 'Rules/GpuPush.*/1[01345678]'],
+]
 const kOneThread = [
   ...['Shares/DamagedFiles.*', 'SortedRowsTest.*', 'Levels.*', 'Golden.*', 'Reserve.*'],
   ...['FaultyDiskTest.*', 'Kill.*', 'Syncs.*', 'Recover.*', 'FailedAllocation*', 'Policies/*'],
+  ...['Eviction.MemoryGivenBack*', 'Capacity.EraseMakesRoom', 'Capacity.DropMakesRoom*'],
   ...['Eviction.ALimit*', 'Admission.ALimit*', 'Capacity.SmallRows*', 'CudaRules.*', 'CudaCodec.*'],
   ...['Rules/GpuPush.*', 'GpuCache.*', 'GpuParts.*', 'GpuScores.*', 'GpuChunkWalk.*'],
 ]

@@ -1,15 +1,9 @@
 // Admission: which keys get a row, what those without one cost, and what is told of them.
 
-import {
-  type AdmissionOptions,
-  adagrad,
-  constant,
-  open,
-  type Table,
-  type TableOptions,
-} from 'hotrow'
+import { type AdmissionOptions, adagrad, constant, type Table, type TableOptions } from 'hotrow'
 import * as assert from 'uvu/assert'
 import { bitsOf, filled, floats, keyRange, keys, kLastKey, same } from './support/arrays.ts'
+import { open } from './support/open.ts'
 import { scanned } from './support/pages.ts'
 import { assertRefusal, errorOf } from './support/refusals.ts'
 import { newTable, type TableContext, tableSuite } from './support/tables.ts'

@@ -4,7 +4,6 @@ import {
   type ConcatPlace,
   type ConcatRequest,
   constant,
-  open,
   type Store,
   sum,
   type Table,
@@ -13,6 +12,7 @@ import {
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { filled, floats, keyRange, keys, randomNumbers, same } from './support/arrays.ts'
+import { open } from './support/open.ts'
 
 interface Context {
   store: Store

@@ -5,7 +5,6 @@ import {
   adam,
   constant,
   type Dense,
-  open,
   rowwiseAdagrad,
   type Store,
   sgd,
@@ -15,6 +14,7 @@ import {
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { close, filled, floats, randomFloats, same } from './support/arrays.ts'
+import { open } from './support/open.ts'
 import { assertRefusal, errorOf } from './support/refusals.ts'
 
 const test = suite<{ store: Store }>('dense')

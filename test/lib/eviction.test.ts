@@ -1,17 +1,10 @@
 // Eviction at limits, on demand and ahead of need: who goes, that limits hold at every moment, and
 // what is told of it.
 
-import {
-  adagrad,
-  constant,
-  type EvictionOptions,
-  open,
-  sum,
-  type Table,
-  type TableOptions,
-} from 'hotrow'
+import { adagrad, constant, type EvictionOptions, sum, type Table, type TableOptions } from 'hotrow'
 import * as assert from 'uvu/assert'
 import { bitsOf, filled, floats, keyRange, keys, same } from './support/arrays.ts'
+import { open } from './support/open.ts'
 import { eventually, evictions, scanned } from './support/pages.ts'
 import { assertRefusal, errorOf } from './support/refusals.ts'
 import { newTable, type TableContext, tableSuite } from './support/tables.ts'

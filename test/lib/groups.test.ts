@@ -6,7 +6,6 @@ import {
   adam,
   constant,
   type OptimizerOptions,
-  open,
   type Store,
   sgd,
   slotKey,
@@ -16,6 +15,7 @@ import {
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { close, floats, keys, kLastKey, randomFloats, same } from './support/arrays.ts'
+import { open } from './support/open.ts'
 import { referenceRule } from './support/optimizers.ts'
 import { assertRefusal, errorOf } from './support/refusals.ts'
 

@@ -4,7 +4,6 @@ import {
   constant,
   type InitializerOptions,
   normal,
-  open,
   type TableOptions,
   truncatedNormal,
   uniform,
@@ -13,6 +12,7 @@ import {
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { filled, keyRange, keys, kLastKey, same } from './support/arrays.ts'
+import { open } from './support/open.ts'
 
 const test = suite('initializers')
 const kRandom: [string, InitializerOptions][] = [

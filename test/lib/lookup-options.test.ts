@@ -7,7 +7,6 @@ import {
   amsgrad,
   constant,
   ftrl,
-  open,
   rowwiseAdagrad,
   type Store,
   sgd,
@@ -26,6 +25,7 @@ import {
   randomNumbers,
   same,
 } from './support/arrays.ts'
+import { open } from './support/open.ts'
 
 const test = suite<{ store: Store; table: Table }>('lookup options')
 

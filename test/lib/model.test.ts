@@ -3,10 +3,11 @@
 // under `sum` make every answer exact.
 
 import fc from 'fast-check'
-import { open, type Store, sum, type Table } from 'hotrow'
+import { type Store, sum, type Table } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { bitsOf } from './support/arrays.ts'
+import { open } from './support/open.ts'
 
 const test = suite('model')
 const kScale = Number(process.env['HOTROW_TEST_SCALE'] ?? 1)

@@ -18,7 +18,6 @@ import {
   momentum,
   nesterov,
   type OptimizerOptions,
-  open,
   rmsprop,
   rowwiseAdagrad,
   rowwiseAdam,
@@ -28,6 +27,7 @@ import {
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { close, filled, floats, keys, randomFloats, randomNumbers, same } from './support/arrays.ts'
+import { open } from './support/open.ts'
 import { referenceRule } from './support/optimizers.ts'
 
 const test = suite('optimizers')

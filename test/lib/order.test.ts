@@ -1,10 +1,11 @@
 // Guarantee E1 as callers meet it: calls take effect in the order they were made, awaited or not,
 // and with the arguments they had when they were made.
 
-import { open, type Store, sum } from 'hotrow'
+import { type Store, sum } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { filled, floats, keyRange, keys, same } from './support/arrays.ts'
+import { open } from './support/open.ts'
 
 const test = suite<{ store: Store }>('order')
 

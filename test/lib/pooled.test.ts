@@ -1,6 +1,6 @@
 // Bags: pooled lookups and the push of their gradients, against a plain reference in f64.
 
-import { constant, type InitializerOptions, open, type PoolingOptions, sum, uniform } from 'hotrow'
+import { constant, type InitializerOptions, type PoolingOptions, sum, uniform } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -13,6 +13,7 @@ import {
   randomNumbers,
   same,
 } from './support/arrays.ts'
+import { open } from './support/open.ts'
 
 const test = suite('pooled')
 const kModes = ['sum', 'mean', 'sqrtn'] as const

@@ -1,10 +1,11 @@
 // Scans: every row once, page by page, whatever else is done meanwhile, and how they end.
 
-import { adam, open, type ScanPage, type Store, sum, type Table } from 'hotrow'
+import { adam, type ScanPage, type Store, sum, type Table } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { filled, floats, keyRange, keys, kLastKey, same } from './support/arrays.ts'
 import { assertEnded, runProgram } from './support/children.ts'
+import { open } from './support/open.ts'
 import { scanned } from './support/pages.ts'
 import { errorOf } from './support/refusals.ts'
 

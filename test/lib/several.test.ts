@@ -1,9 +1,10 @@
 // lookupAll and pushAll: calls over several tables, all or nothing.
 
-import { adagrad, constant, open, type Store, sum, type Table } from 'hotrow'
+import { adagrad, constant, type Store, sum, type Table } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { filled, floats, keys, same } from './support/arrays.ts'
+import { open } from './support/open.ts'
 import { assertRefusal, errorOf } from './support/refusals.ts'
 
 interface Context {

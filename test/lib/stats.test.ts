@@ -1,9 +1,10 @@
 // Figures: memory by purpose, latencies of operations, hot keys.
 
-import { adam, open, type Store, sum } from 'hotrow'
+import { adam, type Store, sum } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { filled, keyRange } from './support/arrays.ts'
+import { open } from './support/open.ts'
 import { assertRefusal, errorOf } from './support/refusals.ts'
 
 const test = suite<{ store: Store }>('stats')

@@ -1,9 +1,10 @@
 // State from outside: update with state, scans with state, tables and parameters opened by name.
 
-import { adagrad, adam, open, type Store, sgd, sum, type Table } from 'hotrow'
+import { adagrad, adam, type Store, sgd, sum, type Table } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { filled, floats, keyRange, keys, same } from './support/arrays.ts'
+import { open } from './support/open.ts'
 import { errorAtOnce, errorOf } from './support/refusals.ts'
 
 const test = suite<{ store: Store; table: Table }>('update with state')

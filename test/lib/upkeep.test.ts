@@ -1,16 +1,9 @@
 // What callers do for a table now and then: shrink, decay, scores, room ahead of need.
 
-import {
-  adam,
-  type EvictionOptions,
-  open,
-  slotKey,
-  sum,
-  type Table,
-  type TableOptions,
-} from 'hotrow'
+import { adam, type EvictionOptions, slotKey, sum, type Table, type TableOptions } from 'hotrow'
 import * as assert from 'uvu/assert'
 import { filled, floats, keyRange, keys, kLastKey, same } from './support/arrays.ts'
+import { open } from './support/open.ts'
 import { eventually, evictions, scanned } from './support/pages.ts'
 import { assertRefusal, errorOf } from './support/refusals.ts'
 import { newTable, type TableContext, tableSuite } from './support/tables.ts'

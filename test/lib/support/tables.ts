@@ -1,7 +1,8 @@
 // Suites whose tests each have a store of their own, and make tables in it.
 
-import { open, type Store, sum, type Table, type TableOptions } from 'hotrow'
+import { type Store, sum, type Table, type TableOptions } from 'hotrow'
 import { suite, type Test } from 'uvu'
+import { open } from './open.ts'
 
 export interface TableContext {
   store: Store

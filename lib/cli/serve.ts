@@ -1,0 +1,58 @@
+/** `hotrow serve`: a server of a store, until it is told to stop. */
+import { type Command, number } from './command.ts'
+
+/** Resolves when the user interrupts. */
+function interrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) return done()
+    signal.addEventListener('abort', () => done(), { once: true })
+  })
+}
+
+/** The flags that were given, as options. */
+function options<T>(flags: Record<string, T | undefined>): Record<string, T> {
+  const given = Object.entries(flags).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as Record<string, T>
+}
+
+export const serveCommand: Command = {
+  name: 'serve',
+  summary: 'serve a store to other processes until interrupted, then commit',
+  positionals: ['PATH'],
+  flags: {
+    listen: {
+      type: 'string',
+      value: 'HOST:PORT',
+      help: "default 127.0.0.1:7070; hosts of this machine only, port 0: the system's choice",
+    },
+    threads: { type: 'string', value: 'N', help: 'threads that serve connections; default 1' },
+    'spin-us': { type: 'string', value: 'N', help: 'look for work so long before sleeping' },
+    'read-only': { type: 'boolean', help: 'the newest version, for reading' },
+  },
+  details: [
+    'Clients connect with connect("HOST:PORT") of the package. A store that is not there is',
+    'made. On SIGINT or SIGTERM the server stops, and what was changed is committed, unless',
+    'it is --read-only. What clients had acknowledged and nobody had committed is lost when',
+    'the process is killed.',
+  ].join('\n'),
+  async run(call) {
+    const [path] = call.positionals as [string]
+    const readOnly = call.given('read-only')
+    const { open } = await import('../store.ts')
+    const { serve } = await import('../serve.ts')
+    await using store = await open(path, { readOnly })
+    const server = await serve(store, {
+      listen: call.text('listen') ?? '127.0.0.1:7070',
+      ...options({ threads: number(call, 'threads'), spinUs: number(call, 'spin-us') }),
+    })
+    const { version } = await store.version()
+    call.output.result({ address: server.address, path: store.path, version }, () => {
+      return `serving ${store.path}, version ${version}, on ${server.address}`
+    })
+    await interrupted(call.signal)
+    await server.stop()
+    if (readOnly) return
+    const made = await store.commit()
+    call.output.result({ version: made.version }, () => `stopped at version ${made.version}`)
+  },
+}

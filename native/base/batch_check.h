@@ -1,0 +1,32 @@
+// What makes the arrays of a call wrong, whoever has the rows: their lengths, and where they lie.
+// Each gives ERR_INVALID_ARGUMENT that names the argument as callers spell it.
+#ifndef HOTROW_BASE_BATCH_CHECK_H_
+#define HOTROW_BASE_BATCH_CHECK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "hotrow/batch.h"
+#include "hotrow/status.h"
+#include "hotrow/store.h"
+
+namespace hotrow {
+
+/// Most keys of one call.
+inline constexpr uint64_t kMostBatchKeys = uint64_t{1} << 28;
+
+Status check_keys(KeyBatch keys);
+/// One row of `dim` values a key in an argument of so many values.
+Status check_rows(const char* name, KeyBatch keys, size_t values, size_t dim);
+Status check_found(const LookupOptions& options, size_t keys);
+/// Everything of one table's part but how old its rows may be.
+Status check_lookup(const TableLookup& lookup, size_t dim);
+/// Outputs that lie in one array do not overlap.
+Status check_apart(std::span<const TableLookup> lookups);
+/// `values` of the argument `name` are one row of `dim` values a bag.
+Status check_bags(const BagBatch& bags, const char* name, size_t values, size_t dim);
+
+}  // namespace hotrow
+
+#endif  // HOTROW_BASE_BATCH_CHECK_H_

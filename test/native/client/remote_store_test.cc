@@ -1,0 +1,281 @@
+// A remote store does what a store in this process does, over one server and over several; and what
+// happens when a connection or a server goes. The calls themselves: test/lib, run against a server.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client/connection.h"
+#include "hotrow/connect.h"
+#include "hotrow/server.h"
+#include "support/random.h"
+#include "support/scale.h"
+#include "support/stores.h"
+
+namespace hotrow::test {
+namespace {
+
+// A store in memory and a server of it.
+struct Served {
+  explicit Served(ServerOptions options = {})
+      : store(private_store()), server(must(Server::start(store, options))) {}
+  std::string address() const { return server->address(); }
+
+  std::shared_ptr<Store> store;
+  std::unique_ptr<Server> server;
+};
+
+std::shared_ptr<Store> connected(std::vector<std::string> servers, uint32_t timeout_ms = 10'000) {
+  return must(connect({.servers = std::move(servers), .timeout_ms = timeout_ms}));
+}
+
+TableOptions adagrad_table(uint32_t dim) {
+  return {.dim = dim,
+          .optimizer = optimizer(OptimizerKind::kAdagrad),
+          .initializer = uniform(0.5F)};
+}
+
+void expect_same(Table& a, Table& b, const std::vector<uint64_t>& keys) {
+  EXPECT_EQ(lookup(a, keys), lookup(b, keys));
+  std::vector<float> of_a(keys.size() * a.state_values());
+  std::vector<float> of_b(of_a.size());
+  std::vector<uint8_t> found_a((keys.size() + 7) / 8);
+  std::vector<uint8_t> found_b(found_a.size());
+  must(a.lookup_state(keys, of_a, {.found = found_a}));
+  must(b.lookup_state(keys, of_b, {.found = found_b}));
+  EXPECT_EQ(of_a, of_b);
+  EXPECT_EQ(found_a, found_b);
+}
+
+class Servers : public testing::TestWithParam<int> {};
+
+TEST_P(Servers, DoWhatOneStoreDoes) {
+  std::vector<std::unique_ptr<Served>> all;
+  std::vector<std::string> addresses;
+  for (int i = 0; i < GetParam(); ++i) {
+    addresses.push_back(all.emplace_back(std::make_unique<Served>())->address());
+  }
+  const auto remote = connected(addresses);
+  const auto local = private_store();
+  const auto a = must(remote->table("t", adagrad_table(5)));
+  const auto b = must(local->table("t", adagrad_table(5)));
+  Random random(21);
+  for (uint64_t round = 0; round < scaled(120); ++round) {
+    const std::vector<uint64_t> keys = random.keys(random.below(400), 900);
+    switch (random.below(4)) {
+      case 0:
+      case 1: {
+        const auto gradients = random.reals(keys.size() * 5);
+        const PushOptions options{.learning_rate = random.one_in(2) ? 0.0F : 0.01F};
+        must(a->push(keys, gradients, options));
+        must(b->push(keys, gradients, options));
+        break;
+      }
+      case 2: {
+        const auto rows = random.reals(keys.size() * 5);
+        const auto state = random.reals(keys.size() * 5, 0.1F, 1.0F);
+        const UpdateOptions options{.state = random.one_in(2) ? std::span<const float>(state)
+                                                              : std::span<const float>()};
+        must(a->update(keys, rows, options));
+        must(b->update(keys, rows, options));
+        break;
+      }
+      default: {
+        const std::vector<uint64_t> some(keys.begin(), keys.begin() + keys.size() / 8);
+        EXPECT_EQ(must(a->erase(some)), must(b->erase(some)));
+      }
+    }
+    expect_same(*a, *b, random.keys(random.below(1500), 1000));
+  }
+  expect_same(*a, *b, range(0, 1000));
+  expect_same(*a, *b, {});
+  EXPECT_EQ(stats_of(*a).rows, stats_of(*b).rows);
+  EXPECT_EQ(must(remote->list()).front().rows, stats_of(*b).rows);
+  if (GetParam() == 1) return;
+  for (const auto& each : all) EXPECT_GT(stats_of(*each->store).rows, 0U);
+}
+
+TEST_P(Servers, SeveralTablesInOneCall) {
+  std::vector<std::unique_ptr<Served>> all;
+  std::vector<std::string> addresses;
+  for (int i = 0; i < GetParam(); ++i) {
+    addresses.push_back(all.emplace_back(std::make_unique<Served>())->address());
+  }
+  const auto remote = connected(addresses);
+  const auto a = must(remote->table("a", sum_table(2)));
+  const auto b = must(remote->table("b", sum_table(3)));
+  const auto keys = range(0, 50);
+  const std::vector<float> to_a(100, 1.0F);
+  const std::vector<float> to_b(150, 2.0F);
+  const TablePush pushes[] = {{.table = a.get(), .keys = keys, .gradients = to_a},
+                              {.table = b.get(), .keys = keys, .gradients = to_b}};
+  must(remote->push_all(pushes));
+  std::vector<float> together(50 * 6, -1.0F);
+  const TableLookup lookups[] = {
+      {.table = a.get(), .keys = keys, .rows = together, .stride = 6},
+      {.table = b.get(), .keys = keys, .rows = std::span(together).subspan(2), .stride = 6}};
+  must(remote->lookup_all(lookups));
+  for (size_t i = 0; i < 50; ++i) {
+    const std::vector<float> row(together.begin() + i * 6, together.begin() + i * 6 + 6);
+    ASSERT_EQ(row, (std::vector<float>{1, 1, 2, 2, 2, -1})) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(OneAndThree, Servers, testing::Values(1, 3));
+
+TEST(Remote, LookupsLargerThanAFrameComeInPieces) {
+  const Served served({.most_body_bytes = 2 << 20});
+  const auto remote = connected({served.address()});
+  const auto its = must(remote->table("t", adagrad_table(64)));
+  const auto own = must(served.store->table("t"));
+  const auto keys = range(0, 40'001);  // 10 MB of rows
+  must(own->push(std::span(keys).first(30'000), std::vector<float>(30'000 * 64, 0.25F)));
+  expect_same(*its, *own, keys);
+  EXPECT_TRUE(fails(its->push(keys, std::vector<float>(keys.size() * 64)), kInvalid, "takes"));
+}
+
+TEST(Remote, ThreadsOfOneClientAndOfSeveralLoseNothing) {
+  const Served served({.threads = 2});
+  constexpr int kThreads = 4;
+  const uint64_t rounds = scaled(300);
+  const std::vector<std::shared_ptr<Store>> clients = {connected({served.address()}),
+                                                       connected({served.address()})};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      const auto table = must(clients[t % 2]->table("t", sum_table(kThreads)));
+      const auto keys = range(0, 64);
+      std::vector<float> gradients(64 * kThreads);
+      for (size_t i = 0; i < 64; ++i) gradients[i * kThreads + t] = 1;
+      for (uint64_t round = 1; round <= rounds; ++round) {
+        must(table->push(keys, gradients));
+        // A client reads its own writes.
+        const auto rows = lookup(*table, keys);
+        for (size_t i = 0; i < 64; ++i) {
+          ASSERT_EQ(rows[i * kThreads + t], static_cast<float>(round));
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const auto rows = lookup(*must(served.store->table("t")), range(0, 64));
+  for (const float value : rows) EXPECT_EQ(value, static_cast<float>(rounds));
+}
+
+TEST(Remote, WithoutAServerCallsEndByTheirDeadline) {
+  auto served = std::make_unique<Served>();
+  const auto remote = connected({served->address()}, 300);
+  const auto table = must(remote->table("t", sum_table(1)));
+  served.reset();
+  const auto started = std::chrono::steady_clock::now();
+  std::vector<float> row(1);
+  const std::vector<uint64_t> key = {1};
+  EXPECT_TRUE(fails(table->lookup(key, row), StatusCode::kUnavailable));
+  EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(20));
+  EXPECT_TRUE(fails(connect({.servers = {"127.0.0.1:1"}, .timeout_ms = 100}),
+                    StatusCode::kUnavailable, "127.0.0.1:1"));
+}
+
+TEST(Remote, AReaderGoesOnWithAServerThatWasStartedAnew) {
+  auto served = std::make_unique<Served>();
+  const std::string address = served->address();
+  const auto remote = connected({address});
+  must(served->store->table("other", sum_table(1)));
+  const auto table = must(remote->table("t", sum_table(1)));
+  const std::vector<uint64_t> keys = {7};
+  EXPECT_EQ(lookup(*table, keys), std::vector<float>{0});
+  served.reset();
+  served = std::make_unique<Served>(ServerOptions{.listen = address});
+  // Another number than before, and another row.
+  must(must(served->store->table("t", sum_table(1)))->push(keys, std::vector<float>{5}));
+  EXPECT_EQ(lookup(*table, keys), std::vector<float>{5});
+}
+
+TEST(Remote, AcknowledgedChangesThatAServerLostAreNotLostSilently) {
+  auto served = std::make_unique<Served>();
+  const std::string address = served->address();
+  const auto remote = connected({address});
+  const auto table = must(remote->table("t", sum_table(1)));
+  const std::vector<uint64_t> keys = {7};
+  must(table->push(keys, std::vector<float>{1}));
+  served.reset();
+  served = std::make_unique<Served>(ServerOptions{.listen = address});
+  std::vector<float> row(1);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(fails(table->lookup(keys, row), StatusCode::kSessionExpired,
+                      "1 acknowledged changes since this client's last commit are lost"));
+  }
+  EXPECT_TRUE(fails(table->push(keys, row), StatusCode::kSessionExpired));
+  const auto again = connected({address});
+  must(again->table("t", sum_table(1)));
+}
+
+TEST(Remote, AChangeThatIsSentTwiceIsAppliedOnce) {
+  const Served served;
+  const auto address = net::Address{.host = "127.0.0.1",
+                                    .port = static_cast<uint16_t>(std::stoi(
+                                        served.address().substr(served.address().find(':') + 1)))};
+  const auto soon = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto table = must(served.store->table("t", sum_table(1)));
+  const std::vector<uint64_t> keys = {7};
+  const std::vector<float> ones = {1};
+  std::string session;
+  uint32_t number = 0;
+  // The second time on another connection of the same session.
+  for (int i = 0; i < 2; ++i) {
+    const auto connection = must(client::Connection::open(address, {.session = session}, soon, {}));
+    EXPECT_EQ(connection->welcome().resumed, i == 1);
+    session = connection->welcome().session;
+    if (i == 0) {
+      client::Request open(wire::Verb::kCall);
+      open.add_text(wire::to_text(wire::Call{.call = "table", .name = "t"}));
+      client::TextReply reply;
+      must(connection->send(open, reply, soon));
+      must(connection->wait(reply, soon));
+      number = must(wire::from_text<wire::OpenedTable>(reply.text)).parameter;
+    }
+    for (const uint64_t sequence : {1, 2, 1}) {
+      client::Request push(wire::Verb::kPush);
+      push.header().sequence = sequence;
+      push.add<uint64_t>(0, number, wire::Kind::kKeys, keys);
+      push.add<float>(0, number, wire::Kind::kGradients, ones);
+      client::CountReply reply;
+      must(connection->send(push, reply, soon));
+      must(connection->wait(reply, soon));
+      must(reply.status);
+    }
+  }
+  EXPECT_EQ(lookup(*table, keys), std::vector<float>{2});
+  EXPECT_EQ(served.server->stats().repeated, 4U);
+}
+
+TEST(Remote, OptionsThatAreWrongAreNamed) {
+  EXPECT_TRUE(fails(connect({}), kInvalid, "servers"));
+  EXPECT_TRUE(fails(connect({.servers = {"x"}}), kInvalid, "HOST:PORT"));
+  EXPECT_TRUE(fails(connect({.servers = {"127.0.0.1:1", "127.0.0.1:1"}}), kInvalid, "twice"));
+  EXPECT_TRUE(fails(connect({.servers = {"10.0.0.1:7"}}), kInvalid, "of this machine"));
+  EXPECT_TRUE(fails(connect({.servers = {"127.0.0.1:1"}, .timeout_ms = 0}), kInvalid, "timeoutMs"));
+  const auto start = [](ServerOptions options) { return Server::start(private_store(), options); };
+  EXPECT_TRUE(fails(start({.listen = "0.0.0.0:0"}), kInvalid, "of this machine"));
+  EXPECT_TRUE(fails(start({.threads = 0}), kInvalid, "threads"));
+  EXPECT_TRUE(fails(start({.most_body_bytes = 100}), kInvalid, "mostBodyBytes"));
+  const Served served;
+  EXPECT_TRUE(fails(start({.listen = served.address()}), StatusCode::kUnavailable, "listen"));
+}
+
+TEST(Remote, AServerWithTooManyConnectionsLetsNobodyElseIn) {
+  const Served served({.most_connections = 2});
+  const auto a = connected({served.address()});
+  const auto b = connected({served.address()});
+  EXPECT_TRUE(fails(connect({.servers = {served.address()}, .timeout_ms = 200}),
+                    StatusCode::kUnavailable));
+  must(a->table("t", sum_table(1)));
+  b->close();
+  EXPECT_TRUE(ok(connect({.servers = {served.address()}})));
+}
+
+}  // namespace
+}  // namespace hotrow::test
