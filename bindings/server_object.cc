@@ -10,10 +10,10 @@
 namespace hotrow::bindings {
 
 Napi::Function ServerObject::define(Napi::Env env) {
-  return DefineClass(env, "NativeServer",
-                     {InstanceMethod<&ServerObject::start>("start"),
-                      InstanceMethod<&ServerObject::stats>("stats"),
-                      InstanceMethod<&ServerObject::stop>("stop")});
+  return DefineClass(
+      env, "NativeServer",
+      {InstanceMethod<&ServerObject::start>("start"), InstanceMethod<&ServerObject::stats>("stats"),
+       InstanceMethod<&ServerObject::stop>("stop")});
 }
 
 ServerObject::ServerObject(const Napi::CallbackInfo& info)

@@ -63,7 +63,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
     std::string path;
     StoreOptions options;
     std::optional<ConnectOptions> connect;  // of servers, instead of path and options
-    std::shared_ptr<Store> store;  // set by the job of open(), before any later job runs
+    std::shared_ptr<Store> store;           // set by the job of open(), before any later job runs
   };
   std::shared_ptr<Opened> opened_;
   std::shared_ptr<Lane> lane_;

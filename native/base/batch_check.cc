@@ -50,10 +50,10 @@ Status check_keys(KeyBatch keys) {
 Status check_rows(const char* name, KeyBatch keys, size_t values, size_t dim) {
   HOTROW_RETURN_IF_ERROR(check_keys(keys));
   if (values != keys.size() * dim) {
-    return Status::invalid_argument(
-        std::string(name) + ": expected " + std::to_string(keys.size() * dim) +
-        " values (" + std::to_string(keys.size()) + " keys x dim " + std::to_string(dim) +
-        "), received " + std::to_string(values));
+    return Status::invalid_argument(std::string(name) + ": expected " +
+                                    std::to_string(keys.size() * dim) + " values (" +
+                                    std::to_string(keys.size()) + " keys x dim " +
+                                    std::to_string(dim) + "), received " + std::to_string(values));
   }
   return {};
 }
@@ -137,8 +137,8 @@ Status check_bags(const BagBatch& bags, const char* name, size_t values, size_t 
   const size_t expected = (bags.offsets.size() - 1) * dim;
   if (values != expected) {
     return wrong(std::string(name) + ": expected " + std::to_string(expected) + " values (" +
-                 std::to_string(bags.offsets.size() - 1) + " bags x dim " +
-                 std::to_string(dim) + "), received " + std::to_string(values));
+                 std::to_string(bags.offsets.size() - 1) + " bags x dim " + std::to_string(dim) +
+                 "), received " + std::to_string(values));
   }
   return {};
 }

@@ -31,8 +31,7 @@ Result<std::shared_ptr<Connection>> Connection::open(const net::Address& address
                                                      std::chrono::microseconds spin) {
   auto socket = net::Socket::connect(address, deadline);
   if (!socket.ok()) return socket.status();
-  const std::shared_ptr<Connection> connection(
-      new Connection(std::move(socket).value(), spin));
+  const std::shared_ptr<Connection> connection(new Connection(std::move(socket).value(), spin));
   Request request(wire::Verb::kHello);
   request.add_text(wire::to_text(hello));
   TextReply reply;
@@ -220,9 +219,9 @@ Status Connection::read_frame(Deadline deadline) {
     return between || status.code() != StatusCode::kTimeout ? status
                                                             : gone("a reply stopped halfway");
   }
-  auto header = wire::decode(std::span<const std::byte, wire::kHeaderBytes>(
-                                 buffer_.data() + begin_, wire::kHeaderBytes),
-                             UINT64_MAX);
+  auto header = wire::decode(
+      std::span<const std::byte, wire::kHeaderBytes>(buffer_.data() + begin_, wire::kHeaderBytes),
+      UINT64_MAX);
   if (!header.ok()) return header.status();
   begin_ += wire::kHeaderBytes;
   if (!header.value().reply()) return {StatusCode::kProtocol, "frame: a reply was expected"};

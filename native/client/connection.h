@@ -34,8 +34,8 @@ class Connection {
   const wire::Welcome& welcome() const { return welcome_; }
 
   /// Sends a request, whose reply is waited for by wait() with the same Reply, which must live
-  /// until then. ERR_UNAVAILABLE: the connection is gone, or the deadline has passed before the request
-  /// was out, which ends the connection.
+  /// until then. ERR_UNAVAILABLE: the connection is gone, or the deadline has passed before the
+  /// request was out, which ends the connection.
   Status send(Request& request, Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_, sending_);
   /// Waits for the reply, which then is done. ERR_TIMEOUT: it did not come by the deadline;
   /// ERR_UNAVAILABLE: the connection is gone. Nothing refers to the reply from then on.

@@ -74,8 +74,8 @@ Status Peer::connect(Deadline deadline) {
     const auto wait = jittered(pause);
     if (!again || Clock::now() + wait >= deadline) {
       if (made.status().code() != StatusCode::kTimeout) return made.status();
-      return {StatusCode::kUnavailable, "no server at " + address_.to_string() +
-                                            ": it does not answer as one"};
+      return {StatusCode::kUnavailable,
+              "no server at " + address_.to_string() + ": it does not answer as one"};
     }
     std::this_thread::sleep_for(wait);
     pause = std::min(pause * 2, kLongestPause);
@@ -110,9 +110,8 @@ Status Peer::may_repeat(const Exchange& exchange, const Connection& connection) 
   if (exchange.effect == Effect::kChanges && before.session == connection.welcome().session) {
     return {};
   }
-  return {StatusCode::kSessionExpired,
-          "the connection to " + address_.to_string() +
-              " broke, and it is not known whether the call was done"};
+  return {StatusCode::kSessionExpired, "the connection to " + address_.to_string() +
+                                           " broke, and it is not known whether the call was done"};
 }
 
 Status Peer::begin(Exchange& exchange, Reply& reply, Deadline deadline) {
@@ -122,10 +121,10 @@ Status Peer::begin(Exchange& exchange, Reply& reply, Deadline deadline) {
     HOTROW_RETURN_IF_ERROR(may_repeat(exchange, *connection.value()));
     const wire::Welcome& welcome = connection.value()->welcome();
     if (exchange.request.body_bytes() > welcome.most_body_bytes) {
-      return Status::invalid_argument(
-          "a request of " + std::to_string(exchange.request.body_bytes()) +
-          " bytes, the server at " + address_.to_string() + " takes " +
-          std::to_string(welcome.most_body_bytes));
+      return Status::invalid_argument("a request of " +
+                                      std::to_string(exchange.request.body_bytes()) +
+                                      " bytes, the server at " + address_.to_string() + " takes " +
+                                      std::to_string(welcome.most_body_bytes));
     }
     if (exchange.effect == Effect::kChanges && exchange.sequence == 0) {
       exchange.sequence = next_sequence_.fetch_add(1, std::memory_order_relaxed);
@@ -151,8 +150,8 @@ Status Peer::end(Exchange& exchange, Reply& reply, Deadline deadline) {
     if (Clock::now() >= deadline) {
       return exchange.effect == Effect::kReads
                  ? status
-                 : Status(StatusCode::kTimeout, "it is not known whether the call was done: " +
-                                                    status.message());
+                 : Status(StatusCode::kTimeout,
+                          "it is not known whether the call was done: " + status.message());
     }
     HOTROW_RETURN_IF_ERROR(begin(exchange, reply, deadline));
   }

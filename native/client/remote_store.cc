@@ -72,8 +72,7 @@ Result<std::shared_ptr<Table>> RemoteStore::open_table(const wire::Call& call) {
 
 Result<std::shared_ptr<Table>> RemoteStore::table(std::string_view name,
                                                   const TableOptions& options) {
-  return open_table(
-      {.call = "table", .name = std::string(name), .flag = true, .table = options});
+  return open_table({.call = "table", .name = std::string(name), .flag = true, .table = options});
 }
 
 Result<std::shared_ptr<Table>> RemoteStore::table(std::string_view name) {
@@ -83,18 +82,16 @@ Result<std::shared_ptr<Table>> RemoteStore::table(std::string_view name) {
 Result<std::shared_ptr<Dense>> RemoteStore::open_dense(const wire::Call& call) {
   return guarded([&]() -> Result<std::shared_ptr<Dense>> {
     const size_t server = server_of_dense(*cluster_, call.name);
-    auto its = cluster_->ask<wire::OpenedDense>(server, call, Cluster::long_deadline(),
-                                                Effect::kReads);
+    auto its =
+        cluster_->ask<wire::OpenedDense>(server, call, Cluster::long_deadline(), Effect::kReads);
     if (!its.ok()) return its.status();
-    return std::shared_ptr<Dense>(
-        std::make_shared<RemoteDense>(cluster_, server, its.value()));
+    return std::shared_ptr<Dense>(std::make_shared<RemoteDense>(cluster_, server, its.value()));
   });
 }
 
 Result<std::shared_ptr<Dense>> RemoteStore::dense(std::string_view name,
                                                   const DenseOptions& options) {
-  return open_dense(
-      {.call = "dense", .name = std::string(name), .flag = true, .dense = options});
+  return open_dense({.call = "dense", .name = std::string(name), .flag = true, .dense = options});
 }
 
 Result<std::shared_ptr<Dense>> RemoteStore::dense(std::string_view name) {
@@ -145,8 +142,7 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
         if (section.kind == Kind::kRows) return std::as_writable_bytes(parts[section.part].rows);
         if (section.kind != Kind::kFound) return {};
         const auto found = lookups[section.part].options.found;
-        return std::as_writable_bytes(
-            found.first(std::min<size_t>(found.size(), section.bytes)));
+        return std::as_writable_bytes(found.first(std::min<size_t>(found.size(), section.bytes)));
       });
       HOTROW_RETURN_IF_ERROR(cluster_->peer(0).run(exchange, reply, deadline));
     }
@@ -179,7 +175,7 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
       all.push_back(std::make_unique<Sent>());
       all.back()->server = server;
     }
-    std::vector<std::unique_ptr<Cut>> cuts;             // whose keys are sent from where they lie
+    std::vector<std::unique_ptr<Cut>> cuts;  // whose keys are sent from where they lie
     std::vector<std::unique_ptr<std::vector<float>>> kept;
     std::set<std::string_view> seen;  // handles of one table are several
     for (size_t i = 0; i < pushes.size(); ++i) {
@@ -196,8 +192,8 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
       wire::CallOptions call;
       call.learning_rate = push.options.learning_rate;
       if (cluster_->size() > 1) {
-        cuts.push_back(std::make_unique<Cut>(
-            cut(cluster_->placement(), cluster_->size(), push.keys)));
+        cuts.push_back(
+            std::make_unique<Cut>(cut(cluster_->placement(), cluster_->size(), push.keys)));
       }
       for (const auto& sent : all) {
         KeyBatch keys = push.keys;
@@ -238,8 +234,8 @@ Result<std::vector<ParameterInfo>> RemoteStore::list() {
   return guarded([&]() -> Result<std::vector<ParameterInfo>> {
     std::map<std::string, ParameterInfo> all;
     for (size_t server = 0; server < cluster_->size(); ++server) {
-      auto its = cluster_->ask<std::vector<ParameterInfo>>(
-          server, {.call = "list"}, cluster_->deadline(), Effect::kReads);
+      auto its = cluster_->ask<std::vector<ParameterInfo>>(server, {.call = "list"},
+                                                           cluster_->deadline(), Effect::kReads);
       if (!its.ok()) return its.status();
       for (ParameterInfo& info : its.value()) {
         const uint64_t rows = info.rows;
@@ -256,8 +252,7 @@ Result<std::vector<ParameterInfo>> RemoteStore::list() {
 Status RemoteStore::of_all(const wire::Call& call) {
   return guarded([&]() -> Status {
     for (size_t server = 0; server < cluster_->size(); ++server) {
-      HOTROW_RETURN_IF_ERROR(
-          cluster_->call(server, call, Cluster::long_deadline()).status());
+      HOTROW_RETURN_IF_ERROR(cluster_->call(server, call, Cluster::long_deadline()).status());
     }
     return {};
   });
@@ -269,10 +264,10 @@ Status RemoteStore::drop(std::string_view name) {
     Status missing;
     bool dropped = false;
     for (size_t server = 0; server < cluster_->size(); ++server) {
-      const Status status = cluster_
-                                ->call(server, {.call = "drop", .name = std::string(name)},
-                                       Cluster::long_deadline())
-                                .status();
+      const Status status =
+          cluster_
+              ->call(server, {.call = "drop", .name = std::string(name)}, Cluster::long_deadline())
+              .status();
       if (status.ok()) {
         dropped = true;
       } else if (status.code() == StatusCode::kNotFound) {
@@ -288,8 +283,7 @@ Status RemoteStore::drop(std::string_view name) {
 template <class T>
 Result<T> RemoteStore::of_versions(const char* what, const wire::Call& call, Effect effect) {
   HOTROW_RETURN_IF_ERROR(cluster_->single(what));
-  return guarded(
-      [&] { return cluster_->ask<T>(0, call, Cluster::long_deadline(), effect); });
+  return guarded([&] { return cluster_->ask<T>(0, call, Cluster::long_deadline(), effect); });
 }
 
 Result<VersionInfo> RemoteStore::commit(const CommitOptions& options) {
@@ -384,9 +378,10 @@ Status ConnectOptions::validate() const {
     if (!address.ok()) return wrong("servers: " + address.status().message());
     if (address.value().port == 0) return wrong("servers: '" + server + "' has no port");
     if (!net::is_loopback(address.value().host)) {
-      return wrong("servers: expected an address of this machine only (127.0.0.1, ::1, localhost) "
-                   "but received '" +
-                   server + "': beyond it nothing would be encrypted or authenticated");
+      return wrong(
+          "servers: expected an address of this machine only (127.0.0.1, ::1, localhost) "
+          "but received '" +
+          server + "': beyond it nothing would be encrypted or authenticated");
     }
     if (!seen.insert(server).second) return wrong("servers: '" + server + "' appears twice");
   }

@@ -17,10 +17,8 @@ class RemoteStore final : public Store {
   ~RemoteStore() override { close(); }
 
   const std::string& path() const override { return cluster_->path(); }
-  Result<std::shared_ptr<Table>> table(std::string_view name,
-                                       const TableOptions& options) override;
-  Result<std::shared_ptr<Dense>> dense(std::string_view name,
-                                       const DenseOptions& options) override;
+  Result<std::shared_ptr<Table>> table(std::string_view name, const TableOptions& options) override;
+  Result<std::shared_ptr<Dense>> dense(std::string_view name, const DenseOptions& options) override;
   Result<std::shared_ptr<Table>> table(std::string_view name) override;
   Result<std::shared_ptr<Dense>> dense(std::string_view name) override;
   Status lookup_all(std::span<const TableLookup> lookups) override;

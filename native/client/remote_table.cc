@@ -87,7 +87,7 @@ struct RemoteTable::Flight {
   Reply reply;
   std::span<float> rows;
   std::span<uint8_t> found;
-  std::vector<float> landed;        // of several servers
+  std::vector<float> landed;  // of several servers
   std::vector<uint8_t> landed_found;
   std::span<const uint32_t> from;  // of several servers: where row i goes
 };
@@ -98,15 +98,13 @@ Status RemoteTable::fly(std::vector<std::unique_ptr<Flight>>& flights, Deadline 
   const auto land = [&] {
     Flight& flight = *under_way.front();
     under_way.pop_front();
-    Status status =
-        cluster_->peer(flight.server).end(flight.exchange, flight.reply, deadline);
+    Status status = cluster_->peer(flight.server).end(flight.exchange, flight.reply, deadline);
     if (first.ok()) first = std::move(status);
   };
   for (const auto& flight : flights) {
     if (!first.ok()) break;
     if (under_way.size() >= kUnderWay * cluster_->size()) land();
-    Status begun =
-        cluster_->peer(flight->server).begin(flight->exchange, flight->reply, deadline);
+    Status begun = cluster_->peer(flight->server).begin(flight->exchange, flight->reply, deadline);
     if (begun.ok()) {
       under_way.push_back(flight.get());
     } else if (first.ok()) {

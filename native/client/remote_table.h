@@ -53,8 +53,7 @@ class RemoteTable final : public Table {
 
   using Table::lookup;
   Status lookup(KeyBatch keys, RowBatch rows, const LookupOptions& options) override;
-  Status lookup_state(KeyBatch keys, std::span<float> state,
-                      const LookupOptions& options) override;
+  Status lookup_state(KeyBatch keys, std::span<float> state, const LookupOptions& options) override;
   Status lookup_pooled(const BagBatch& bags, RowBatch out) override;
   Status push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options) override;
   Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,

@@ -77,9 +77,9 @@ Status RemoteTable::reserve(uint64_t rows) {
     for (size_t server = 0; server < cluster_->size(); ++server) {
       auto number = numbers_.of(server, deadline);
       if (!number.ok()) return number.status();
-      const auto done = cluster_->call(
-          server, {.call = "reserve", .parameter = number.value(), .number = share}, deadline,
-          Effect::kReads);
+      const auto done =
+          cluster_->call(server, {.call = "reserve", .parameter = number.value(), .number = share},
+                         deadline, Effect::kReads);
       HOTROW_RETURN_IF_ERROR(done.status());
     }
     return {};
@@ -193,8 +193,8 @@ Result<std::vector<HotKey>> RemoteTable::hot_keys(size_t most) {
   return guarded([&]() -> Result<std::vector<HotKey>> {
     std::vector<HotKey> all;
     for (size_t server = 0; server < cluster_->size(); ++server) {
-      auto its = ask<std::vector<HotKey>>(server, {.call = "hotKeys", .number = most},
-                                          Effect::kReads);
+      auto its =
+          ask<std::vector<HotKey>>(server, {.call = "hotKeys", .number = most}, Effect::kReads);
       if (!its.ok()) return its.status();
       all.insert(all.end(), its.value().begin(), its.value().end());
     }

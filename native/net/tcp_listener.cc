@@ -298,19 +298,19 @@ class TcpListener final : public Listener {
 
   void accept_next() {
     Loop& loop = *loops_[next_++ % loops_.size()];
-    acceptor_->async_accept(
-        loop.context, [this, &loop](const asio::error_code& error, tcp::socket socket) {
-          if (!acceptor_->is_open()) return;
-          if (!error) {
-            take(loop, std::move(socket));
-            return accept_next();
-          }
-          // No descriptor is free, say: not again at once.
-          retry_.expires_after(kRetry);
-          retry_.async_wait([this](const asio::error_code& cancelled) {
-            if (!cancelled && acceptor_->is_open()) accept_next();
-          });
-        });
+    acceptor_->async_accept(loop.context,
+                            [this, &loop](const asio::error_code& error, tcp::socket socket) {
+                              if (!acceptor_->is_open()) return;
+                              if (!error) {
+                                take(loop, std::move(socket));
+                                return accept_next();
+                              }
+                              // No descriptor is free, say: not again at once.
+                              retry_.expires_after(kRetry);
+                              retry_.async_wait([this](const asio::error_code& cancelled) {
+                                if (!cancelled && acceptor_->is_open()) accept_next();
+                              });
+                            });
   }
 
   void take(Loop& loop, tcp::socket socket) {

@@ -26,9 +26,7 @@ struct Work {
   const Memory& memory;
 };
 
-Status wrong(const char* what) {
-  return Status::invalid_argument(std::string("request: ") + what);
-}
+Status wrong(const char* what) { return Status::invalid_argument(std::string("request: ") + what); }
 
 // What a part names: its first section has the parameter's number.
 uint32_t number_of(const wire::Message& message, uint16_t part) {
@@ -305,8 +303,8 @@ Result<AlignedBuffer> answer_data(const Work& work) {
     case Verb::kPull:
       return pull(work);
     default: {
-      const Outcome outcome =
-          work.session.change(work.request.sequence, work.hub.repeated, [&] { return change(work); });
+      const Outcome outcome = work.session.change(work.request.sequence, work.hub.repeated,
+                                                  [&] { return change(work); });
       if (!outcome.status.ok()) return outcome.status;
       return counted(work, outcome.count);
     }

@@ -49,8 +49,8 @@ Text open_dense(Hub& hub, const wire::Call& call) {
 }
 
 Text commit(Hub& hub, const wire::Call& call) {
-  return text_of(hub.store->commit({.cursor = call.other, .name = call.name,
-                                    .keep_cursor = call.flag}));
+  return text_of(
+      hub.store->commit({.cursor = call.other, .name = call.name, .keep_cursor = call.flag}));
 }
 
 // Of a table by its number.
@@ -70,7 +70,8 @@ struct Entry {
 constexpr std::array kCalls{
     Entry{"table", &Hub::opening, open_table},
     Entry{"dense", &Hub::opening, open_dense},
-    Entry{"list", &Hub::others, [](Hub& hub, const wire::Call&) { return text_of(hub.store->list()); }},
+    Entry{"list", &Hub::others,
+          [](Hub& hub, const wire::Call&) { return text_of(hub.store->list()); }},
     Entry{"drop", &Hub::files,
           [](Hub& hub, const wire::Call& call) { return text_of(hub.store->drop(call.name)); }},
     Entry{"commit", &Hub::files, commit},
@@ -79,9 +80,7 @@ constexpr std::array kCalls{
     Entry{"versions", &Hub::others,
           [](Hub& hub, const wire::Call&) { return text_of(hub.store->versions()); }},
     Entry{"rollback", &Hub::files,
-          [](Hub& hub, const wire::Call& call) {
-            return text_of(hub.store->rollback(call.name));
-          }},
+          [](Hub& hub, const wire::Call& call) { return text_of(hub.store->rollback(call.name)); }},
     Entry{"nameVersion", &Hub::files,
           [](Hub& hub, const wire::Call& call) {
             return text_of(hub.store->name_version(call.name, call.number));
@@ -96,10 +95,12 @@ constexpr std::array kCalls{
           [](Hub& hub, const wire::Call& call) {
             return text_of(hub.store->diff(call.name, call.other));
           }},
-    Entry{"verify", &Hub::files, [](Hub& hub, const wire::Call&) { return text_of(hub.store->verify()); }},
+    Entry{"verify", &Hub::files,
+          [](Hub& hub, const wire::Call&) { return text_of(hub.store->verify()); }},
     Entry{"compact", &Hub::files,
           [](Hub& hub, const wire::Call&) { return text_of(hub.store->compact()); }},
-    Entry{"stats", &Hub::others, [](Hub& hub, const wire::Call&) { return text_of(hub.store->stats()); }},
+    Entry{"stats", &Hub::others,
+          [](Hub& hub, const wire::Call&) { return text_of(hub.store->stats()); }},
     Entry{"tableStats", &Hub::others,
           [](Hub& hub, const wire::Call& call) {
             return of_table(hub, call, [](Table& table) { return table.stats(); });

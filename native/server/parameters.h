@@ -36,8 +36,7 @@ class Parameters {
     std::shared_ptr<Dense> dense;
   };
 
-  Result<uint32_t> add(const std::string& name, const Parameter& parameter)
-      HOTROW_EXCLUDES(mutex_);
+  Result<uint32_t> add(const std::string& name, const Parameter& parameter) HOTROW_EXCLUDES(mutex_);
 
   mutable SharedMutex mutex_;
   std::vector<Parameter> all_ HOTROW_GUARDED_BY(mutex_);

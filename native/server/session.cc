@@ -98,10 +98,9 @@ bool Session::welcome() {
     return false;
   }
   if (hello.value().version != wire::kVersion) {
-    send_failure(reader_.header(),
-                 {StatusCode::kUnsupported, "the server speaks version " +
-                                                std::to_string(wire::kVersion) +
-                                                " of the protocol only"});
+    send_failure(reader_.header(), {StatusCode::kUnsupported, "the server speaks version " +
+                                                                  std::to_string(wire::kVersion) +
+                                                                  " of the protocol only"});
     return false;
   }
   wire::Welcome welcome{.run = hub_.run,
@@ -136,33 +135,33 @@ void Session::call_later() {
   const wire::FrameHeader request = reader_.header();
   auto call = wire::from_text<wire::Call>(message_.text());
   if (!call.ok()) return send_failure(request, call.status());
-  later(worker_of(hub_, call.value()), request, [&hub = hub_, request, its = std::move(call).value()] {
-    return answer_call(hub, request, its);
-  });
+  later(worker_of(hub_, call.value()), request,
+        [&hub = hub_, request, its = std::move(call).value()] {
+          return answer_call(hub, request, its);
+        });
 }
 
 void Session::later(Worker& worker, const wire::FrameHeader& request,
                     std::function<AlignedBuffer()> work) {
   const Status busy(StatusCode::kBusy, "the server has too much to do");
   if (jobs_ >= kMostJobs) return send_failure(request, busy);
-  const auto deadline = request.code == 0
-                            ? Clock::time_point::max()
-                            : Clock::now() + std::chrono::milliseconds(request.code);
+  const auto deadline = request.code == 0 ? Clock::time_point::max()
+                                          : Clock::now() + std::chrono::milliseconds(request.code);
   ++jobs_;
-  const bool taken = worker.submit([connection = connection_.weak_from_this(), request, deadline,
-                                    work = std::move(work)] {
-    const bool late = Clock::now() > deadline;
-    auto frame = std::make_shared<AlignedBuffer>(
-        late ? failure(request, {StatusCode::kBusy, "the request waited until its deadline"})
-             : work());
-    const auto its = connection.lock();
-    if (its == nullptr) return;
-    its->post([frame](net::Handler& handler) {
-      auto& session = static_cast<Session&>(handler);
-      --session.jobs_;
-      session.send(std::move(*frame));
-    });
-  });
+  const bool taken = worker.submit(
+      [connection = connection_.weak_from_this(), request, deadline, work = std::move(work)] {
+        const bool late = Clock::now() > deadline;
+        auto frame = std::make_shared<AlignedBuffer>(
+            late ? failure(request, {StatusCode::kBusy, "the request waited until its deadline"})
+                 : work());
+        const auto its = connection.lock();
+        if (its == nullptr) return;
+        its->post([frame](net::Handler& handler) {
+          auto& session = static_cast<Session&>(handler);
+          --session.jobs_;
+          session.send(std::move(*frame));
+        });
+      });
   if (taken) return;
   --jobs_;
   send_failure(request, busy);

@@ -41,15 +41,14 @@ class Session final : public net::Handler {
   void send(AlignedBuffer frame);
   void send_failure(const wire::FrameHeader& request, const Status& status);
   /// Does the rest of a request on a worker; the frame that `work` makes is sent.
-  void later(Worker& worker, const wire::FrameHeader& request,
-             std::function<AlignedBuffer()> work);
+  void later(Worker& worker, const wire::FrameHeader& request, std::function<AlignedBuffer()> work);
   void call_later();
 
   Hub& hub_;
   net::Connection& connection_;
   wire::FrameReader reader_;
   wire::Message message_;
-  std::shared_ptr<SessionState> state_;  // once welcomed
+  std::shared_ptr<SessionState> state_;     // once welcomed
   Clock::time_point since_ = Clock::now();  // of the connection, or of a frame not yet whole
   uint32_t jobs_ = 0;                       // on workers
   bool said_goodbye_ = false;

@@ -16,9 +16,9 @@ namespace hotrow::wire {
 
 /// What a client says first.
 struct Hello {
-  uint32_t version = 1;     ///< of the protocol
-  std::string session;      ///< to go on with; empty: a new one
-  std::string client;       ///< what it calls itself, for the server's figures
+  uint32_t version = 1;  ///< of the protocol
+  std::string session;   ///< to go on with; empty: a new one
+  std::string client;    ///< what it calls itself, for the server's figures
 };
 
 /// What the server answers.

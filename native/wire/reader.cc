@@ -56,9 +56,9 @@ Status FrameReader::look() {
       }
       return {};
     }
-    auto header = decode(std::span<const std::byte, kHeaderBytes>(buffer_.data() + begin_,
-                                                                  kHeaderBytes),
-                         most_body_bytes_);
+    auto header =
+        decode(std::span<const std::byte, kHeaderBytes>(buffer_.data() + begin_, kHeaderBytes),
+               most_body_bytes_);
     if (!header.ok()) return header.status();
     header_ = header.value();
     has_header_ = true;

@@ -36,12 +36,12 @@ struct ServerOptions {
 };
 
 struct ServerStats {
-  uint64_t connections = 0;   ///< open now
-  uint64_t sessions = 0;      ///< known now
-  uint64_t requests = 0;      ///< answered since the start
-  uint64_t failures = 0;      ///< of these, with an error
-  uint64_t repeated = 0;      ///< changes that came a second time, and were not applied again
-  uint64_t refused = 0;       ///< connections ended because what they sent was no frame, or late
+  uint64_t connections = 0;  ///< open now
+  uint64_t sessions = 0;     ///< known now
+  uint64_t requests = 0;     ///< answered since the start
+  uint64_t failures = 0;     ///< of these, with an error
+  uint64_t repeated = 0;     ///< changes that came a second time, and were not applied again
+  uint64_t refused = 0;      ///< connections ended because what they sent was no frame, or late
 };
 
 class Server {

@@ -33,9 +33,8 @@ std::shared_ptr<Store> connected(std::vector<std::string> servers, uint32_t time
 }
 
 TableOptions adagrad_table(uint32_t dim) {
-  return {.dim = dim,
-          .optimizer = optimizer(OptimizerKind::kAdagrad),
-          .initializer = uniform(0.5F)};
+  return {
+      .dim = dim, .optimizer = optimizer(OptimizerKind::kAdagrad), .initializer = uniform(0.5F)};
 }
 
 void expect_same(Table& a, Table& b, const std::vector<uint64_t>& keys) {
@@ -270,8 +269,8 @@ TEST(Remote, AServerWithTooManyConnectionsLetsNobodyElseIn) {
   const Served served({.most_connections = 2});
   const auto a = connected({served.address()});
   const auto b = connected({served.address()});
-  EXPECT_TRUE(fails(connect({.servers = {served.address()}, .timeout_ms = 200}),
-                    StatusCode::kUnavailable));
+  EXPECT_TRUE(
+      fails(connect({.servers = {served.address()}, .timeout_ms = 200}), StatusCode::kUnavailable));
   must(a->table("t", sum_table(1)));
   b->close();
   EXPECT_TRUE(ok(connect({.servers = {served.address()}})));

@@ -28,9 +28,7 @@ using wire::Verb;
 using Bytes = std::vector<std::byte>;
 using Clock = std::chrono::steady_clock;
 
-Bytes bytes_of(const AlignedBuffer& frame) {
-  return {frame.data(), frame.data() + frame.size()};
-}
+Bytes bytes_of(const AlignedBuffer& frame) { return {frame.data(), frame.data() + frame.size()}; }
 
 Bytes text(Verb verb, std::string_view text) {
   return bytes_of(wire::text_frame({.verb = verb}, text));
@@ -113,10 +111,10 @@ TEST_F(Hostile, WhatIsNoFrameEndsTheConnectionWithAReason) {
 TEST_F(Hostile, FramesInTheWrongOrderEndTheConnection) {
   const Bytes reply =
       bytes_of(wire::text_frame({.verb = Verb::kCall, .flags = wire::kReply}, "{}"));
-  for (const Bytes& bytes : {bare({.verb = Verb::kLookup}), hello() + hello(),
-                             bytes_of(wire::text_frame(
-                                 {.verb = Verb::kHello, .flags = wire::kReply}, "{}")),
-                             hello() + reply}) {
+  for (const Bytes& bytes :
+       {bare({.verb = Verb::kLookup}), hello() + hello(),
+        bytes_of(wire::text_frame({.verb = Verb::kHello, .flags = wire::kReply}, "{}")),
+        hello() + reply}) {
     EXPECT_NE(last_words(bytes).find("not now"), std::string::npos);
   }
   EXPECT_NE(last_words(text(Verb::kHello, "{")).find("text:"), std::string::npos);
@@ -164,10 +162,10 @@ TEST_F(Hostile, RequestsThatAskForNonsenseAreAnswered) {
   // One reply to each, beside that to hello.
   uint64_t replies = 0;
   for (size_t at = 0; at + wire::kHeaderBytes <= heard.size(); ++replies) {
-    const auto header = must(wire::decode(
-        std::span<const std::byte, wire::kHeaderBytes>(
-            reinterpret_cast<const std::byte*>(heard.data() + at), wire::kHeaderBytes),
-        uint64_t{1} << 30));
+    const auto header = must(
+        wire::decode(std::span<const std::byte, wire::kHeaderBytes>(
+                         reinterpret_cast<const std::byte*>(heard.data() + at), wire::kHeaderBytes),
+                     uint64_t{1} << 30));
     EXPECT_TRUE(header.reply());
     at += header.bytes();
   }
@@ -204,8 +202,8 @@ TEST_F(Hostile, TextsAsDeepAsTheyAreLongAreRefused) {
   send(socket, hello());
   const std::string deep(1'000'000, '[');
   for (const std::string& call :
-       {R"({"call":"evict","number":)" + deep, R"({"call":"evict","number":)" + deep +
-                                                   std::string(deep.size(), ']') + "}"}) {
+       {R"({"call":"evict","number":)" + deep,
+        R"({"call":"evict","number":)" + deep + std::string(deep.size(), ']') + "}"}) {
     send(socket, text(Verb::kCall, call));
   }
   const std::string heard = hear(socket, std::chrono::seconds(2));

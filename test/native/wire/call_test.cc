@@ -71,8 +71,8 @@ TEST(Call, FiguresComeBack) {
   EXPECT_EQ(read.load, 0.5);
   EXPECT_EQ(read.lookups, uint64_t{1} << 60);
   EXPECT_EQ(read.grown_shards, 3U);
-  const VersionInfo version{.version = 4, .cursor = "{\"step\":9}", .pinned = true,
-                            .names = {"prod", "a"}};
+  const VersionInfo version{
+      .version = 4, .cursor = "{\"step\":9}", .pinned = true, .names = {"prod", "a"}};
   const auto versions =
       must(wire::from_text<std::vector<VersionInfo>>(wire::to_text(std::vector{version})));
   ASSERT_EQ(versions.size(), 1U);
