@@ -1,5 +1,6 @@
 /** `hotrow serve`: a server of a store, until it is told to stop. */
-import { type Command, number } from './command.ts'
+import type { Store } from '../store.ts'
+import { type Call, type Command, number } from './command.ts'
 
 /** Resolves when the user interrupts. */
 function interrupted(signal: AbortSignal): Promise<void> {
@@ -13,6 +14,20 @@ function interrupted(signal: AbortSignal): Promise<void> {
 function options<T>(flags: Record<string, T | undefined>): Record<string, T> {
   const given = Object.entries(flags).filter(([, value]) => value !== undefined)
   return Object.fromEntries(given) as Record<string, T>
+}
+
+async function serveUntilInterrupted(store: Store, call: Call): Promise<void> {
+  const { serve } = await import('../serve.ts')
+  const server = await serve(store, {
+    listen: call.text('listen') ?? '127.0.0.1:7070',
+    ...options({ threads: number(call, 'threads'), spinUs: number(call, 'spin-us') }),
+  })
+  const { version } = await store.version()
+  call.output.result({ address: server.address, path: store.path, version }, () => {
+    return `serving ${store.path}, version ${version}, on ${server.address}`
+  })
+  await interrupted(call.signal)
+  await server.stop()
 }
 
 export const serveCommand: Command = {
@@ -39,20 +54,14 @@ export const serveCommand: Command = {
     const [path] = call.positionals as [string]
     const readOnly = call.given('read-only')
     const { open } = await import('../store.ts')
-    const { serve } = await import('../serve.ts')
-    await using store = await open(path, { readOnly })
-    const server = await serve(store, {
-      listen: call.text('listen') ?? '127.0.0.1:7070',
-      ...options({ threads: number(call, 'threads'), spinUs: number(call, 'spin-us') }),
-    })
-    const { version } = await store.version()
-    call.output.result({ address: server.address, path: store.path, version }, () => {
-      return `serving ${store.path}, version ${version}, on ${server.address}`
-    })
-    await interrupted(call.signal)
-    await server.stop()
-    if (readOnly) return
-    const made = await store.commit()
-    call.output.result({ version: made.version }, () => `stopped at version ${made.version}`)
+    const store = await open(path, { readOnly })
+    try {
+      await serveUntilInterrupted(store, call)
+      if (readOnly) return
+      const { version } = await store.commit()
+      call.output.result({ version }, () => `stopped at version ${version}`)
+    } finally {
+      await store.close()
+    }
   },
 }

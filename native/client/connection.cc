@@ -95,14 +95,14 @@ Connection::Turn Connection::turn(Reply& reply, Deadline deadline) {
       pending_.erase(reply.request);
       return Turn::kLate;
     }
-    if (!reading_ && broken_.ok()) {
-      reading_ = true;
-      return Turn::kLead;
-    }
     const auto now = std::chrono::steady_clock::now();
     if (now >= deadline && !reply.arriving) {
       pending_.erase(reply.request);
       return Turn::kLate;
+    }
+    if (!reading_ && broken_.ok()) {
+      reading_ = true;
+      return Turn::kLead;
     }
     // A reply that is arriving cannot be left: the reading thread ends it by its own deadline.
     constexpr std::chrono::milliseconds kArriving{10};

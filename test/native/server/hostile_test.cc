@@ -22,8 +22,6 @@ namespace hotrow::test {
 namespace {
 
 using wire::FrameHeader;
-using wire::Kind;
-using wire::Type;
 using wire::Verb;
 using Bytes = std::vector<std::byte>;
 using Clock = std::chrono::steady_clock;
@@ -142,9 +140,9 @@ TEST_F(Hostile, RequestsThatAskForNonsenseAreAnswered) {
     for (const uint32_t parameter : {0U, 77U, ~0U}) {
       for (uint16_t kind = 1; kind <= wire::kLastKind; ++kind) {
         wire::FrameWriter frame;
-        frame.layout().add(0, parameter, static_cast<Kind>(kind), Type::kU64, 3);
-        frame.layout().add(0, parameter, Kind::kOffsets, Type::kU32, 2);
-        frame.layout().add(0, parameter, Kind::kGradients, Type::kF32, 7);
+        frame.layout().add(0, parameter, static_cast<wire::Kind>(kind), wire::Type::kU64, 3);
+        frame.layout().add(0, parameter, wire::Kind::kOffsets, wire::Type::kU32, 2);
+        frame.layout().add(0, parameter, wire::Kind::kGradients, wire::Type::kF32, 7);
         frame.begin({.verb = static_cast<Verb>(verb)});
         for (uint32_t& offset : frame.array<uint32_t>(1)) offset = ~0U;
         ask(bytes_of(frame.finish(true)));
@@ -175,7 +173,7 @@ TEST_F(Hostile, RequestsThatAskForNonsenseAreAnswered) {
 TEST_F(Hostile, SessionsOfDamagedFramesCostNobodyElseAnything) {
   Random random(12);
   wire::FrameWriter frame;
-  frame.layout().add(0, 0, Kind::kKeys, Type::kU64, 8);
+  frame.layout().add(0, 0, wire::Kind::kKeys, wire::Type::kU64, 8);
   frame.begin({.verb = Verb::kLookup});
   const Bytes good =
       hello() + text(Verb::kCall, R"({"call":"list"})") + bytes_of(frame.finish(true));
@@ -218,7 +216,7 @@ TEST_F(Hostile, WhoAsksForMuchInFewBytesGetsNoMoreThanWhatWaits) {
   send(socket, hello() + text(Verb::kCall, R"({"call":"dense","name":"wide"})"));
   hear(socket, std::chrono::milliseconds(500));
   wire::FrameWriter frame;
-  frame.layout().add(0, 1, Kind::kOptions, Type::kU8, sizeof(wire::CallOptions));
+  frame.layout().add(0, 1, wire::Kind::kOptions, wire::Type::kU8, sizeof(wire::CallOptions));
   frame.begin({.verb = Verb::kPull});
   std::memset(frame.array<uint8_t>(0).data(), 0, sizeof(wire::CallOptions));
   const Bytes pull = bytes_of(frame.finish(true));
@@ -266,7 +264,7 @@ TEST_F(Hostile, WhoTakesNoAnswersIsReadNoFurther) {
   send(socket, hello() + text(Verb::kCall, R"({"call":"table","name":"wide"})"));
   hear(socket, std::chrono::milliseconds(500));
   wire::FrameWriter frame;
-  frame.layout().add(0, 1, Kind::kKeys, Type::kU64, 1000);
+  frame.layout().add(0, 1, wire::Kind::kKeys, wire::Type::kU64, 1000);
   frame.begin({.verb = Verb::kLookup});
   const Bytes request = bytes_of(frame.finish(true));
   // Each asks for 32 MB and nobody takes them: after a few of them, requests wait too.
