@@ -8,7 +8,7 @@
 //
 // Nothing is copied by the copy engines: keys would queue behind rows there, all positions would go
 // down for few that are set, and while an engine reads what the host's threads have just written,
-// these threads fetch a third slower than while a kernel does (docs/PERFORMANCE.md).
+// these threads fetch a quarter slower than while a kernel does (docs/PERFORMANCE.md).
 //
 // A stage is a stream of its own, so that while the host fetches the rows of one batch, the device
 // looks up the next and takes in those of the one before. The fetching is the caller's, on its own
