@@ -93,6 +93,8 @@ class TableObject : public Napi::ObjectWrap<TableObject> {
   Napi::Value update(const Napi::CallbackInfo& info);
   Napi::Value erase(const Napi::CallbackInfo& info);
   // table_upkeep.cc
+  Napi::Value prefetch(const Napi::CallbackInfo& info);
+  Napi::Value release_prefetched(const Napi::CallbackInfo& info);
   Napi::Value reserve(const Napi::CallbackInfo& info);
   Napi::Value evict(const Napi::CallbackInfo& info);
   Napi::Value shrink(const Napi::CallbackInfo& info);

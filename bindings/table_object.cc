@@ -37,6 +37,8 @@ Napi::Function TableObject::define(Napi::Env env) {
                       InstanceMethod<&TableObject::push_pooled>("pushPooled"),
                       InstanceMethod<&TableObject::update>("update"),
                       InstanceMethod<&TableObject::erase>("erase"),
+                      InstanceMethod<&TableObject::prefetch>("prefetch"),
+                      InstanceMethod<&TableObject::release_prefetched>("releasePrefetched"),
                       InstanceMethod<&TableObject::reserve>("reserve"),
                       InstanceMethod<&TableObject::evict>("evict"),
                       InstanceMethod<&TableObject::shrink>("shrink"),

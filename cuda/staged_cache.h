@@ -53,6 +53,8 @@ class StagedCache {
   Status insert(TierInsert& insert);
   Status push(const TierPush& push, TierMisses& misses);
   Status assign(const TierAssign& assign, TierMisses& misses);
+  Status hold(TierHold& hold, TierMisses& misses);
+  Status let_go();
   Status erase(const uint64_t* keys, uint64_t n);
   Status flush(TierRows& rows, uint64_t& from);
   Status clear();

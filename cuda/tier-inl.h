@@ -82,6 +82,11 @@ class Api {
             [](TierCache* cache, const TierAssign* assign, TierMisses* misses) {
               return call(cache, [&](auto& c) { return c.assign(*assign, *misses); });
             },
+        .hold =
+            [](TierCache* cache, TierHold* hold, TierMisses* misses) {
+              return call(cache, [&](auto& c) { return c.hold(*hold, *misses); });
+            },
+        .let_go = [](TierCache* cache) { return call(cache, [](auto& c) { return c.let_go(); }); },
         .erase = [](TierCache* cache, const uint64_t* keys,
                     uint64_t n) { return call(cache, [&](auto& c) { return c.erase(keys, n); }); },
         .flush =

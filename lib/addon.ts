@@ -197,6 +197,8 @@ export interface NativeTable {
     steps: number,
   ): Promise<void>
   erase(keys: BigUint64Array): Promise<number>
+  prefetch(keys: BigUint64Array): Promise<number>
+  releasePrefetched(): Promise<void>
   /** `rows` must be an integer from 0 on. */
   reserve(rows: number): Promise<void>
   /** `rows` must be an integer from 0 on. */

@@ -253,6 +253,25 @@ export class Table {
   }
 
   /**
+   * Brings the rows of keys that will be in use next to the GPU, and holds them there until a push
+   * of their keys or `releasePrefetched`, so that the step that needs them waits for no miss: begin
+   * it before the step that comes first. Results never depend on it. At most half of the rows that
+   * the GPU has room for are held; where more would be, those held before are let go first. Keys
+   * without a row have none to bring.
+   *
+   * @param keys - [n], duplicates are one
+   * @returns how many rows are held of these keys; 0 for a table without rows on a GPU
+   */
+  prefetch(keys: BigUint64Array): Promise<number> {
+    return this.#call((native) => native.prefetch(keys))
+  }
+
+  /** Lets go of all rows that `prefetch` holds; they stay on the GPU as long as others do. */
+  releasePrefetched(): Promise<void> {
+    return this.#call((native) => native.releasePrefetched())
+  }
+
+  /**
    * Makes room for `rows` rows in all: until there are more, no push waits for memory or for a
    * shard that grows. Rejects with ERR_CAPACITY when they would not fit.
    */

@@ -112,13 +112,13 @@ bool DeviceCache::push(KeyBatch keys, TierPush push, std::vector<uint32_t>& miss
 }
 
 bool DeviceCache::insert(WholeRows& rows, const std::vector<uint32_t>& uses,
-                         const std::vector<uint8_t>& hesitant, WholeRows& evicted,
+                         const std::vector<TierWish>& wishes, WholeRows& evicted,
                          uint64_t& refused) {
   resize(evicted, rows.size());
   TierRows gone = view(evicted);
   TierInsert insert{.rows = view(rows),
                     .uses = uses.data(),
-                    .hesitant = hesitant.data(),
+                    .wishes = wishes.data(),
                     .moment = moment(0),
                     .evicted = &gone,
                     .refused = 0};
@@ -135,6 +135,19 @@ bool DeviceCache::insert(WholeRows& rows, const std::vector<uint32_t>& uses,
   refused = insert.refused;
   return true;
 }
+
+bool DeviceCache::hold(KeyBatch keys, TierHolding how, std::vector<uint32_t>& misses,
+                       uint64_t& changed) {
+  misses.resize(keys.size());
+  TierMisses missed{.positions = misses.data(), .count = 0};
+  TierHold hold{.keys = keys.data(), .n = keys.size(), .how = how, .changed = 0};
+  if (!worked(api_.hold(cache_, &hold, &missed))) return false;
+  misses.resize(missed.count);
+  changed = hold.changed;
+  return true;
+}
+
+bool DeviceCache::let_go() { return worked(api_.let_go(cache_)); }
 
 bool DeviceCache::read(KeyBatch keys, WholeRows& rows) {
   resize(rows, keys.size());

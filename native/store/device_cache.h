@@ -52,7 +52,10 @@ class DeviceCache {
   /// Takes rows in; `evicted` are dirty rows that had to go. Where it is memory that lacks, nothing
   /// happens.
   bool insert(WholeRows& rows, const std::vector<uint32_t>& uses,
-              const std::vector<uint8_t>& hesitant, WholeRows& evicted, uint64_t& refused);
+              const std::vector<TierWish>& wishes, WholeRows& evicted, uint64_t& refused);
+  /// Rows that are there are held, or let go, as TierHold says; `changed` is how many.
+  bool hold(KeyBatch keys, TierHolding how, std::vector<uint32_t>& misses, uint64_t& changed);
+  bool let_go();
   /// Reads rows that are there.
   bool read(KeyBatch keys, WholeRows& rows);
   /// The rows that are there are the table's from now on.

@@ -199,23 +199,24 @@ Status DeviceTable::insert(const std::vector<Missed>& missed) {
   HOTROW_RETURN_IF_ERROR(table_->read_whole(page, cache_->state_values() != 0));
   if (page.keys.empty()) return {};
   std::vector<uint32_t> uses;
-  std::vector<uint8_t> hesitant;
+  std::vector<TierWish> wishes;
   size_t next = 0;
   for (const uint64_t key : page.keys) {
     while (keys[absent[next]] != key) ++next;
     const uint32_t times = missed[absent[next]].times;
     uses.push_back(times);
-    hesitant.push_back(promotion_ == GpuPromotion::kSecondTouch && times < 2 ? 1 : 0);
+    wishes.push_back(promotion_ == GpuPromotion::kSecondTouch && times < 2 ? TierWish::kHesitant
+                                                                           : TierWish::kUsual);
   }
   WholeRows rows;
   cache_->encode(page, rows);
   uint64_t refused = 0;
-  if (!cache_->insert(rows, uses, hesitant, homeless_, refused)) {
+  if (!cache_->insert(rows, uses, wishes, homeless_, refused)) {
     homeless_.keys.clear();
     return {};
   }
   homeless_rows_.store(homeless_.size(), std::memory_order_release);
-  const auto hesitants = static_cast<uint64_t>(std::ranges::count(hesitant, uint8_t{1}));
+  const auto hesitants = static_cast<uint64_t>(std::ranges::count(wishes, TierWish::kHesitant));
   if (hesitants > 0 && refused * 8 > hesitants * 7) {
     full_calls_.store(kFullCalls, std::memory_order_relaxed);
   }

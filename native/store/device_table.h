@@ -13,7 +13,8 @@
 //
 // Threads: any. One lock a table: lookups and pools hold it shared, everything else alone. Order: a
 // Call (context.h), this lock (of several tables by rising address), the store's capacity gate, the
-// table's own. Lookups: device_lookup.cc; pushes: device_push.cc.
+// table's own. Lookups: device_lookup.cc; pushes: device_push.cc; rows held for the next batch:
+// device_prefetch.cc.
 #ifndef HOTROW_STORE_DEVICE_TABLE_H_
 #define HOTROW_STORE_DEVICE_TABLE_H_
 
@@ -58,6 +59,8 @@ class DeviceTable final : public Table, private FrontRows {
   Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                      const PushOptions& options = {}) override;
   Status update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options = {}) override;
+  Result<uint64_t> prefetch(KeyBatch keys) override;
+  Status release_prefetched() override;
   Result<uint64_t> erase(KeyBatch keys) override;
   Status reserve(uint64_t rows) override { return table_->reserve(rows); }
   Result<uint64_t> evict(uint64_t rows) override;
@@ -172,6 +175,14 @@ class DeviceTable final : public Table, private FrontRows {
   bool choose(std::vector<Missed>& missed);
   Status insert(const std::vector<Missed>& missed) HOTROW_REQUIRES(mutex_);
 
+  // --- device_prefetch.cc
+  /// Holds what of distinct `keys` has a row; returns how many.
+  Result<uint64_t> hold_here(KeyBatch keys) HOTROW_REQUIRES(mutex_);
+  Result<uint64_t> bring_and_hold(KeyBatch keys) HOTROW_REQUIRES(mutex_);
+  /// Of rows that are held, those of `keys` are once less, or no more.
+  void let_go(KeyBatch keys, TierHolding how) HOTROW_REQUIRES(mutex_);
+  void let_all_go() HOTROW_REQUIRES(mutex_);
+
   // --- device_push.cc
   Status claim(PushPlan& plan) override;
   Status push_claimed(const PushPlan& plan) override;
@@ -188,6 +199,8 @@ class DeviceTable final : public Table, private FrontRows {
   // Dirty rows that the device has given up and that could not be written yet.
   WholeRows homeless_ HOTROW_GUARDED_BY(mutex_);
   Claimed claimed_ HOTROW_GUARDED_BY(mutex_);
+  // Times that rows are held, at most: one that is let go altogether counts as one.
+  uint64_t held_ HOTROW_GUARDED_BY(mutex_) = 0;
   // Numbers that change under the lock; read without it as hints.
   std::atomic<uint64_t> homeless_rows_{0};
   std::atomic<uint64_t> dirty_rows_{0};  // at most

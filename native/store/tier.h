@@ -25,7 +25,7 @@
 
 namespace hotrow {
 
-inline constexpr uint32_t kTierAbi = 1;
+inline constexpr uint32_t kTierAbi = 2;
 /// The one symbol of the library: `const TierApi* hotrow_tier_api()`.
 inline constexpr const char* kTierSymbol = "hotrow_tier_api";
 
@@ -107,10 +107,17 @@ struct TierRows {
   uint64_t n;
 };
 
+/// How much a row wants to come in.
+enum class TierWish : uint8_t {
+  kUsual,     ///< in the place of a row that ranks no higher
+  kHesitant,  ///< only into an empty way, or a stale row's (score <= 2)
+  kAwaited,   ///< in the place of any row that is not held, and is held then, once
+};
+
 struct TierInsert {
-  TierRows rows;            // only read
-  const uint32_t* uses;     // [n] counted by the host, or null: 1 each. kCustom: the score
-  const uint8_t* hesitant;  // [n] or null. 1: only into an empty way, or a stale row's (score <= 2)
+  TierRows rows;           // only read
+  const uint32_t* uses;    // [n] counted by the host, or null: 1 each. kCustom: the score
+  const TierWish* wishes;  // [n] or null: kUsual
   TierMoment moment;
   // Dirty rows that had to go: room for n of them. `n` is set.
   TierRows* evicted;
@@ -132,6 +139,19 @@ struct TierPush {
 struct TierAssign {
   TierRows rows;  // only read; state null: the row's stays
   bool dirty;     // newer than the table's row; else the row is the table's again
+};
+
+/// Rows that are held stay: no other row comes in their place. A row is held up to 255 times.
+enum class TierHolding : uint8_t {
+  kOnceMore,  ///< held once more
+  kOnceLess,  ///< and once less, where it is held
+  kNoMore,    ///< however often it was
+};
+struct TierHold {
+  const uint64_t* keys;  // [n]
+  uint64_t n;
+  TierHolding how;
+  uint64_t changed;  // set: rows whose count has changed
 };
 
 struct TierStats {
@@ -169,6 +189,11 @@ struct TierApi {
   /// Gives gradients to rows that are here, which are dirty then.
   const char* (*push)(TierCache* cache, const TierPush* push, TierMisses* misses);
   const char* (*assign)(TierCache* cache, const TierAssign* assign, TierMisses* misses);
+  /// Rows that are here are held, or let go. Erased rows leave their holds to who comes next in
+  /// their place: let them go before.
+  const char* (*hold)(TierCache* cache, TierHold* hold, TierMisses* misses);
+  /// Lets all rows go.
+  const char* (*let_go)(TierCache* cache);
   const char* (*erase)(TierCache* cache, const uint64_t* keys, uint64_t n);
   /// Hands out dirty rows, at most rows->n of them (8 or more), from place *from on, and sets
   /// rows->n, which may be 0, and *from; they are clean then. The end is reached when *from is

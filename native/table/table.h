@@ -61,6 +61,8 @@ class SparseTable final : public Table {
   Result<std::vector<EvictedKey>> take_evicted(size_t most) override;
   Result<ScanPage> scan(uint64_t from, size_t rows, const ScanOptions& options = {}) override;
   Result<std::vector<HotKey>> hot_keys(size_t most) override;
+  Result<uint64_t> prefetch(KeyBatch keys) override;
+  Status release_prefetched() override;
   Result<TableStats> stats() override;
 
   /// Frees everything after the calls under way have ended; later calls answer ERR_CLOSED.

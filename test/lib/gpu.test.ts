@@ -99,6 +99,19 @@ test('where there is no library the store goes on and says why', () => {
   }
 })
 
+test('a table without rows on a GPU has none to prefetch', async () => {
+  const store = await open(':memory:')
+  const table = await store.table('t', { dim: 1, optimizer: sum() })
+  await table.push(keyRange(0, 10), filled(10, 1))
+  assert.is(await table.prefetch(keyRange(0, 10)), 0)
+  assert.is(await table.releasePrefetched(), undefined)
+  assertRefusal(
+    errorAtOnce(() => table.prefetch([1n] as unknown as BigUint64Array)),
+    { kind: 'TypeError', message: /^keys: expected .*BigUint64Array/ },
+  )
+  await store.close()
+})
+
 test('openers of one store ask for one GPU', async () => {
   await using _ = await open(':memory:gpu-shared', { gpu: { bytes: '64MiB' } })
   await using second = await open(':memory:gpu-shared')
@@ -182,6 +195,44 @@ if (library !== undefined) {
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
+  })
+
+  test('a batch that was prefetched has no miss until its push', async () => {
+    await using store = await open(':memory:', { gpu: { bytes: '2MiB', promotion: 'always' } })
+    const table = await store.table('t', { dim: 32, optimizer: sum() })
+    const all = keyRange(0, 40_000)
+    await table.push(all, filled(40_000 * 32, 1))
+    const figures = async () => (await store.stats()).gpu!.tables[0]!
+    const { capacity } = await figures()
+    assert.ok(capacity > 1000 && capacity < 40_000, `${capacity} rows fit`)
+    const next = keyRange(100, 500)
+    const twice = new BigUint64Array([...next, ...next, 1n << 60n])
+    assert.is(await table.prefetch(twice), 500)
+    assert.is((await figures()).heldRows, 500)
+    // Others come all the time meanwhile.
+    for (let i = 0; i < 5; i++) await table.lookup(keyRange(1000, 30_000))
+    const before = await figures()
+    assert.ok(before.evicted > 0)
+    const rows = await table.lookup(next)
+    assert.is((await figures()).hits - before.hits, 500)
+    assert.equal(rows, filled(500 * 32, 1))
+    await table.push(next.subarray(0, 300), filled(300 * 32, 1))
+    assert.is((await figures()).heldRows, 200)
+    await table.releasePrefetched()
+    assert.is((await figures()).heldRows, 0)
+    assert.equal(await table.lookup(next.subarray(0, 300)), filled(300 * 32, 2))
+  })
+
+  test('no more is held than half of what the GPU has room for', async () => {
+    await using store = await open(':memory:', { gpu: { bytes: '2MiB' } })
+    const table = await store.table('t', { dim: 32, optimizer: sum() })
+    await table.push(keyRange(0, 40_000), filled(40_000 * 32, 1))
+    const figures = async () => (await store.stats()).gpu!.tables[0]!
+    const half = Math.floor((await figures()).capacity / 2)
+    assert.ok((await table.prefetch(keyRange(0, 40_000))) <= half)
+    assert.ok((await figures()).heldRows <= half)
+    assert.is(await table.prefetch(keyRange(0, 100)), 100)
+    assert.is((await figures()).heldRows, 100)
   })
 
   test('several tables at once, with a GPU and without', async () => {

@@ -112,7 +112,7 @@ class Twins {
   }
 
   void step(Random& random) {
-    switch (random.below(16)) {
+    switch (random.below(18)) {
       case 0:
       case 1:
       case 2:
@@ -136,6 +136,9 @@ class Twins {
         return erase(random);
       case 14:
         return read_state(random);
+      case 15:
+      case 16:
+        return prefetch(random);
       default:
         return change_version(random);
     }
@@ -179,6 +182,13 @@ class Twins {
     must(reference_->lookup(keys, expected, how));
     EXPECT_TRUE(same_bits(got, expected));
     EXPECT_EQ(found, expected_found);
+  }
+
+  void prefetch(Random& random) {
+    if (random.one_in(4)) return must(table_->release_prefetched());
+    const auto keys = some_keys(random);
+    EXPECT_LE(must(table_->prefetch(keys)), keys.size());
+    EXPECT_EQ(must(reference_->prefetch(keys)), 0U);
   }
 
   void look_up_spread(Random& random) {
@@ -402,6 +412,98 @@ TEST(DeviceTable, WhatOverflowsComesDownAsItIs) {
   EXPECT_EQ(device_of(*ours).dirty_rows, 0U);
 }
 
+/// A store whose device holds up to 16 rows of table "t", which has those of keys below 40.
+class Prefetching : public ::testing::Test {
+ protected:
+  Prefetching()
+      : store_(must(Store::open(":memory:", with_device()))),
+        table_(must(store_->table("t", sum_table(1)))) {
+    must(table_->push(range(0, 40), std::vector<float>(40, 1)));
+  }
+
+  uint64_t held() { return device_of(*store_).held_rows; }
+  /// How many of these are on the device.
+  uint64_t hits_of(const std::vector<uint64_t>& keys) {
+    const uint64_t before = device_of(*store_).hits;
+    lookup(*table_, keys);
+    return device_of(*store_).hits - before;
+  }
+  /// Everything else is asked for, often.
+  void crowd() {
+    for (int i = 0; i < 20; ++i) lookup(*table_, range(16, 24));
+  }
+
+  const FakeDevice device_;
+  const std::shared_ptr<Store> store_;
+  const std::shared_ptr<Table> table_;
+};
+
+TEST_F(Prefetching, ABatchThatWasBroughtHasNoMissUntilItsPush) {
+  std::vector<uint64_t> keys = range(0, 6);
+  crowd();
+  EXPECT_LT(hits_of(keys), keys.size());
+  keys.push_back(3);    // twice
+  keys.push_back(900);  // has no row
+  EXPECT_EQ(must(table_->prefetch(keys)), 6U);
+  EXPECT_EQ(held(), 6U);
+  crowd();
+  keys.pop_back();
+  EXPECT_EQ(hits_of(keys), keys.size());
+  EXPECT_EQ(hits_of(keys), keys.size());
+  must(table_->push(range(0, 4), std::vector<float>(4, 1)));
+  EXPECT_EQ(held(), 2U);
+  EXPECT_EQ(lookup(*table_, range(0, 5)), (std::vector<float>{2, 2, 2, 2, 1}));
+}
+
+TEST_F(Prefetching, RowsOfTwoBatchesAreHeldTwice) {
+  EXPECT_EQ(must(table_->prefetch(range(0, 4))), 4U);
+  EXPECT_EQ(must(table_->prefetch(range(2, 4))), 4U);
+  EXPECT_EQ(held(), 6U) << "6 rows are here, of which two are held twice";
+  must(table_->push(range(0, 4), std::vector<float>(4, 1)));
+  crowd();
+  EXPECT_EQ(hits_of(range(2, 4)), 4U);
+  must(table_->push(range(2, 4), std::vector<float>(4, 1)));
+  EXPECT_EQ(held(), 0U);
+}
+
+TEST_F(Prefetching, HalfOfTheRowsAreHeldAtMost) {
+  EXPECT_LE(must(table_->prefetch(range(0, 40))), 16U);
+  EXPECT_LE(held(), 16U);
+  // Those before are let go.
+  EXPECT_EQ(must(table_->prefetch(range(30, 10))), 10U);
+  EXPECT_EQ(held(), 10U);
+  EXPECT_EQ(hits_of(range(30, 10)), 10U);
+}
+
+TEST_F(Prefetching, RowsAreLetGoWhenAskedAndWhenErased) {
+  EXPECT_EQ(must(table_->prefetch(range(0, 6))), 6U);
+  EXPECT_EQ(must(table_->erase(range(0, 2))), 2U);
+  EXPECT_EQ(held(), 4U);
+  must(table_->release_prefetched());
+  EXPECT_EQ(held(), 0U);
+  crowd();
+  EXPECT_EQ(lookup(*table_, range(0, 3)), (std::vector<float>{0, 0, 1}));
+}
+
+TEST_F(Prefetching, DirtyRowsThatGoForThemAreNotLost) {
+  for (int i = 0; i < 5; ++i) lookup(*table_, range(16, 24));
+  must(table_->push(range(16, 24), std::vector<float>(24, 1)));
+  ASSERT_GT(device_of(*store_).dirty_rows, 0U);
+  EXPECT_EQ(must(table_->prefetch(range(0, 16))), 16U);
+  EXPECT_EQ(lookup(*table_, range(16, 24)), std::vector<float>(24, 2));
+}
+
+TEST_F(Prefetching, WithoutADeviceThereIsNothingToHold) {
+  TableOptions options = sum_table(1);
+  options.gpu = 0;
+  const auto table = must(store_->table("cpu", options));
+  must(table->push(range(0, 4), std::vector<float>(4, 1)));
+  EXPECT_EQ(must(table->prefetch(range(0, 4))), 0U);
+  must(table->release_prefetched());
+  must(store_->drop("cpu"));
+  EXPECT_TRUE(fails(table->prefetch(range(0, 4)).status(), StatusCode::kClosed));
+}
+
 TEST(DeviceTable, ServesVersionsAndFollowsThem) {
   const FakeDevice device;
   const Folder folder;
@@ -549,6 +651,8 @@ void lose_device_after(uint64_t calls) {
     EXPECT_TRUE(
         ok(table->lookup_pooled({.keys = keys, .offsets = offsets}, std::span(rows).first(2))));
     settle(table->erase(range(28, 1)).status());
+    EXPECT_TRUE(ok(table->prefetch(keys).status()));
+    EXPECT_TRUE(ok(table->release_prefetched()));
     if (round == 2) settle(store->commit().status());
   }
   settle(store->commit().status());
@@ -603,6 +707,7 @@ TEST(DeviceTable, LookupsPushesAndCommitsAtOnceLoseNothing) {
         // A row is never half of a push.
         for (size_t at = 0; at < rows.size(); at += 3) EXPECT_EQ(rows[at], rows[at + 2]);
       } else if (number < 4) {
+        if (i % 4 == 0) must((number == 2 ? a : b)->prefetch(keys));
         const auto all = range(0, 90);
         const std::vector<float> ones(std::size_t{90} * 3, 1);
         const std::vector<TablePush> parts = {{a.get(), all, ones, {}}, {b.get(), all, ones, {}}};

@@ -21,6 +21,7 @@ struct TierCache {
     std::vector<std::byte> values;
     std::vector<float> state;
     bool dirty = false;
+    int holds = 0;
     std::atomic<uint32_t> score{0};
   };
   explicit TierCache(const TierSpec& spec)
@@ -227,11 +228,11 @@ const char* insert(TierCache* cache, TierInsert* insert) {
   insert->refused = 0;
   for (uint64_t i = 0; i < insert->rows.n; ++i) {
     auto& bucket = cache->bucket_of(insert->rows.keys[i]);
+    const TierWish wish = insert->wishes == nullptr ? TierWish::kUsual : insert->wishes[i];
     if (bucket.size() == cache->ways) {
-      const auto coldest =
-          std::ranges::min_element(bucket, {}, [](const auto& row) { return row->score.load(); });
-      const bool hesitant = insert->hesitant != nullptr && insert->hesitant[i] != 0;
-      if (hesitant && (*coldest)->score > 2) {
+      const auto coldest = std::ranges::min_element(
+          bucket, {}, [](const auto& row) { return std::pair(row->holds > 0, row->score.load()); });
+      if ((*coldest)->holds > 0 || (wish == TierWish::kHesitant && (*coldest)->score > 2)) {
         ++insert->refused;
         continue;
       }
@@ -245,6 +246,7 @@ const char* insert(TierCache* cache, TierInsert* insert) {
     auto row = std::make_unique<TierCache::Row>();
     take_row(*cache, insert->rows, i, *row);
     row->score = insert->uses == nullptr ? 1 : insert->uses[i];
+    row->holds = wish == TierWish::kAwaited ? 1 : 0;
     bucket.push_back(std::move(row));
     ++cache->stats.inserted;
   }
@@ -298,6 +300,34 @@ const char* assign(TierCache* cache, const TierAssign* assign, TierMisses* misse
     }
     take_row(*cache, assign->rows, i, *row);
     row->dirty = assign->dirty;
+  }
+  return nullptr;
+}
+
+const char* hold(TierCache* cache, TierHold* hold, TierMisses* misses) {
+  const Entered call(cache, true);
+  if (call.failed != nullptr) return call.failed;
+  misses->count = hold->changed = 0;
+  for (uint64_t i = 0; i < hold->n; ++i) {
+    TierCache::Row* const row = cache->find(hold->keys[i]);
+    if (row == nullptr) {
+      miss(misses, i);
+      continue;
+    }
+    const int before = row->holds;
+    row->holds = hold->how == TierHolding::kOnceMore   ? before + 1
+                 : hold->how == TierHolding::kOnceLess ? std::max(before - 1, 0)
+                                                       : 0;
+    if (row->holds != before) ++hold->changed;
+  }
+  return nullptr;
+}
+
+const char* let_go(TierCache* cache) {
+  const Entered call(cache, true);
+  if (call.failed != nullptr) return call.failed;
+  for (const auto& bucket : cache->buckets) {
+    for (const auto& row : bucket) row->holds = 0;
   }
   return nullptr;
 }
@@ -369,6 +399,8 @@ const TierApi& FakeTier::api() {
                             .insert = insert,
                             .push = push,
                             .assign = assign,
+                            .hold = hold,
+                            .let_go = let_go,
                             .erase = erase,
                             .flush = flush,
                             .clear = clear,
