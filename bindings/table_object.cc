@@ -33,6 +33,7 @@ Napi::Function TableObject::define(Napi::Env env) {
                       InstanceMethod<&TableObject::state_values>("stateValues"),
                       InstanceMethod<&TableObject::options>("options"),
                       InstanceMethod<&TableObject::lookup_pooled>("lookupPooled"),
+                      InstanceMethod<&TableObject::lookup_on_device>("lookupOnDevice"),
                       InstanceMethod<&TableObject::push>("push"),
                       InstanceMethod<&TableObject::push_pooled>("pushPooled"),
                       InstanceMethod<&TableObject::update>("update"),

@@ -1,5 +1,5 @@
 // What a lookup and the host tell each other of misses: how many there are, and where their rows
-// go once the host has fetched them.
+// go once the host has them.
 #ifndef HOTROW_CUDA_SCATTER_H_
 #define HOTROW_CUDA_SCATTER_H_
 
@@ -46,6 +46,24 @@ struct Scatter {
         tile, mine, bytes / 16,
         [&](uint32_t /*position*/, uint32_t lane) { return rows + (first + lane) * bytes; },
         [&](uint32_t position, uint32_t /*lane*/) { return out + position * stride; });
+  }
+};
+
+/// out [.., dim] at positions[i] = row i of rows [n, dim], of any dim: a warp a row.
+struct PlaceRows {
+  static constexpr unsigned kWidth = 32;
+  const float* rows;
+  const uint32_t* positions;
+  uint32_t dim;
+  float* out;
+
+  template <class Tile>
+  HOTROW_DEVICE void operator()(const Tile& tile, uint64_t number) const {
+    const float* const from = rows + number * dim;
+    float* const to = out + uint64_t{positions[number]} * dim;
+    tile.each([&](unsigned lane) {
+      for (uint32_t i = lane; i < dim; i += kWidth) to[i] = from[i];
+    });
   }
 };
 

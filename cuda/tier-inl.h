@@ -11,8 +11,9 @@
 
 namespace hotrow {
 
-/// The opaque cache of TierApi.
+/// The opaque things of TierApi.
 struct TierCache {};
+struct TierOutput {};
 
 namespace gpu {
 
@@ -28,6 +29,38 @@ template <class Device>
 struct OpaqueCache final : TierCache {
   explicit OpaqueCache(std::unique_ptr<StagedCache<Device>> made) : cache(std::move(made)) {}
   std::unique_ptr<StagedCache<Device>> cache;
+};
+
+/// With a device and a stream of its own, since it outlives the cache.
+template <class Device>
+struct OpaqueOutput final : TierOutput {
+  explicit OpaqueOutput(const Device& its) : device(its) {}
+  ~OpaqueOutput() {
+    if (open) device.end(stream);
+  }
+  OpaqueOutput(const OpaqueOutput&) = delete;
+  OpaqueOutput& operator=(const OpaqueOutput&) = delete;
+
+  Status allocate(uint64_t bytes) {
+    auto its_stream = device.stream();
+    if (!its_stream.ok()) return its_stream.status();
+    stream = its_stream.value();
+    open = true;
+    auto memory = Buffer<Device>::create(device, bytes);
+    if (!memory.ok()) return memory.status();
+    rows = std::move(memory).value();
+    return {};
+  }
+  Status read(float* to, uint64_t values) {
+    HOTROW_RETURN_IF_ERROR(device.copy_out(to, rows.data(), values * sizeof(float), stream));
+    return device.wait(stream);
+  }
+  float* address() const { return rows.template as<float>(); }
+
+  Device device;
+  typename Device::Stream stream = {};
+  bool open = false;
+  Buffer<Device> rows;
 };
 
 template <class Device>
@@ -57,6 +90,26 @@ class Api {
         .lookup =
             [](TierCache* cache, const TierLookup* lookup, TierMisses* misses) {
               return call(cache, [&](auto& c) { return c.lookup(*lookup, *misses); });
+            },
+        .open_output = open_output,
+        .close_output = [](TierOutput* output) { delete static_cast<Output*>(output); },
+        .output_address =
+            [](const TierOutput* output) { return static_cast<const Output*>(output)->address(); },
+        .lookup_to =
+            [](TierCache* cache, const TierLookup* lookup, TierOutput* output, TierMisses* misses) {
+              float* const out = static_cast<Output*>(output)->address();
+              return call(cache, [&](auto& c) { return c.lookup_to(*lookup, out, *misses); });
+            },
+        .fill_output =
+            [](TierCache* cache, TierOutput* output, const uint32_t* positions, const float* rows,
+               uint64_t n) {
+              float* const out = static_cast<Output*>(output)->address();
+              return call(cache, [&](auto& c) { return c.fill_output(out, positions, rows, n); });
+            },
+        .read_output =
+            [](const TierOutput* output, float* to, uint64_t values) {
+              auto* const its = const_cast<Output*>(static_cast<const Output*>(output));
+              return guarded([&] { return its->read(to, values); });
             },
         .find =
             [](TierCache* cache, const uint64_t* keys, uint64_t n, TierMisses* misses) {
@@ -103,6 +156,20 @@ class Api {
   }
 
  private:
+  using Output = OpaqueOutput<Device>;
+
+  static const char* open_output(TierCache* opaque, uint64_t rows, TierOutput** out,
+                                 bool* no_room) {
+    *no_room = false;
+    return guarded([&]() -> Status {
+      auto& cache = *static_cast<OpaqueCache<Device>*>(opaque)->cache;
+      auto output = std::make_unique<Output>(cache.device());
+      Status status = output->allocate(rows * cache.cache().spec().dim * sizeof(float));
+      *no_room = status.code() == StatusCode::kCapacity;
+      if (status.ok()) *out = output.release();
+      return status;
+    });
+  }
   /// No exception leaves the library.
   template <class Work>
   static const char* guarded(const Work& work) {

@@ -178,6 +178,14 @@ export interface NativeTable {
     weights: Floats | undefined,
     fresh: boolean,
   ): Promise<Float32Array>
+  /** Options as for `lookup`; `found` undefined. */
+  lookupOnDevice(
+    keys: BigUint64Array,
+    found: undefined,
+    missing: Missing,
+    relaxed: Relaxed,
+    maxAge: MaxAge,
+  ): Promise<NativeDeviceRows>
   /** `learningRate` must be a number; 0: the optimizer's. */
   push(keys: BigUint64Array, gradients: Floats, learningRate: number): Promise<void>
   /** `pooling` must be 0, 1 or 2; `learningRate` as for `push`. */
@@ -214,6 +222,14 @@ export interface NativeTable {
   /** `most` must be an integer from 0 on. */
   hotKeys(most: number): Promise<HotKey[]>
   stats(): Promise<TableStats>
+}
+
+export interface NativeDeviceRows {
+  rows(): number
+  /** `fresh` as for NativeTable.lookup. */
+  copyTo(out: Floats, fresh: boolean): Promise<Float32Array>
+  /** Safe while a copy is under way. */
+  release(): void
 }
 
 export interface NativeDense {

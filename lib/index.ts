@@ -5,6 +5,7 @@
  */
 
 export { Dense } from './dense.ts'
+export type { DeviceRows } from './device-rows.ts'
 export {
   StoreError,
   type StoreErrorCode,
@@ -72,6 +73,7 @@ export type {
   UpdateOptions,
 } from './options.ts'
 export type { EvictedPage, EvictionReason, ScanOptions, ScanPage } from './pages.ts'
+export type { PoolingOptions } from './pooling.ts'
 export {
   type ImportProgress,
   type ImportSummary,
@@ -111,7 +113,7 @@ export type {
   PushRequest,
 } from './requests.ts'
 export { open, Store } from './store.ts'
-export { type PoolingOptions, Table } from './table.ts'
+export { Table } from './table.ts'
 export {
   type ExportFormat,
   type ExportOptions,

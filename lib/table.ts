@@ -3,7 +3,6 @@ import type { NativeTable } from './addon.ts'
 import {
   checkBoolean,
   checkCallOptions,
-  checkChoice,
   checkInteger,
   checkLearningRate,
   checkLookupOptions,
@@ -15,6 +14,7 @@ import {
   countOf,
   newFloats,
 } from './checks.ts'
+import { DeviceRows } from './device-rows.ts'
 import { closedError, rejecting, type StoreError, typeError } from './errors.ts'
 import type { HotKey, TableStats } from './figures.ts'
 import type {
@@ -32,17 +32,7 @@ import {
   type ScanPage,
   scanPages,
 } from './pages.ts'
-
-/** How the rows of a bag become one. */
-export interface PoolingOptions {
-  /**
-   * `sum` (default); `mean`: divided by the sum of the weights; `sqrtn`: divided by the root of
-   * the sum of their squares. Without weights each counts 1. An empty bag pools to zeros.
-   */
-  mode?: 'sum' | 'mean' | 'sqrtn'
-  /** [n] one weight a key. */
-  weights?: Float32Array
-}
+import { modeOf, type PoolingOptions } from './pooling.ts'
 
 /** Whether the store a handle belongs to has been closed. */
 export interface Owner {
@@ -51,15 +41,8 @@ export interface Owner {
   settled<T>(applied: Promise<T>): Promise<T>
 }
 
-const modes = ['sum', 'mean', 'sqrtn']
 /** Most rows of a scan's page, and most evicted keys taken at once. */
 const maxPage = 2 ** 20
-
-function modeOf(options: PoolingOptions | undefined, known: readonly string[]): number {
-  checkCallOptions(options, known)
-  const mode = options?.mode
-  return mode === undefined ? 0 : checkChoice('mode', mode, modes)
-}
 
 const natives = new WeakMap<Table, NativeTable>()
 
@@ -192,6 +175,26 @@ export class Table {
       const weights = options?.weights
       return native.lookupPooled(keys, offsets, target, mode, weights, out === undefined)
     })
+  }
+
+  /**
+   * As `lookup`, with the rows left on the GPU: for programs that go on there, and for copies later.
+   * Rejects with ERR_UNSUPPORTED for a table without rows on a GPU.
+   *
+   * @param keys - [n]
+   * @returns to be released: its memory is not part of `gpu.bytes`
+   */
+  lookupOnDevice(
+    keys: BigUint64Array,
+    options?: Omit<LookupOptions, 'found'>,
+  ): Promise<DeviceRows> {
+    checkCallOptions(options, ['missing', 'relaxed', 'maxAgeMs'])
+    const { missing, relaxed, maxAge } = checkLookupOptions(options)
+    return this.#call((native) =>
+      native
+        .lookupOnDevice(keys, undefined, missing, relaxed, maxAge)
+        .then((rows) => new DeviceRows(this.dim, rows)),
+    )
   }
 
   /**

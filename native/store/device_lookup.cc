@@ -72,18 +72,24 @@ Result<bool> DeviceTable::look_up_here(const TableLookup& lookup, std::vector<Mi
   for (size_t i = 0; i < positions.size(); ++i) {
     std::copy_n(rows.data() + i * dim, dim, out + positions[i] * stride);
   }
-  const std::span<uint8_t> bits = lookup.options.found;
-  if (!bits.empty()) {
-    std::ranges::fill(bits, uint8_t{0});
-    for (size_t i = 0; i < n; ++i) bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | 1U << (i % 8));
-    for (size_t i = 0; i < positions.size(); ++i) {
-      if (is_set(found, i)) continue;
-      uint8_t& byte = bits[positions[i] / 8];
-      byte = static_cast<uint8_t>(byte & ~(1U << (positions[i] % 8)));
-    }
-  }
+  set_found(lookup, positions, found);
   table_->count_lookups(lookup.keys, n - positions.size() + hits.value());
   return true;
+}
+
+// Keys that the device has have a row; `found` says it of the others.
+void DeviceTable::set_found(const TableLookup& lookup, std::span<const uint32_t> positions,
+                            std::span<const uint8_t> found) const {
+  const std::span<uint8_t> bits = lookup.options.found;
+  if (bits.empty()) return;
+  std::ranges::fill(bits, uint8_t{0});
+  for (size_t i = 0; i < lookup.keys.size(); ++i)
+    bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | 1U << (i % 8));
+  for (size_t i = 0; i < positions.size(); ++i) {
+    if (is_set(found, i)) continue;
+    uint8_t& byte = bits[positions[i] / 8];
+    byte = static_cast<uint8_t>(byte & ~(1U << (positions[i] % 8)));
+  }
 }
 
 Result<uint64_t> DeviceTable::look_up_missed(const TableLookup& lookup,

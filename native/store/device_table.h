@@ -14,7 +14,7 @@
 // Threads: any. One lock a table: lookups and pools hold it shared, everything else alone. Order: a
 // Call (context.h), this lock (of several tables by rising address), the store's capacity gate, the
 // table's own. Lookups: device_lookup.cc; pushes: device_push.cc; rows held for the next batch:
-// device_prefetch.cc.
+// device_prefetch.cc; outputs that stay there: device_rows.cc.
 #ifndef HOTROW_STORE_DEVICE_TABLE_H_
 #define HOTROW_STORE_DEVICE_TABLE_H_
 
@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/turn_mutex.h"
+#include "hotrow/device_rows.h"
 #include "store/device_cache.h"
 #include "store/touch_filter.h"
 #include "table/front_rows.h"
@@ -79,6 +80,8 @@ class DeviceTable final : public Table, private FrontRows {
   SparseTable& table() { return *table_; }
   /// As SparseTable::lookup_into().
   Status lookup_into(const TableLookup& lookup);
+  /// See hotrow/device_rows.h.
+  Result<std::shared_ptr<DeviceRows>> lookup_on_device(KeyBatch keys, const LookupOptions& options);
   /// As SparseTable::push_all(), where a request may name the table behind any of `fronts`, which
   /// are distinct.
   static Status push_all(std::vector<SparseTable::PushRequest>& requests,
@@ -163,6 +166,12 @@ class DeviceTable final : public Table, private FrontRows {
   /// False when the device has failed.
   Result<bool> look_up_here(const TableLookup& lookup, std::vector<Missed>& missed)
       HOTROW_REQUIRES_SHARED(mutex_);
+  Result<bool> look_up_there(const TableLookup& lookup, TierOutput* output,
+                             std::vector<Missed>& missed) HOTROW_REQUIRES_SHARED(mutex_);
+  /// Why there is none, said by who has been asked.
+  Status unsupported() HOTROW_REQUIRES_SHARED(mutex_);
+  void set_found(const TableLookup& lookup, std::span<const uint32_t> positions,
+                 std::span<const uint8_t> found) const;
   Result<bool> pool_here(const BagBatch& bags, RowBatch out, std::vector<Missed>& missed)
       HOTROW_REQUIRES_SHARED(mutex_);
   /// Rows [missed, dim] of what the device has not; notes in `missed` the keys that have one.

@@ -11,8 +11,8 @@
 // with it (the device may be gone), and its dirty rows are lost; only `create` fails for want of
 // memory alone.
 //
-// Threads: calls on one cache come one at a time, but for `lookup`, `find`, `pool` and `stats`,
-// which may run beside each other.
+// Threads: calls on one cache come one at a time, but for `lookup`, `lookup_to`, `find`, `pool`,
+// `stats` and those of outputs, which may run beside each other.
 #ifndef HOTROW_STORE_TIER_H_
 #define HOTROW_STORE_TIER_H_
 
@@ -171,6 +171,8 @@ struct TierStats {
 };
 
 struct TierCache;
+/// Rows f32 [n, dim] in the device's memory, which outlive the cache.
+struct TierOutput;
 
 struct TierApi {
   uint32_t abi;  // kTierAbi
@@ -179,6 +181,20 @@ struct TierApi {
   const char* (*create)(const TierSpec* spec, TierCache** out);
   void (*destroy)(TierCache* cache);
   const char* (*lookup)(TierCache* cache, const TierLookup* lookup, TierMisses* misses);
+  /// Room for rows, beside the cache's own memory; what goes wrong with it is no failure of the
+  /// cache. `no_room` is set when it is memory alone that lacks.
+  const char* (*open_output)(TierCache* cache, uint64_t rows, TierOutput** out, bool* no_room);
+  void (*close_output)(TierOutput* output);
+  /// Where they are, for kernels.
+  float* (*output_address)(const TierOutput* output);
+  /// As lookup, to an output with room for lookup->n rows; rows and stride are not looked at.
+  const char* (*lookup_to)(TierCache* cache, const TierLookup* lookup, TierOutput* output,
+                           TierMisses* misses);
+  /// Rows [n, dim] of the host become those at positions [n] of an output.
+  const char* (*fill_output)(TierCache* cache, TierOutput* output, const uint32_t* positions,
+                             const float* rows, uint64_t n);
+  /// The first `values` of an output, to the host.
+  const char* (*read_output)(const TierOutput* output, float* to, uint64_t values);
   /// Which keys [n] have no row; duplicates are legal.
   const char* (*find)(TierCache* cache, const uint64_t* keys, uint64_t n, TierMisses* misses);
   const char* (*pool)(TierCache* cache, const TierPool* pool);

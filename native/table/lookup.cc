@@ -56,12 +56,20 @@ void SparseTable::count_lookups(KeyBatch keys, uint64_t hits) {
   if (hot_keys_) hot_keys_->offer(keys);
 }
 
+Status SparseTable::check_wishes(KeyBatch keys, const LookupOptions& options) const {
+  if (closed()) return closed_status();
+  HOTROW_RETURN_IF_ERROR(check_keys(keys));
+  HOTROW_RETURN_IF_ERROR(check_found(options, keys.size()));
+  HOTROW_RETURN_IF_ERROR(check_age(options));
+  if (options.missing && !std::isfinite(*options.missing)) {
+    return Status::invalid_argument("missing: expected a finite number, received NaN or infinity");
+  }
+  return {};
+}
+
 Status SparseTable::check_lookup(const TableLookup& lookup) const {
   const auto wrong = [](std::string text) { return Status::invalid_argument(std::move(text)); };
-  if (closed()) return closed_status();
-  HOTROW_RETURN_IF_ERROR(check_keys(lookup.keys));
-  HOTROW_RETURN_IF_ERROR(check_found(lookup.options, lookup.keys.size()));
-  HOTROW_RETURN_IF_ERROR(check_age(lookup.options));
+  HOTROW_RETURN_IF_ERROR(check_wishes(lookup.keys, lookup.options));
   const size_t dim = options_.dim;
   const size_t stride = lookup.stride == 0 ? dim : lookup.stride;
   if (stride < dim) {
@@ -69,9 +77,6 @@ Status SparseTable::check_lookup(const TableLookup& lookup) const {
                  ", so that rows do not overlap, received " + std::to_string(stride));
   }
   if (lookup.repeat == 0) return wrong("repeat: expected at least 1, received 0");
-  if (lookup.options.missing && !std::isfinite(*lookup.options.missing)) {
-    return wrong("missing: expected a finite number, received NaN or infinity");
-  }
   const size_t rows = lookup.keys.size() * lookup.repeat;
   const bool exact = stride == dim && lookup.repeat == 1;
   if (!exact && rows > 1 && stride > lookup.rows.size() / (rows - 1)) {

@@ -82,6 +82,8 @@ class SparseTable final : public Table {
   Status check_rows(const char* name, KeyBatch keys, size_t values) const;
   /// One table's part of lookup_all(): its checks, whether it is open too, then its work.
   Status check_lookup(const TableLookup& lookup) const;
+  /// What it checks that has nothing to do with where rows go.
+  Status check_wishes(KeyBatch keys, const LookupOptions& options) const;
   Status lookup_into(const TableLookup& lookup);
   uint64_t size() const;
   /// As stats(), of rows and memory alone, which costs nothing.

@@ -105,6 +105,12 @@ test('a table without rows on a GPU has none to prefetch', async () => {
   await table.push(keyRange(0, 10), filled(10, 1))
   assert.is(await table.prefetch(keyRange(0, 10)), 0)
   assert.is(await table.releasePrefetched(), undefined)
+  const error = await table.lookupOnDevice(keyRange(0, 10)).then(
+    () => undefined,
+    (reason: Error & { code?: string }) => reason,
+  )
+  assert.is(error?.code, 'ERR_UNSUPPORTED')
+  assert.match(String(error?.message), /table 't' has no rows on a GPU/)
   assertRefusal(
     errorAtOnce(() => table.prefetch([1n] as unknown as BigUint64Array)),
     { kind: 'TypeError', message: /^keys: expected .*BigUint64Array/ },
@@ -221,6 +227,37 @@ if (library !== undefined) {
     await table.releasePrefetched()
     assert.is((await figures()).heldRows, 0)
     assert.equal(await table.lookup(next.subarray(0, 300)), filled(300 * 32, 2))
+  })
+
+  test('rows that stay on the GPU are those of a lookup, and outlive their store', async () => {
+    const store = await open(':memory:', { gpu: { bytes: '16MiB', promotion: 'always' } })
+    const table = await store.table('t', { dim: 6, optimizer: sum() })
+    await table.push(
+      keyRange(0, 400),
+      Float32Array.from({ length: 2400 }, (_, i) => i),
+    )
+    await table.lookup(keyRange(0, 200))
+    const keys = new BigUint64Array([...keyRange(100, 400), 5n, 5n])
+    const rows = await table.lookupOnDevice(keys, { missing: 7 })
+    const expected = await table.lookup(keys, { missing: 7 })
+    assert.is(rows.rows, 402)
+    assert.is(rows.dim, 6)
+    await table.push(keyRange(0, 400), filled(2400, 1))
+    await store.close()
+    same(await rows.copyTo(), expected)
+    const out = new Float32Array(402 * 6)
+    assert.is(await rows.copyTo(out), out)
+    same(out, expected)
+    assertRefusal(
+      errorAtOnce(() => rows.copyTo(new Float32Array(5))),
+      { kind: 'RangeError', message: /^out: / },
+    )
+    const copy = rows.copyTo()
+    rows.release()
+    rows.release()
+    same(await copy, expected)
+    const error = await rows.copyTo().catch((reason: { code?: string }) => reason)
+    assert.is((error as { code?: string }).code, 'ERR_CLOSED')
   })
 
   test('no more is held than half of what the GPU has room for', async () => {

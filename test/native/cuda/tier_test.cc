@@ -161,7 +161,11 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
     TierMisses misses = {positions.data(), 0};
     const TierLookup task = {keys.data(), keys.size(),       rows.data(),
                              kDim,        random_.one_in(2), moment()};
-    ASSERT_TRUE(ok(api_->lookup(cache_, &task, &misses)));
+    if (random_.one_in(3)) {
+      look_up_there(task, misses);
+    } else {
+      ASSERT_TRUE(ok(api_->lookup(cache_, &task, &misses)));
+    }
     looked_up_ += keys.size();
     hits_ += keys.size() - misses.count;
     std::set<uint32_t> missed(positions.begin(),
@@ -176,6 +180,19 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
         ASSERT_EQ(rows[i * kDim + j], hit ? newest(keys[i]).values[j] : 77.0F);
       }
     }
+  }
+  /// Through an output, in which misses are filled and not read.
+  void look_up_there(const TierLookup& task, TierMisses& misses) {
+    TierOutput* output = nullptr;
+    bool no_room = false;
+    ASSERT_TRUE(ok(api_->open_output(cache_, task.n, &output, &no_room)));
+    ASSERT_NE(api_->output_address(output), nullptr);
+    ASSERT_TRUE(ok(api_->lookup_to(cache_, &task, output, &misses)));
+    const std::vector<float> filled(misses.count * kDim, 77.0F);
+    ASSERT_TRUE(
+        ok(api_->fill_output(cache_, output, misses.positions, filled.data(), misses.count)));
+    ASSERT_TRUE(ok(api_->read_output(output, task.rows, task.n * kDim)));
+    api_->close_output(output);
   }
   void pool() {
     // Some bags are longer than a stage.
@@ -442,6 +459,30 @@ TEST_P(CudaTier, HeldRowsStayUntilTheyAreLetGo) {
   ASSERT_TRUE(ok(api_->let_go(cache_)));
   EXPECT_EQ(hold(held, TierHolding::kOnceLess, changed), 0U);
   EXPECT_EQ(changed, 0U);
+}
+
+TEST_P(CudaTier, AnOutputOutlivesItsCacheAndNoRoomIsNoFailure) {
+  TierOutput* output = nullptr;
+  bool no_room = false;
+  EXPECT_FALSE(ok(api_->open_output(cache_, uint64_t{1} << 42, &output, &no_room)));
+  EXPECT_TRUE(no_room);
+  const std::vector<uint64_t> keys = {7, 8};
+  ASSERT_TRUE(ok(api_->open_output(cache_, keys.size(), &output, &no_room)));
+  EXPECT_FALSE(no_room);
+  std::vector<uint32_t> positions(keys.size());
+  TierMisses misses = {positions.data(), 0};
+  const TierLookup task = {keys.data(), keys.size(), nullptr, 0, false, moment()};
+  ASSERT_TRUE(ok(api_->lookup_to(cache_, &task, output, &misses)));
+  ASSERT_EQ(misses.count, keys.size());
+  std::vector<float> rows(keys.size() * kDim);
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>(i);
+  ASSERT_TRUE(ok(api_->fill_output(cache_, output, positions.data(), rows.data(), keys.size())));
+  api_->destroy(cache_);
+  cache_ = nullptr;
+  std::vector<float> back(rows.size());
+  ASSERT_TRUE(ok(api_->read_output(output, back.data(), back.size())));
+  EXPECT_EQ(back, rows);
+  api_->close_output(output);
 }
 
 TEST_P(CudaTier, MemoryThatIsTooSmallIsRefusedByName) {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "hotrow/device_rows.h"
 #include "hotrow/keys.h"
 #include "store/fake_tier.h"
 #include "support/bits.h"
@@ -177,7 +178,11 @@ class Twins {
     if (random.one_in(3)) how.missing = 0.25F;
     const bool asks = random.one_in(2);
     if (asks) how.found = found;
-    must(table_->lookup(keys, got, how));
+    if (random.one_in(3)) {
+      must(must(lookup_on_device(*table_, keys, how))->copy_to(got));
+    } else {
+      must(table_->lookup(keys, got, how));
+    }
     if (asks) how.found = expected_found;
     must(reference_->lookup(keys, expected, how));
     EXPECT_TRUE(same_bits(got, expected));
@@ -504,6 +509,79 @@ TEST_F(Prefetching, WithoutADeviceThereIsNothingToHold) {
   EXPECT_TRUE(fails(table->prefetch(range(0, 4)).status(), StatusCode::kClosed));
 }
 
+/// A store with a table "t" of two values a row, which has rows of keys below 10.
+class RowsOnADevice : public ::testing::Test {
+ protected:
+  RowsOnADevice() {
+    must(table_->push(keys_, std::vector<float>(20, 1)));
+    lookup(*table_, keys_);
+  }
+  const FakeDevice device_;
+  const std::shared_ptr<Store> store_ =
+      must(Store::open(":memory:", with_device(GpuPromotion::kAlways)));
+  std::shared_ptr<Table> table_ = must(store_->table("t", sum_table(2)));
+  const std::vector<uint64_t> keys_ = range(0, 10);
+};
+
+TEST_F(RowsOnADevice, OutliveEverythingAndStayAsTheyWere) {
+  const auto rows = must(lookup_on_device(*table_, range(5, 10)));
+  must(table_->push(keys_, std::vector<float>(20, 1)));
+  table_.reset();
+  store_->close();
+  EXPECT_EQ(device_->alive, 0U);
+  EXPECT_EQ(device_->outputs, 1U);
+  EXPECT_EQ(rows->rows(), 10U);
+  EXPECT_EQ(rows->dim(), 2U);
+  ASSERT_NE(rows->data(), nullptr);
+  std::vector<float> host(20);
+  must(rows->copy_to(host));
+  std::vector<float> expected(10, 1);
+  expected.resize(20, 0);
+  EXPECT_EQ(host, expected);
+  EXPECT_TRUE(fails(rows->copy_to(std::span(host).first(19)), kInvalid, "host: expected 20"));
+}
+
+TEST_F(RowsOnADevice, AreFreedWithTheirLastOwner) {
+  auto rows = must(lookup_on_device(*table_, keys_));
+  auto twice = rows;
+  rows.reset();
+  EXPECT_EQ(device_->outputs, 1U);
+  twice.reset();
+  EXPECT_EQ(device_->outputs, 0U);
+  rows = must(lookup_on_device(*table_, {}));
+  EXPECT_EQ(rows->rows(), 0U);
+  EXPECT_EQ(rows->data(), nullptr);
+  must(rows->copy_to({}));
+}
+
+TEST_F(RowsOnADevice, CountAsALookupAndBringRows) {
+  const uint64_t hits = device_of(*store_).hits;
+  must(lookup_on_device(*table_, keys_));
+  EXPECT_EQ(device_of(*store_).hits, hits + 10);
+  must(table_->push(range(20, 1), std::vector<float>(2, 1)));
+  must(lookup_on_device(*table_, range(20, 1)));
+  must(lookup_on_device(*table_, range(20, 1)));
+  EXPECT_EQ(device_of(*store_).hits, hits + 11);
+}
+
+TEST_F(RowsOnADevice, WithoutRoomThereAreNoneAndTheTableGoesOn) {
+  device_->most_output_rows = 9;
+  EXPECT_TRUE(
+      fails(lookup_on_device(*table_, keys_).status(), StatusCode::kCapacity, "has no room"));
+  EXPECT_TRUE(ok(lookup_on_device(*table_, range(0, 9)).status()));
+  EXPECT_EQ(device_of(*store_).reason, "");
+}
+
+TEST_F(RowsOnADevice, OfATableWithoutADeviceThereAreNone) {
+  TableOptions options = sum_table(1);
+  options.gpu = 0;
+  const auto table = must(store_->table("cpu", options));
+  EXPECT_TRUE(fails(lookup_on_device(*table, keys_).status(), StatusCode::kUnsupported,
+                    "table 'cpu' has no rows on a GPU"));
+  const LookupOptions wrong{.missing = kNan};
+  EXPECT_TRUE(fails(lookup_on_device(*table_, keys_, wrong).status(), kInvalid, "missing"));
+}
+
 TEST(DeviceTable, ServesVersionsAndFollowsThem) {
   const FakeDevice device;
   const Folder folder;
@@ -653,6 +731,9 @@ void lose_device_after(uint64_t calls) {
     settle(table->erase(range(28, 1)).status());
     EXPECT_TRUE(ok(table->prefetch(keys).status()));
     EXPECT_TRUE(ok(table->release_prefetched()));
+    if (const auto on_device = lookup_on_device(*table, keys); !on_device.ok()) {
+      EXPECT_TRUE(fails(on_device.status(), StatusCode::kUnsupported, "the device has gone"));
+    }
     if (round == 2) settle(store->commit().status());
   }
   settle(store->commit().status());

@@ -56,6 +56,10 @@ struct TierCache {
   TierStats stats = {};
 };
 
+struct TierOutput {
+  std::vector<float> rows;
+};
+
 namespace test {
 namespace {
 
@@ -135,6 +139,45 @@ const char* lookup(TierCache* cache, const TierLookup* lookup, TierMisses* misse
   }
   cache->lookups += lookup->n;
   cache->hits += lookup->n - misses->count;
+  return nullptr;
+}
+
+const char* open_output(TierCache* cache, uint64_t rows, TierOutput** out, bool* no_room) {
+  *no_room = rows > FakeTier::instance().most_output_rows;
+  if (*no_room) return "the device has no room";
+  *out = new TierOutput{std::vector<float>(rows * cache->spec.dim)};
+  ++FakeTier::instance().outputs;
+  return nullptr;
+}
+
+void close_output(TierOutput* output) {
+  delete output;
+  --FakeTier::instance().outputs;
+}
+
+float* output_address(const TierOutput* output) { return const_cast<float*>(output->rows.data()); }
+
+const char* lookup_to(TierCache* cache, const TierLookup* given, TierOutput* output,
+                      TierMisses* misses) {
+  TierLookup to = *given;
+  to.rows = output->rows.data();
+  to.stride = cache->spec.dim;
+  return lookup(cache, &to, misses);
+}
+
+const char* fill_output(TierCache* cache, TierOutput* output, const uint32_t* positions,
+                        const float* rows, uint64_t n) {
+  const Entered call(cache, false);
+  if (call.failed != nullptr) return call.failed;
+  const size_t dim = cache->spec.dim;
+  for (uint64_t i = 0; i < n; ++i) {
+    std::copy_n(rows + i * dim, dim, output->rows.data() + positions[i] * dim);
+  }
+  return nullptr;
+}
+
+const char* read_output(const TierOutput* output, float* to, uint64_t values) {
+  std::copy_n(output->rows.data(), values, to);
   return nullptr;
 }
 
@@ -393,6 +436,12 @@ const TierApi& FakeTier::api() {
                             .create = create,
                             .destroy = destroy,
                             .lookup = lookup,
+                            .open_output = open_output,
+                            .close_output = close_output,
+                            .output_address = output_address,
+                            .lookup_to = lookup_to,
+                            .fill_output = fill_output,
+                            .read_output = read_output,
                             .find = find,
                             .pool = pool,
                             .read = read,
@@ -415,6 +464,7 @@ FakeDevice::FakeDevice() {
   fake.fails_after = UINT64_MAX;
   fake.no_memory_every = 0;
   fake.no_device.clear();
+  fake.most_output_rows = UINT64_MAX;
   fake.calls = 0;
   fake.inserts = 0;
   fake.collisions = 0;
