@@ -71,7 +71,7 @@ class Api {
   static const TierApi* make(Make make_device) {
     static Make maker;
     maker = make_device;
-    static const TierApi api = {
+    static const TierApi api = with_outputs({
         .abi = kTierAbi,
         .describe =
             [](uint32_t number, TierDevice* out) {
@@ -90,26 +90,6 @@ class Api {
         .lookup =
             [](TierCache* cache, const TierLookup* lookup, TierMisses* misses) {
               return call(cache, [&](auto& c) { return c.lookup(*lookup, *misses); });
-            },
-        .open_output = open_output,
-        .close_output = [](TierOutput* output) { delete static_cast<Output*>(output); },
-        .output_address =
-            [](const TierOutput* output) { return static_cast<const Output*>(output)->address(); },
-        .lookup_to =
-            [](TierCache* cache, const TierLookup* lookup, TierOutput* output, TierMisses* misses) {
-              float* const out = static_cast<Output*>(output)->address();
-              return call(cache, [&](auto& c) { return c.lookup_to(*lookup, out, *misses); });
-            },
-        .fill_output =
-            [](TierCache* cache, TierOutput* output, const uint32_t* positions, const float* rows,
-               uint64_t n) {
-              float* const out = static_cast<Output*>(output)->address();
-              return call(cache, [&](auto& c) { return c.fill_output(out, positions, rows, n); });
-            },
-        .read_output =
-            [](const TierOutput* output, float* to, uint64_t values) {
-              auto* const its = const_cast<Output*>(static_cast<const Output*>(output));
-              return guarded([&] { return its->read(to, values); });
             },
         .find =
             [](TierCache* cache, const uint64_t* keys, uint64_t n, TierMisses* misses) {
@@ -151,13 +131,35 @@ class Api {
             [](TierCache* cache, TierStats* stats) {
               return call(cache, [&](auto& c) { return c.stats(*stats); });
             },
-    };
+    });
     return &api;
   }
 
  private:
   using Output = OpaqueOutput<Device>;
 
+  static TierApi with_outputs(TierApi api) {
+    api.open_output = open_output;
+    api.close_output = [](TierOutput* output) { delete static_cast<Output*>(output); };
+    api.output_address = [](const TierOutput* output) {
+      return static_cast<const Output*>(output)->address();
+    };
+    api.lookup_to = [](TierCache* cache, const TierLookup* lookup, TierOutput* output,
+                       TierMisses* misses) {
+      float* const out = static_cast<Output*>(output)->address();
+      return call(cache, [&](auto& c) { return c.lookup_to(*lookup, out, *misses); });
+    };
+    api.fill_output = [](TierCache* cache, TierOutput* output, const uint32_t* positions,
+                         const float* rows, uint64_t n) {
+      float* const out = static_cast<Output*>(output)->address();
+      return call(cache, [&](auto& c) { return c.fill_output(out, positions, rows, n); });
+    };
+    api.read_output = [](const TierOutput* output, float* to, uint64_t values) {
+      auto* const its = const_cast<Output*>(static_cast<const Output*>(output));
+      return guarded([&] { return its->read(to, values); });
+    };
+    return api;
+  }
   static const char* open_output(TierCache* opaque, uint64_t rows, TierOutput** out,
                                  bool* no_room) {
     *no_room = false;

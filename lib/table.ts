@@ -178,7 +178,7 @@ export class Table {
   }
 
   /**
-   * As `lookup`, with the rows left on the GPU: for programs that go on there, and for copies later.
+   * As `lookup`, with the rows left on the GPU, for programs that go on there and for copies later.
    * Rejects with ERR_UNSUPPORTED for a table without rows on a GPU.
    *
    * @param keys - [n]
