@@ -11,7 +11,7 @@ namespace hotrow {
 namespace {
 
 // Rows that come in while other calls wait.
-constexpr size_t kRowsAtOnce = 8192;
+constexpr size_t kHeldAtOnce = 8192;
 
 }  // namespace
 
@@ -20,7 +20,7 @@ Result<uint64_t> DeviceTable::prefetch(KeyBatch keys) {
     std::vector<uint64_t> distinct(keys.begin(), keys.end());
     sort_unique(distinct);
     uint64_t held = 0;
-    for (size_t first = 0; first < distinct.size(); first += kRowsAtOnce) {
+    for (size_t first = 0; first < distinct.size(); first += kHeldAtOnce) {
       const WriteTurn lock(mutex_);
       give_up_failed();
       HOTROW_RETURN_IF_ERROR(settle());
@@ -29,7 +29,7 @@ Result<uint64_t> DeviceTable::prefetch(KeyBatch keys) {
       if (first == 0 && held_ + distinct.size() > most) let_all_go();
       // Others may hold rows too.
       if (held_ >= most) break;
-      const size_t n = std::min({kRowsAtOnce, distinct.size() - first, size_t{most - held_}});
+      const size_t n = std::min({kHeldAtOnce, distinct.size() - first, size_t{most - held_}});
       const Result<uint64_t> more = hold_here(KeyBatch(distinct).subspan(first, n));
       give_up_failed();
       if (!more.ok()) return more.status();
