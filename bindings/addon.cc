@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "arguments.h"
+#include "device_rows_object.h"
 #include "environment.h"
 #include "errors.h"
 #include "hotrow/keys.h"
@@ -49,6 +50,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(environment);
   environment->table = Napi::Persistent(TableObject::define(env));
   environment->dense = Napi::Persistent(DenseObject::define(env));
+  environment->device_rows = Napi::Persistent(DeviceRowsObject::define(env));
   exports.Set("NativeStore", StoreObject::define(env));
   exports.Set("NativeServer", ServerObject::define(env));
   exports.Set("initialize", Napi::Function::New(env, initialize));

@@ -9,10 +9,12 @@ namespace hotrow::bindings {
 
 struct TableParts;
 struct DenseParts;
+struct DeviceRowsParts;
 
 struct Environment {
   Napi::FunctionReference table;
   Napi::FunctionReference dense;
+  Napi::FunctionReference device_rows;
   // Of lib/: the class StoreError, and the functions of checks.ts that make result arrays.
   // Node-API's own would end the process where memory is short.
   Napi::FunctionReference store_error;
@@ -24,6 +26,7 @@ struct Environment {
   // External: the runtime forgets to free those that are left when an environment ends.
   TableParts* table_parts = nullptr;
   DenseParts* dense_parts = nullptr;
+  DeviceRowsParts* device_rows_parts = nullptr;
 
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };

@@ -59,6 +59,7 @@ Napi::Object to_object(Napi::Env env, const GpuTableStats& stats) {
   object.Set("capacity", to_number(env, stats.capacity));
   object.Set("rows", to_number(env, stats.rows));
   object.Set("dirtyRows", to_number(env, stats.dirty_rows));
+  object.Set("heldRows", to_number(env, stats.held_rows));
   object.Set("usedBytes", to_number(env, stats.used_bytes));
   object.Set("lookups", to_number(env, stats.lookups));
   object.Set("hits", to_number(env, stats.hits));

@@ -88,6 +88,22 @@ Napi::Object to_object(Napi::Env env, const ScanPage& page) {
 
 }  // namespace
 
+// prefetch(keys)
+Napi::Value TableObject::prefetch(const Napi::CallbackInfo& info) {
+  const auto keys = read_keys(info[0], "keys");
+  auto buffers = lane_->take_buffers();
+  buffers->keys.assign(keys.begin(), keys.end());
+  return lane_->answer(
+      info.This().As<Napi::Object>(),
+      [table = table_, buffers] { return table->prefetch(buffers->keys); }, to_number);
+}
+
+Napi::Value TableObject::release_prefetched(const Napi::CallbackInfo& info) {
+  return lane_->submit(
+      info.This().As<Napi::Object>(), [table = table_] { return table->release_prefetched(); },
+      undefined);
+}
+
 // reserve(rows)
 Napi::Value TableObject::reserve(const Napi::CallbackInfo& info) {
   return lane_->submit(

@@ -92,6 +92,14 @@ class Cache {
     return device_.launch(Pin{view_, handles, n, pinned}, tiles32(n), stream);
   }
 
+  /// The same of rows of distinct keys, as TierHold says; the ways changed are added to `changed`.
+  Status hold(const uint64_t* keys, uint64_t n, TierHolding how, const MissList& misses,
+              uint64_t* changed, Stream stream) {
+    return device_.launch(Hold{view_, keys, n, how, misses, changed}, tiles32(n), stream);
+  }
+  /// Nothing is held any more.
+  Status let_go(Stream stream) { return device_.fill(view_.pins, 0, view_.rows(), stream); }
+
   /// Bags of rows; see Pool. `missed_positions` [missed] and `missed_rows` [missed, dim] stand for
   /// those that `handles` [n] lack, which is changed.
   struct PoolTask {
@@ -112,7 +120,7 @@ class Cache {
     RowList rows;
     uint64_t n;
     const uint32_t* uses;
-    const uint8_t* hesitant;
+    const TierWish* wishes;
     RowList evicted;
     uint32_t* evicted_count;
     uint32_t* buckets;  // [n] scratch
@@ -284,7 +292,7 @@ Status Cache<Device>::insert(const InsertTask& task, TierMoment moment, Stream s
                                task.n,
                                task.rows,
                                task.uses,
-                               task.hesitant,
+                               task.wishes,
                                task.evicted,
                                task.evicted_count,
                                counters()},

@@ -41,10 +41,10 @@ struct ChunkWalk {
   }
 };
 
-/// to(row) = from(row), `chunks` of 16 bytes, for each row = one of the first kRows lanes of the
-/// tile whose handle is not kNoHandle; the others have none. `from` gets the handle, `to` the lane.
+/// to(handle, lane) = from(handle, lane), `chunks` of 16 bytes, for each of the first kRows lanes
+/// of the tile whose handle is not kNoHandle; the others have no row.
 template <unsigned kChunks, unsigned kRows, class Tile, class From, class To>
-HOTROW_DEVICE void copy_rows(const Tile& tile,
+HOTROW_DEVICE void move_rows(const Tile& tile,
                              const typename Tile::template Lanes<uint32_t>& handles,
                              uint32_t chunks, const From& from, const To& to) {
   constexpr unsigned W = Tile::kWidth;
@@ -65,7 +65,8 @@ HOTROW_DEVICE void copy_rows(const Tile& tile,
       handle[k] = tile.pick(handles, [&](unsigned lane) { return walk[lane].row; });
       tile.each([&](unsigned lane) {
         if (handle[k][lane] != kNoHandle) {
-          held[k][lane] = load_chunk(from(handle[k][lane]) + size_t{walk[lane].chunk} * 16);
+          held[k][lane] =
+              load_chunk(from(handle[k][lane], walk[lane].row) + size_t{walk[lane].chunk} * 16);
         }
         walk[lane].step(chunks);
       });
@@ -77,10 +78,21 @@ HOTROW_DEVICE void copy_rows(const Tile& tile,
       if (done + k >= steps) break;
       tile.each([&](unsigned lane) {
         if (handle[k][lane] == kNoHandle) return;
-        store_chunk(to(at[k][lane].row) + size_t{at[k][lane].chunk} * 16, held[k][lane]);
+        store_chunk(to(handle[k][lane], at[k][lane].row) + size_t{at[k][lane].chunk} * 16,
+                    held[k][lane]);
       });
     }
   }
+}
+
+/// Rows of handles to those of lanes: as move_rows(), `from` gets the handle, `to` the lane.
+template <unsigned kChunks, unsigned kRows, class Tile, class From, class To>
+HOTROW_DEVICE void copy_rows(const Tile& tile,
+                             const typename Tile::template Lanes<uint32_t>& handles,
+                             uint32_t chunks, const From& from, const To& to) {
+  move_rows<kChunks, kRows>(
+      tile, handles, chunks, [&](uint32_t handle, uint32_t /*lane*/) { return from(handle); },
+      [&](uint32_t /*handle*/, uint32_t lane) { return to(lane); });
 }
 
 /// One row, by the whole tile.

@@ -3,12 +3,14 @@
 // swap, no locks, and the same result whatever runs when.
 //
 // Victim: an empty way, else the lowest rank that no batch has pinned; of several the lowest way.
-// A candidate that ranks below it is refused; a hesitant one too, unless the victim is stale. Dirty
-// victims are written to a list, in the order of the tiles that come.
+// A candidate that ranks below it is refused; a hesitant one too, unless the victim is stale; an
+// awaited one never, and holds its way from then on. Dirty victims are written to a list, in the
+// order of the tiles that come.
 #ifndef HOTROW_CUDA_INSERT_H_
 #define HOTROW_CUDA_INSERT_H_
 
 #include "cuda/copy.h"
+#include "cuda/lookup.h"
 #include "cuda/scores.h"
 #include "cuda/tile.h"
 #include "cuda/view.h"
@@ -73,9 +75,9 @@ struct Insert {
   const uint32_t* buckets;  // [n], rising
   const uint32_t* order;    // [n]: which candidate; of one bucket rising
   uint64_t n;
-  RowList rows;             // by candidate
-  const uint32_t* uses;     // [n] by candidate, or null: 1 each
-  const uint8_t* hesitant;  // [n] by candidate, or null: none
+  RowList rows;            // by candidate
+  const uint32_t* uses;    // [n] by candidate, or null: 1 each
+  const TierWish* wishes;  // [n] by candidate, or null: kUsual
   RowList evicted;
   uint32_t* evicted_count;
   Counters* counters;
@@ -136,7 +138,8 @@ struct Insert {
     const unsigned way = tile.arg_min(costs);
     const uint64_t cost = tile.broadcast(costs, way);
     const uint32_t score = scores.fresh(uses != nullptr ? uses[candidate] : 1);
-    if (refuses(cost, score, hesitant != nullptr && hesitant[candidate] != 0)) {
+    const TierWish wish = wishes != nullptr ? wishes[candidate] : TierWish::kUsual;
+    if (refuses(cost, score, wish)) {
       ++counted.refused;
       return;
     }
@@ -164,15 +167,19 @@ struct Insert {
       // A way that was empty may be held: a row that a batch holds was erased.
       ways.flags[lane] &= kHeld;
       cache.dirty[handle] = 0;
+      if (wish != TierWish::kAwaited) return;
+      ways.flags[lane] = kHeld;
+      cache.pins[handle] = held_more(cache.pins[handle]);
     });
   }
 
-  HOTROW_DEVICE bool refuses(uint64_t cost, uint32_t score, bool hesitates) const {
+  HOTROW_DEVICE bool refuses(uint64_t cost, uint32_t score, TierWish wish) const {
     if (cost == 0) return false;
     if (cost == kPinned) return true;
+    if (wish == TierWish::kAwaited) return false;
     const uint64_t rank = cost - 1;
     if (scores.rank(score) < rank) return true;
-    return hesitates && !(ranks_by_use() && rank <= kStaleRank);
+    return wish == TierWish::kHesitant && !(ranks_by_use() && rank <= kStaleRank);
   }
   HOTROW_DEVICE bool ranks_by_use() const {
     return scores.policy == TierPolicy::kLfu || scores.policy == TierPolicy::kAgeingLfu;

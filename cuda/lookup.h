@@ -2,7 +2,8 @@
 //
 //   FindGather   a warp for 32 keys: each lane probes one, the warp copies the rows found, and the
 //                positions of the others are appended to a list, one atomic addition a warp
-//   Find         handles alone, and pins
+//   Find         handles alone
+//   Pin, Hold    ways that no other row may take, by handle or by key
 //   Gather       rows by handle, no probing
 //
 // Nothing here writes to the cache but scores and pins. `Format` says what a row becomes on its way
@@ -186,6 +187,14 @@ struct Gather {
   }
 };
 
+/// How often a way is held, after one more or one less.
+HOTROW_DEVICE uint8_t held_more(uint8_t pins) {
+  return pins < UINT8_MAX ? static_cast<uint8_t>(pins + 1) : pins;
+}
+HOTROW_DEVICE uint8_t held_less(uint8_t pins) {
+  return pins > 0 ? static_cast<uint8_t>(pins - 1) : pins;
+}
+
 /// Adds to, or takes from, the batches that hold the ways of handles [n], which are distinct.
 struct Pin {
   static constexpr unsigned kWidth = 32;
@@ -200,8 +209,51 @@ struct Pin {
       const uint64_t at = number * kWidth + lane;
       if (at >= n || handles[at] == kNoHandle) return;
       uint8_t& pins = cache.pins[handles[at]];
-      pins = static_cast<uint8_t>(pinned ? pins + 1 : pins - 1);
+      pins = pinned ? held_more(pins) : held_less(pins);
     });
+  }
+};
+
+/// The same, of the rows of keys [n], which are distinct; counts the ways that it changes.
+struct Hold {
+  static constexpr unsigned kWidth = 32;
+  CacheView cache;
+  const uint64_t* keys;
+  uint64_t n;
+  TierHolding how;
+  MissList misses;
+  uint64_t* changed;
+
+  template <class Tile>
+  HOTROW_DEVICE void operator()(const Tile& tile, uint64_t number) const {
+    const uint64_t first = number * kWidth;
+    const auto handles = tile.map([&](unsigned lane) {
+      return first + lane < n ? find(cache, keys[first + lane]) : kNoHandle;
+    });
+    const uint32_t others = tile.ballot([&](unsigned lane) {
+      if (handles[lane] == kNoHandle) return false;
+      uint8_t& pins = cache.pins[handles[lane]];
+      const uint8_t before = pins;
+      pins = after(before);
+      return pins != before;
+    });
+    if (others != 0) tile.leader([&] { atomic_add(changed, uint64_t{count_bits(others)}); });
+    append_misses(tile, tile.ballot([&](unsigned lane) {
+      return handles[lane] == kNoHandle && first + lane < n;
+    }),
+                  first, misses);
+  }
+
+ private:
+  HOTROW_DEVICE uint8_t after(uint8_t pins) const {
+    switch (how) {
+      case TierHolding::kOnceMore:
+        return held_more(pins);
+      case TierHolding::kOnceLess:
+        return held_less(pins);
+      default:
+        return 0;
+    }
   }
 };
 

@@ -13,6 +13,7 @@
 
 #include "base/sync.h"
 #include "cuda/cache.h"
+#include "cuda/scatter.h"
 #include "cuda/staging.h"
 
 namespace hotrow::gpu {
@@ -47,18 +48,23 @@ class StagedCache {
 
   // As the functions of TierApi; staged_lookup.h and staged_rows.h.
   Status lookup(const TierLookup& lookup, TierMisses& misses);
+  Status lookup_to(const TierLookup& lookup, float* out, TierMisses& misses);
+  Status fill_output(float* out, const uint32_t* positions, const float* rows, uint64_t n);
   Status find(const uint64_t* keys, uint64_t n, TierMisses& misses);
   Status pool(const TierPool& pool);
   Status read(const TierRows& rows, TierMisses& misses);
   Status insert(TierInsert& insert);
   Status push(const TierPush& push, TierMisses& misses);
   Status assign(const TierAssign& assign, TierMisses& misses);
+  Status hold(TierHold& hold, TierMisses& misses);
+  Status let_go();
   Status erase(const uint64_t* keys, uint64_t n);
   Status flush(TierRows& rows, uint64_t& from);
   Status clear();
   Status stats(TierStats& stats);
 
   Cache<Device>& cache() { return *cache_; }
+  const Device& device() const { return *device_; }
 
  private:
   using Stage = gpu::Stage<Device>;

@@ -46,6 +46,44 @@ Status StagedCache<Device>::look_up(const TierLookup& lookup, TierMisses& misses
 }
 
 template <class Device>
+Status StagedCache<Device>::lookup_to(const TierLookup& lookup, float* out, TierMisses& misses) {
+  misses.count = 0;
+  const uint64_t dim = cache_->spec().dim;
+  Ring ring(*stages_, lookup.n);
+  HOTROW_RETURN_IF_ERROR(ring.run(
+      [&](Stage& stage, uint64_t first, uint64_t n) {
+        HOTROW_RETURN_IF_ERROR(send(&StageArrays::keys, lookup.keys + first, n, stage));
+        HOTROW_RETURN_IF_ERROR(begin_misses(stage));
+        HOTROW_RETURN_IF_ERROR(cache_->lookup(
+            stage.device.keys, n, Output::kF32, reinterpret_cast<std::byte*>(out + first * dim),
+            dim * sizeof(float), stage.device.miss_list(),
+            cache_->touch(lookup.moment, lookup.touch), stage.stream));
+        return fetch_misses(n, stage);
+      },
+      [&](Stage& stage, uint64_t first, uint64_t) {
+        take_misses(stage, first, misses);
+        return Status();
+      }));
+  count_lookups(lookup.n, misses.count);
+  return {};
+}
+
+template <class Device>
+Status StagedCache<Device>::fill_output(float* out, const uint32_t* positions, const float* rows,
+                                        uint64_t n) {
+  const uint32_t dim = cache_->spec().dim;
+  Ring ring(*stages_, n);
+  return ring.run(
+      [&](Stage& stage, uint64_t first, uint64_t count) {
+        HOTROW_RETURN_IF_ERROR(send(&StageArrays::misses, positions + first, count, stage));
+        HOTROW_RETURN_IF_ERROR(send(&StageArrays::in, rows + first * dim, count * dim, stage));
+        return device_->launch(PlaceRows{stage.device.in, stage.device.misses, dim, out}, count,
+                               stage.stream);
+      },
+      [](Stage&, uint64_t, uint64_t) { return Status(); });
+}
+
+template <class Device>
 Status StagedCache<Device>::find(const uint64_t* keys, uint64_t n, TierMisses& misses) {
   misses.count = 0;
   Ring ring(*stages_, n);

@@ -69,15 +69,15 @@ Status StagedCache<Device>::insert(TierInsert& insert) {
     if (insert.uses != nullptr) {
       HOTROW_RETURN_IF_ERROR(send(&StageArrays::uses, insert.uses + first, n, stage));
     }
-    if (insert.hesitant != nullptr) {
-      HOTROW_RETURN_IF_ERROR(send(&StageArrays::flags, insert.hesitant + first, n, stage));
+    if (insert.wishes != nullptr) {
+      HOTROW_RETURN_IF_ERROR(send(&StageArrays::wishes, insert.wishes + first, n, stage));
     }
     HOTROW_RETURN_IF_ERROR(begin_misses(stage));
     HOTROW_RETURN_IF_ERROR(
         cache_->insert({.rows = stage.device.rows(),
                         .n = n,
                         .uses = insert.uses != nullptr ? stage.device.uses : nullptr,
-                        .hesitant = insert.hesitant != nullptr ? stage.device.flags : nullptr,
+                        .wishes = insert.wishes != nullptr ? stage.device.wishes : nullptr,
                         .evicted = stage.device.evicted(),
                         .evicted_count = stage.device.count,
                         .buckets = stage.scratch.buckets,
@@ -118,7 +118,7 @@ Status StagedCache<Device>::push_steps(const TierPush& push, uint64_t n, const S
                    .handles = stage.device.handles,
                    .n = n,
                    .gradients = stage.device.in,
-                   .step_of = push.step_of != nullptr ? stage.device.flags : nullptr,
+                   .step_of = push.step_of != nullptr ? stage.device.step_of : nullptr,
                    .random = push.random != nullptr ? stage.device.random : nullptr};
   const uint32_t steps = push.step_of != nullptr ? push.step_count : 1;
   for (uint32_t which = 0; which < steps; ++which) {
@@ -140,7 +140,7 @@ Status StagedCache<Device>::push(const TierPush& push, TierMisses& misses) {
         HOTROW_RETURN_IF_ERROR(
             send(&StageArrays::in, push.gradients + first * dim, n * dim, stage));
         if (push.step_of != nullptr) {
-          HOTROW_RETURN_IF_ERROR(send(&StageArrays::flags, push.step_of + first, n, stage));
+          HOTROW_RETURN_IF_ERROR(send(&StageArrays::step_of, push.step_of + first, n, stage));
         }
         if (push.random != nullptr) {
           HOTROW_RETURN_IF_ERROR(send(&StageArrays::random, push.random + first, n, stage));
@@ -201,6 +201,36 @@ Status StagedCache<Device>::read(const TierRows& rows, TierMisses& misses) {
         take_misses(stage, first, misses);
         return Status();
       });
+}
+
+template <class Device>
+Status StagedCache<Device>::hold(TierHold& hold, TierMisses& misses) {
+  misses.count = hold.changed = 0;
+  Ring ring(*stages_, hold.n);
+  return ring.run(
+      [&](Stage& stage, uint64_t first, uint64_t n) {
+        HOTROW_RETURN_IF_ERROR(send(&StageArrays::keys, hold.keys + first, n, stage));
+        HOTROW_RETURN_IF_ERROR(begin_misses(stage));
+        HOTROW_RETURN_IF_ERROR(
+            device_->fill(stage.device.wide_count, 0, sizeof(uint64_t), stage.stream));
+        HOTROW_RETURN_IF_ERROR(cache_->hold(stage.device.keys, n, hold.how,
+                                            stage.device.miss_list(), stage.device.wide_count,
+                                            stage.stream));
+        HOTROW_RETURN_IF_ERROR(fetch(&StageArrays::wide_count, 1, stage));
+        return fetch_misses(n, stage);
+      },
+      [&](Stage& stage, uint64_t first, uint64_t) {
+        hold.changed += *stage.host.wide_count;
+        take_misses(stage, first, misses);
+        return Status();
+      });
+}
+
+template <class Device>
+Status StagedCache<Device>::let_go() {
+  Ring ring(*stages_, 1);
+  return ring.run([&](Stage& stage, uint64_t, uint64_t) { return cache_->let_go(stage.stream); },
+                  [](Stage&, uint64_t, uint64_t) { return Status(); });
 }
 
 template <class Device>

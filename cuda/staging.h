@@ -28,7 +28,8 @@ struct StageArrays {
   uint32_t* handles;
   uint32_t* misses;
   uint32_t* offsets;  // [rows + 1]
-  uint8_t* flags;     // hesitant, or step_of
+  TierWish* wishes;
+  uint8_t* step_of;
   uint32_t* count;
   uint64_t* wide_count;
   Counters* counters;
@@ -86,7 +87,8 @@ inline void cut_stage(Carver& carver, const CacheView& shape, uint64_t rows, Sta
   carver.cut(arrays.handles, rows);
   carver.cut(arrays.misses, rows);
   carver.cut(arrays.offsets, rows + 1);
-  carver.cut(arrays.flags, rows);
+  carver.cut(arrays.wishes, rows);
+  carver.cut(arrays.step_of, rows);
   carver.cut(arrays.count, 1);
   carver.cut(arrays.wide_count, 1);
   carver.cut(arrays.counters, kCounterStripes);

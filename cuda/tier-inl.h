@@ -11,8 +11,9 @@
 
 namespace hotrow {
 
-/// The opaque cache of TierApi.
+/// The opaque things of TierApi.
 struct TierCache {};
+struct TierOutput {};
 
 namespace gpu {
 
@@ -30,6 +31,38 @@ struct OpaqueCache final : TierCache {
   std::unique_ptr<StagedCache<Device>> cache;
 };
 
+/// With a device and a stream of its own, since it outlives the cache.
+template <class Device>
+struct OpaqueOutput final : TierOutput {
+  explicit OpaqueOutput(const Device& its) : device(its) {}
+  ~OpaqueOutput() {
+    if (open) device.end(stream);
+  }
+  OpaqueOutput(const OpaqueOutput&) = delete;
+  OpaqueOutput& operator=(const OpaqueOutput&) = delete;
+
+  Status allocate(uint64_t bytes) {
+    auto its_stream = device.stream();
+    if (!its_stream.ok()) return its_stream.status();
+    stream = its_stream.value();
+    open = true;
+    auto memory = Buffer<Device>::create(device, bytes);
+    if (!memory.ok()) return memory.status();
+    rows = std::move(memory).value();
+    return {};
+  }
+  Status read(float* to, uint64_t values) {
+    HOTROW_RETURN_IF_ERROR(device.copy_out(to, rows.data(), values * sizeof(float), stream));
+    return device.wait(stream);
+  }
+  float* address() const { return rows.template as<float>(); }
+
+  Device device;
+  typename Device::Stream stream = {};
+  bool open = false;
+  Buffer<Device> rows;
+};
+
 template <class Device>
 class Api {
  public:
@@ -38,7 +71,7 @@ class Api {
   static const TierApi* make(Make make_device) {
     static Make maker;
     maker = make_device;
-    static const TierApi api = {
+    static const TierApi api = with_outputs({
         .abi = kTierAbi,
         .describe =
             [](uint32_t number, TierDevice* out) {
@@ -82,6 +115,11 @@ class Api {
             [](TierCache* cache, const TierAssign* assign, TierMisses* misses) {
               return call(cache, [&](auto& c) { return c.assign(*assign, *misses); });
             },
+        .hold =
+            [](TierCache* cache, TierHold* hold, TierMisses* misses) {
+              return call(cache, [&](auto& c) { return c.hold(*hold, *misses); });
+            },
+        .let_go = [](TierCache* cache) { return call(cache, [](auto& c) { return c.let_go(); }); },
         .erase = [](TierCache* cache, const uint64_t* keys,
                     uint64_t n) { return call(cache, [&](auto& c) { return c.erase(keys, n); }); },
         .flush =
@@ -93,11 +131,47 @@ class Api {
             [](TierCache* cache, TierStats* stats) {
               return call(cache, [&](auto& c) { return c.stats(*stats); });
             },
-    };
+    });
     return &api;
   }
 
  private:
+  using Output = OpaqueOutput<Device>;
+
+  static TierApi with_outputs(TierApi api) {
+    api.open_output = open_output;
+    api.close_output = [](TierOutput* output) { delete static_cast<Output*>(output); };
+    api.output_address = [](const TierOutput* output) {
+      return static_cast<const Output*>(output)->address();
+    };
+    api.lookup_to = [](TierCache* cache, const TierLookup* lookup, TierOutput* output,
+                       TierMisses* misses) {
+      float* const out = static_cast<Output*>(output)->address();
+      return call(cache, [&](auto& c) { return c.lookup_to(*lookup, out, *misses); });
+    };
+    api.fill_output = [](TierCache* cache, TierOutput* output, const uint32_t* positions,
+                         const float* rows, uint64_t n) {
+      float* const out = static_cast<Output*>(output)->address();
+      return call(cache, [&](auto& c) { return c.fill_output(out, positions, rows, n); });
+    };
+    api.read_output = [](const TierOutput* output, float* to, uint64_t values) {
+      auto* const its = const_cast<Output*>(static_cast<const Output*>(output));
+      return guarded([&] { return its->read(to, values); });
+    };
+    return api;
+  }
+  static const char* open_output(TierCache* opaque, uint64_t rows, TierOutput** out,
+                                 bool* no_room) {
+    *no_room = false;
+    return guarded([&]() -> Status {
+      auto& cache = *static_cast<OpaqueCache<Device>*>(opaque)->cache;
+      auto output = std::make_unique<Output>(cache.device());
+      Status status = output->allocate(rows * cache.cache().spec().dim * sizeof(float));
+      *no_room = status.code() == StatusCode::kCapacity;
+      if (status.ok()) *out = output.release();
+      return status;
+    });
+  }
   /// No exception leaves the library.
   template <class Work>
   static const char* guarded(const Work& work) {

@@ -154,6 +154,11 @@ HOTROW_DEVICE void atomic_store(uint64_t* at, uint64_t value) {
 HOTROW_DEVICE void atomic_store(uint8_t* at, uint8_t value) {
   *reinterpret_cast<volatile uint8_t*>(at) = value;
 }
+/// To the host's memory: who reads it there with acquire sees what was written before.
+HOTROW_DEVICE void publish(uint32_t* at, uint32_t value) {
+  __threadfence_system();
+  atomic_store(at, value);
+}
 HOTROW_DEVICE uint32_t atomic_min(uint32_t* at, uint32_t value) { return atomicMin(at, value); }
 /// What was there before; `desired` is there now where that was `expected`.
 HOTROW_DEVICE uint32_t atomic_exchange_if(uint32_t* at, uint32_t expected, uint32_t desired) {
@@ -254,6 +259,9 @@ T atomic_load(const T* at) {
 template <class T>
 void atomic_store(T* at, T value) {
   std::atomic_ref<T>(*at).store(value, std::memory_order_relaxed);
+}
+inline void publish(uint32_t* at, uint32_t value) {
+  std::atomic_ref<uint32_t>(*at).store(value, std::memory_order_release);
 }
 inline uint32_t atomic_min(uint32_t* at, uint32_t value) {
   std::atomic_ref<uint32_t> place(*at);

@@ -179,6 +179,14 @@ export interface NativeTable {
     weights: Floats | undefined,
     fresh: boolean,
   ): Promise<Float32Array>
+  /** Options as for `lookup`; `found` undefined. */
+  lookupOnDevice(
+    keys: BigUint64Array,
+    found: undefined,
+    missing: Missing,
+    relaxed: Relaxed,
+    maxAge: MaxAge,
+  ): Promise<NativeDeviceRows>
   /** `learningRate` must be a number; 0: the optimizer's. */
   push(keys: BigUint64Array, gradients: Floats, learningRate: number): Promise<void>
   /** `pooling` must be 0, 1 or 2; `learningRate` as for `push`. */
@@ -198,6 +206,8 @@ export interface NativeTable {
     steps: number,
   ): Promise<void>
   erase(keys: BigUint64Array): Promise<number>
+  prefetch(keys: BigUint64Array): Promise<number>
+  releasePrefetched(): Promise<void>
   /** `rows` must be an integer from 0 on. */
   reserve(rows: number): Promise<void>
   /** `rows` must be an integer from 0 on. */
@@ -213,6 +223,14 @@ export interface NativeTable {
   /** `most` must be an integer from 0 on. */
   hotKeys(most: number): Promise<HotKey[]>
   stats(): Promise<TableStats>
+}
+
+export interface NativeDeviceRows {
+  rows(): number
+  /** `fresh` as for NativeTable.lookup. */
+  copyTo(out: Floats, fresh: boolean): Promise<Float32Array>
+  /** Safe while a copy is under way. */
+  release(): void
 }
 
 export interface NativeDense {

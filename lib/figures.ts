@@ -44,6 +44,8 @@ export interface GpuTableStats {
   rows: number
   /** Of these, rows that are newer than in memory. */
   dirtyRows: number
+  /** At most so many of these are held by `table.prefetch`. */
+  heldRows: number
   /** Device memory. */
   usedBytes: number
   /** Keys asked for there, and how many were there. */

@@ -6,6 +6,7 @@
 
 export { type ConnectOptions, connect } from './connect.ts'
 export { Dense } from './dense.ts'
+export type { DeviceRows } from './device-rows.ts'
 export {
   StoreError,
   type StoreErrorCode,
@@ -74,6 +75,7 @@ export type {
   UpdateOptions,
 } from './options.ts'
 export type { EvictedPage, EvictionReason, ScanOptions, ScanPage } from './pages.ts'
+export type { PoolingOptions } from './pooling.ts'
 export {
   type ImportProgress,
   type ImportSummary,
@@ -114,7 +116,7 @@ export type {
 } from './requests.ts'
 export { Server, type ServerOptions, serve } from './serve.ts'
 export { open, Store } from './store.ts'
-export { type PoolingOptions, Table } from './table.ts'
+export { Table } from './table.ts'
 export {
   type ExportFormat,
   type ExportOptions,

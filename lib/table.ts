@@ -3,7 +3,6 @@ import type { NativeTable } from './addon.ts'
 import {
   checkBoolean,
   checkCallOptions,
-  checkChoice,
   checkInteger,
   checkLearningRate,
   checkLookupOptions,
@@ -15,6 +14,7 @@ import {
   countOf,
   newFloats,
 } from './checks.ts'
+import { DeviceRows } from './device-rows.ts'
 import { closedError, rejecting, type StoreError, typeError } from './errors.ts'
 import type { HotKey, TableStats } from './figures.ts'
 import type {
@@ -32,17 +32,7 @@ import {
   type ScanPage,
   scanPages,
 } from './pages.ts'
-
-/** How the rows of a bag become one. */
-export interface PoolingOptions {
-  /**
-   * `sum` (default); `mean`: divided by the sum of the weights; `sqrtn`: divided by the root of
-   * the sum of their squares. Without weights each counts 1. An empty bag pools to zeros.
-   */
-  mode?: 'sum' | 'mean' | 'sqrtn'
-  /** [n] one weight a key. */
-  weights?: Float32Array
-}
+import { modeOf, type PoolingOptions } from './pooling.ts'
 
 /** Whether the store a handle belongs to has been closed. */
 export interface Owner {
@@ -51,15 +41,8 @@ export interface Owner {
   settled<T>(applied: Promise<T>): Promise<T>
 }
 
-const modes = ['sum', 'mean', 'sqrtn']
 /** Most rows of a scan's page, and most evicted keys taken at once. */
 const maxPage = 2 ** 20
-
-function modeOf(options: PoolingOptions | undefined, known: readonly string[]): number {
-  checkCallOptions(options, known)
-  const mode = options?.mode
-  return mode === undefined ? 0 : checkChoice('mode', mode, modes)
-}
 
 const natives = new WeakMap<Table, NativeTable>()
 
@@ -195,6 +178,26 @@ export class Table {
   }
 
   /**
+   * As `lookup`, with the rows left on the GPU, for programs that go on there and for copies later.
+   * Rejects with ERR_UNSUPPORTED for a table without rows on a GPU.
+   *
+   * @param keys - [n]
+   * @returns to be released: its memory is not part of `gpu.bytes`
+   */
+  lookupOnDevice(
+    keys: BigUint64Array,
+    options?: Omit<LookupOptions, 'found'>,
+  ): Promise<DeviceRows> {
+    checkCallOptions(options, ['missing', 'relaxed', 'maxAgeMs'])
+    const { missing, relaxed, maxAge } = checkLookupOptions(options)
+    return this.#call((native) =>
+      native
+        .lookupOnDevice(keys, undefined, missing, relaxed, maxAge)
+        .then((rows) => new DeviceRows(this.dim, rows)),
+    )
+  }
+
+  /**
    * Sums the gradients of equal keys in batch order, then runs the table's optimizer once a key;
    * a key without a row gets its initial row first. All of it or nothing: ERR_CAPACITY at the
    * memory ceiling, ERR_INVALID_ARGUMENT for NaN or infinity (unless `nonFinite: 'skip'`).
@@ -250,6 +253,25 @@ export class Table {
    */
   erase(keys: BigUint64Array): Promise<number> {
     return this.#change((native) => native.erase(keys))
+  }
+
+  /**
+   * Brings the rows of keys that will be in use next to the GPU, and holds them there until a push
+   * of their keys or `releasePrefetched`, so that the step that needs them waits for no miss: begin
+   * it before the step that comes first. Results never depend on it. At most half of the rows that
+   * the GPU has room for are held; where more would be, those held before are let go first. Keys
+   * without a row have none to bring.
+   *
+   * @param keys - [n], duplicates are one
+   * @returns how many rows are held of these keys; 0 for a table without rows on a GPU
+   */
+  prefetch(keys: BigUint64Array): Promise<number> {
+    return this.#call((native) => native.prefetch(keys))
+  }
+
+  /** Lets go of all rows that `prefetch` holds; they stay on the GPU as long as others do. */
+  releasePrefetched(): Promise<void> {
+    return this.#call((native) => native.releasePrefetched())
   }
 
   /**

@@ -7,12 +7,14 @@
 #include "cuda/ring.h"
 #include "roofline.h"
 #include "scene.h"
+#include "spinning.h"
 
 namespace hotrow::bench::HOTROW_EXECUTOR {
 
 class MissFigures {
  public:
-  explicit MissFigures(Bench& bench) : bench_(bench), stream_(bench.device) {}
+  explicit MissFigures(Bench& bench)
+      : bench_(bench), stream_(bench.device), threads_(bench.settings.threads) {}
 
   void all() {
     for (const uint32_t dim : {64U, 32U, 128U}) {
@@ -81,11 +83,13 @@ class MissFigures {
     std::memcpy(keys_.data(), keys.data(), keys_.bytes());
   }
 
-  /// Rows of misses into a pinned block, by all threads.
-  Status fetch(Source source, uint64_t first, const Ring::Missed& missed) {
+  /// Rows of misses into a pinned block, by all threads; meanwhile() first, on this one.
+  template <class Meanwhile>
+  Status fetch(Source source, uint64_t first, const Ring::Missed& missed,
+               const Meanwhile& meanwhile) {
     const auto parts = static_cast<uint32_t>(
         std::min<uint64_t>(bench_.settings.threads, (missed.count + 255) / 256));
-    table_->run(parts, [&](uint32_t part) {
+    const auto work = [&](uint32_t part) {
       const uint64_t from = missed.count * part / parts;
       const uint64_t to = missed.count * (part + 1) / parts;
       auto* const rows = reinterpret_cast<float*>(missed.rows);
@@ -97,7 +101,8 @@ class MissFigures {
       keys.clear();
       for (uint64_t i = from; i < to; ++i) keys.push_back(missed.keys[missed.positions[i]]);
       table_->lookup_alone(keys, rows + from * dim_);
-    });
+    };
+    threads_.run(parts, work, meanwhile);
     return {};
   }
   void copy_rows(uint64_t first, const Ring::Missed& missed, uint64_t from, uint64_t to,
@@ -125,19 +130,21 @@ class MissFigures {
             row_bytes,
             {}};
   }
-  /// Two batches are on their way before the first is ended.
+  /// The next batch is begun while the oldest one's rows are fetched.
   void pass(Source source, uint32_t batches) {
-    uint32_t ended = 0;
-    const auto end = [&] {
-      const uint64_t first = uint64_t{ended % kBatches} * kBatch;
-      must(ring_->end([&](const Ring::Missed& missed) { return fetch(source, first, missed); }));
-      ++ended;
+    uint32_t begun = 0;
+    const auto begin = [&](uint32_t before) {
+      if (begun < std::min(before, batches)) must(ring_->begin(lookup_of(begun++)));
     };
-    for (uint32_t i = 0; i < batches; ++i) {
-      must(ring_->begin(lookup_of(i)));
-      if (i + 1 >= Ring::kStages - 1) end();
+    for (uint32_t i = 1; i < Ring::kStages; ++i) begin(i);
+    for (uint32_t ended = 0; ended < batches; ++ended) {
+      const uint64_t first = uint64_t{ended % kBatches} * kBatch;
+      const uint32_t ahead = ended + static_cast<uint32_t>(Ring::kStages);
+      must(ring_->end([&](const Ring::Missed& missed) {
+        return fetch(source, first, missed, [&] { begin(ahead); });
+      }));
+      begin(ahead);
     }
-    while (ended < batches) end();
     must(ring_->finish());
   }
 
@@ -201,7 +208,8 @@ class MissFigures {
     return bench_.wall(2 * kBatches, [&](uint32_t i) {
       const uint64_t first = uint64_t{i % kBatches} * kBatch;
       const std::vector<uint32_t>& its = positions[i % kBatches];
-      must(fetch(source, first, {keys_.data() + first, its.data(), its.size(), rows.data()}));
+      must(
+          fetch(source, first, {keys_.data() + first, its.data(), its.size(), rows.data()}, [] {}));
     });
   }
   bool is_absent(uint64_t i) const { return keys_.data()[i] == key_of(kAbsent + ids_[i]); }
@@ -225,6 +233,7 @@ class MissFigures {
 
   Bench& bench_;
   KeyStream stream_;
+  SpinningThreads threads_;
   Scene* scene_ = nullptr;
   CpuTable* table_ = nullptr;
   Ring* ring_ = nullptr;

@@ -75,6 +75,34 @@ bool DeviceCache::lookup(KeyBatch keys, float* rows, size_t stride, std::vector<
   return true;
 }
 
+Result<TierOutput*> DeviceCache::open_output(uint64_t rows) {
+  TierOutput* output = nullptr;
+  bool no_room = false;
+  if (const char* const why = api_.open_output(cache_, rows, &output, &no_room); why != nullptr) {
+    return Status(no_room ? StatusCode::kCapacity : StatusCode::kInternal, why);
+  }
+  return output;
+}
+
+bool DeviceCache::lookup_to(KeyBatch keys, TierOutput* output, std::vector<uint32_t>& misses) {
+  misses.resize(keys.size());
+  TierMisses missed{.positions = misses.data(), .count = 0};
+  const TierLookup lookup{.keys = keys.data(),
+                          .n = keys.size(),
+                          .rows = nullptr,
+                          .stride = 0,
+                          .touch = true,
+                          .moment = moment(keys.size())};
+  if (!worked(api_.lookup_to(cache_, &lookup, output, &missed))) return false;
+  misses.resize(missed.count);
+  return true;
+}
+
+bool DeviceCache::fill_output(TierOutput* output, std::span<const uint32_t> positions,
+                              const float* rows) {
+  return worked(api_.fill_output(cache_, output, positions.data(), rows, positions.size()));
+}
+
 bool DeviceCache::find(KeyBatch keys, std::vector<uint32_t>& misses) {
   misses.resize(keys.size());
   TierMisses missed{.positions = misses.data(), .count = 0};
@@ -112,13 +140,13 @@ bool DeviceCache::push(KeyBatch keys, TierPush push, std::vector<uint32_t>& miss
 }
 
 bool DeviceCache::insert(WholeRows& rows, const std::vector<uint32_t>& uses,
-                         const std::vector<uint8_t>& hesitant, WholeRows& evicted,
+                         const std::vector<TierWish>& wishes, WholeRows& evicted,
                          uint64_t& refused) {
   resize(evicted, rows.size());
   TierRows gone = view(evicted);
   TierInsert insert{.rows = view(rows),
                     .uses = uses.data(),
-                    .hesitant = hesitant.data(),
+                    .wishes = wishes.data(),
                     .moment = moment(0),
                     .evicted = &gone,
                     .refused = 0};
@@ -135,6 +163,19 @@ bool DeviceCache::insert(WholeRows& rows, const std::vector<uint32_t>& uses,
   refused = insert.refused;
   return true;
 }
+
+bool DeviceCache::hold(KeyBatch keys, TierHolding how, std::vector<uint32_t>& misses,
+                       uint64_t& changed) {
+  misses.resize(keys.size());
+  TierMisses missed{.positions = misses.data(), .count = 0};
+  TierHold hold{.keys = keys.data(), .n = keys.size(), .how = how, .changed = 0};
+  if (!worked(api_.hold(cache_, &hold, &missed))) return false;
+  misses.resize(missed.count);
+  changed = hold.changed;
+  return true;
+}
+
+bool DeviceCache::let_go() { return worked(api_.let_go(cache_)); }
 
 bool DeviceCache::read(KeyBatch keys, WholeRows& rows) {
   resize(rows, keys.size());

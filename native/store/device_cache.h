@@ -39,12 +39,18 @@ class DeviceCache {
 
   uint64_t capacity() const { return capacity_; }
   uint32_t state_values() const { return spec_.state_values; }
+  const TierApi& api() const { return api_; }
+  uint32_t device() const { return spec_.device; }
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   std::string why() const HOTROW_EXCLUDES(why_mutex_);
 
   // --- Each returns whether it worked. `misses` become the positions without a row, rising.
   bool lookup(KeyBatch keys, float* rows, size_t stride, std::vector<uint32_t>& misses);
   bool find(KeyBatch keys, std::vector<uint32_t>& misses);
+  /// Room for rows on the device; ERR_CAPACITY where there is none.
+  Result<TierOutput*> open_output(uint64_t rows);
+  bool lookup_to(KeyBatch keys, TierOutput* output, std::vector<uint32_t>& misses);
+  bool fill_output(TierOutput* output, std::span<const uint32_t> positions, const float* rows);
   /// `missed` as find() gave it just before, `rows` [missed, dim].
   bool pool(const BagBatch& bags, std::span<const uint32_t> missed, const float* rows, float* out);
   /// Of keys that are there; moment and keys are set here. `misses` has room for all keys.
@@ -52,7 +58,10 @@ class DeviceCache {
   /// Takes rows in; `evicted` are dirty rows that had to go. Where it is memory that lacks, nothing
   /// happens.
   bool insert(WholeRows& rows, const std::vector<uint32_t>& uses,
-              const std::vector<uint8_t>& hesitant, WholeRows& evicted, uint64_t& refused);
+              const std::vector<TierWish>& wishes, WholeRows& evicted, uint64_t& refused);
+  /// Rows that are there are held, or let go, as TierHold says; `changed` is how many.
+  bool hold(KeyBatch keys, TierHolding how, std::vector<uint32_t>& misses, uint64_t& changed);
+  bool let_go();
   /// Reads rows that are there.
   bool read(KeyBatch keys, WholeRows& rows);
   /// The rows that are there are the table's from now on.

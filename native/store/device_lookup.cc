@@ -72,18 +72,24 @@ Result<bool> DeviceTable::look_up_here(const TableLookup& lookup, std::vector<Mi
   for (size_t i = 0; i < positions.size(); ++i) {
     std::copy_n(rows.data() + i * dim, dim, out + positions[i] * stride);
   }
-  const std::span<uint8_t> bits = lookup.options.found;
-  if (!bits.empty()) {
-    std::ranges::fill(bits, uint8_t{0});
-    for (size_t i = 0; i < n; ++i) bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | 1U << (i % 8));
-    for (size_t i = 0; i < positions.size(); ++i) {
-      if (is_set(found, i)) continue;
-      uint8_t& byte = bits[positions[i] / 8];
-      byte = static_cast<uint8_t>(byte & ~(1U << (positions[i] % 8)));
-    }
-  }
+  set_found(lookup, positions, found);
   table_->count_lookups(lookup.keys, n - positions.size() + hits.value());
   return true;
+}
+
+// Keys that the device has have a row; `found` says it of the others.
+void DeviceTable::set_found(const TableLookup& lookup, std::span<const uint32_t> positions,
+                            std::span<const uint8_t> found) const {
+  const std::span<uint8_t> bits = lookup.options.found;
+  if (bits.empty()) return;
+  std::ranges::fill(bits, uint8_t{0});
+  for (size_t i = 0; i < lookup.keys.size(); ++i)
+    bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | 1U << (i % 8));
+  for (size_t i = 0; i < positions.size(); ++i) {
+    if (is_set(found, i)) continue;
+    uint8_t& byte = bits[positions[i] / 8];
+    byte = static_cast<uint8_t>(byte & ~(1U << (positions[i] % 8)));
+  }
 }
 
 Result<uint64_t> DeviceTable::look_up_missed(const TableLookup& lookup,
@@ -199,23 +205,24 @@ Status DeviceTable::insert(const std::vector<Missed>& missed) {
   HOTROW_RETURN_IF_ERROR(table_->read_whole(page, cache_->state_values() != 0));
   if (page.keys.empty()) return {};
   std::vector<uint32_t> uses;
-  std::vector<uint8_t> hesitant;
+  std::vector<TierWish> wishes;
   size_t next = 0;
   for (const uint64_t key : page.keys) {
     while (keys[absent[next]] != key) ++next;
     const uint32_t times = missed[absent[next]].times;
     uses.push_back(times);
-    hesitant.push_back(promotion_ == GpuPromotion::kSecondTouch && times < 2 ? 1 : 0);
+    wishes.push_back(promotion_ == GpuPromotion::kSecondTouch && times < 2 ? TierWish::kHesitant
+                                                                           : TierWish::kUsual);
   }
   WholeRows rows;
   cache_->encode(page, rows);
   uint64_t refused = 0;
-  if (!cache_->insert(rows, uses, hesitant, homeless_, refused)) {
+  if (!cache_->insert(rows, uses, wishes, homeless_, refused)) {
     homeless_.keys.clear();
     return {};
   }
   homeless_rows_.store(homeless_.size(), std::memory_order_release);
-  const auto hesitants = static_cast<uint64_t>(std::ranges::count(hesitant, uint8_t{1}));
+  const auto hesitants = static_cast<uint64_t>(std::ranges::count(wishes, TierWish::kHesitant));
   if (hesitants > 0 && refused * 8 > hesitants * 7) {
     full_calls_.store(kFullCalls, std::memory_order_relaxed);
   }

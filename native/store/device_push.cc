@@ -143,7 +143,7 @@ Status DeviceTable::give_claimed(const PushPlan& plan) {
   const uint64_t dirty = dirty_rows_.load(std::memory_order_relaxed) + n;
   dirty_rows_.store(std::min(dirty, cache_->capacity()), std::memory_order_relaxed);
   // Here are the rows of this push too, if they are lost.
-  if (cache_->push(all.keys, push, all.misses)) return {};
+  if (cache_->push(all.keys, push, all.misses)) let_go(all.keys, TierHolding::kOnceLess);
   give_up_failed();
   return loss();
 }

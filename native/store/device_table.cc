@@ -77,6 +77,7 @@ void DeviceTable::give_up_failed() {
   if (cache_ == nullptr || !cache_->failed()) return;
   reason_ = "the device failed: " + cache_->why();
   lost_rows_ += dirty_rows_.exchange(0, kRelaxed);
+  held_ = 0;
   cache_.reset();
 }
 
@@ -161,6 +162,7 @@ void DeviceTable::forget() {
   homeless_rows_.store(0, kRelaxed);
   dirty_rows_.store(0, kRelaxed);
   lost_rows_ = 0;
+  held_ = 0;
   if (cache_ != nullptr) (void)cache_->clear();
   give_up_failed();
 }
@@ -180,6 +182,7 @@ GpuTableStats DeviceTable::device_stats() {
     out.capacity = stats.capacity;
     out.rows = stats.rows;
     out.dirty_rows = stats.dirty;
+    out.held_rows = std::min(held_, stats.rows);
     out.used_bytes = stats.bytes;
     out.lookups = stats.lookups;
     out.hits = stats.hits;
@@ -255,7 +258,9 @@ Result<uint64_t> DeviceTable::erase(KeyBatch keys) {
     if (cache_ == nullptr) return table_->erase(keys);
     const std::vector<uint64_t> here = on_device(keys);
     auto erased = table_->erase(keys);
-    if (erased.ok() && !here.empty()) (void)cache_->erase(here);
+    if (!erased.ok() || here.empty()) return erased;
+    let_go(here, TierHolding::kNoMore);
+    (void)cache_->erase(here);
     return erased;
   });
 }
@@ -284,7 +289,10 @@ Result<uint64_t> DeviceTable::evict(uint64_t rows) {
   return alone([&]() HOTROW_NO_THREAD_SAFETY_ANALYSIS -> Result<uint64_t> {
     HOTROW_RETURN_IF_ERROR(bring_all_down());
     auto gone = table_->evict(rows);
-    if (cache_ != nullptr && gone.ok()) (void)cache_->clear();
+    if (cache_ != nullptr && gone.ok()) {
+      held_ = 0;
+      (void)cache_->clear();
+    }
     return gone;
   });
 }
@@ -295,7 +303,10 @@ Result<uint64_t> DeviceTable::shrink(const ShrinkOptions& options) {
     HOTROW_RETURN_IF_ERROR(bring_all_down());
     auto gone = table_->shrink(options);
     // Whoever is gone is not told.
-    if (cache_ != nullptr && !(gone.ok() && gone.value() == 0)) (void)cache_->clear();
+    if (cache_ != nullptr && !(gone.ok() && gone.value() == 0)) {
+      held_ = 0;
+      (void)cache_->clear();
+    }
     return gone;
   });
 }

@@ -13,7 +13,8 @@
 //
 // Threads: any. One lock a table: lookups and pools hold it shared, everything else alone. Order: a
 // Call (context.h), this lock (of several tables by rising address), the store's capacity gate, the
-// table's own. Lookups: device_lookup.cc; pushes: device_push.cc.
+// table's own. Lookups: device_lookup.cc; pushes: device_push.cc; rows held for the next batch:
+// device_prefetch.cc; outputs that stay there: device_rows.cc.
 #ifndef HOTROW_STORE_DEVICE_TABLE_H_
 #define HOTROW_STORE_DEVICE_TABLE_H_
 
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "base/turn_mutex.h"
+#include "hotrow/device_rows.h"
 #include "store/device_cache.h"
 #include "store/touch_filter.h"
 #include "table/front_rows.h"
@@ -58,6 +60,8 @@ class DeviceTable final : public Table, private FrontRows {
   Status push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                      const PushOptions& options = {}) override;
   Status update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options = {}) override;
+  Result<uint64_t> prefetch(KeyBatch keys) override;
+  Status release_prefetched() override;
   Result<uint64_t> erase(KeyBatch keys) override;
   Status reserve(uint64_t rows) override { return table_->reserve(rows); }
   Result<uint64_t> evict(uint64_t rows) override;
@@ -76,6 +80,8 @@ class DeviceTable final : public Table, private FrontRows {
   SparseTable& table() { return *table_; }
   /// As SparseTable::lookup_into().
   Status lookup_into(const TableLookup& lookup);
+  /// See hotrow/device_rows.h.
+  Result<std::shared_ptr<DeviceRows>> lookup_on_device(KeyBatch keys, const LookupOptions& options);
   /// As SparseTable::push_all(), where a request may name the table behind any of `fronts`, which
   /// are distinct.
   static Status push_all(std::vector<SparseTable::PushRequest>& requests,
@@ -160,6 +166,12 @@ class DeviceTable final : public Table, private FrontRows {
   /// False when the device has failed.
   Result<bool> look_up_here(const TableLookup& lookup, std::vector<Missed>& missed)
       HOTROW_REQUIRES_SHARED(mutex_);
+  Result<bool> look_up_there(const TableLookup& lookup, TierOutput* output,
+                             std::vector<Missed>& missed) HOTROW_REQUIRES_SHARED(mutex_);
+  /// Why there is none, said by who has been asked.
+  Status unsupported() HOTROW_REQUIRES_SHARED(mutex_);
+  void set_found(const TableLookup& lookup, std::span<const uint32_t> positions,
+                 std::span<const uint8_t> found) const;
   Result<bool> pool_here(const BagBatch& bags, RowBatch out, std::vector<Missed>& missed)
       HOTROW_REQUIRES_SHARED(mutex_);
   /// Rows [missed, dim] of what the device has not; notes in `missed` the keys that have one.
@@ -171,6 +183,14 @@ class DeviceTable final : public Table, private FrontRows {
   void promote(std::vector<Missed>& missed) HOTROW_EXCLUDES(mutex_);
   bool choose(std::vector<Missed>& missed);
   Status insert(const std::vector<Missed>& missed) HOTROW_REQUIRES(mutex_);
+
+  // --- device_prefetch.cc
+  /// Holds what of distinct `keys` has a row; returns how many.
+  Result<uint64_t> hold_here(KeyBatch keys) HOTROW_REQUIRES(mutex_);
+  Result<uint64_t> bring_and_hold(KeyBatch keys) HOTROW_REQUIRES(mutex_);
+  /// Of rows that are held, those of `keys` are once less, or no more.
+  void let_go(KeyBatch keys, TierHolding how) HOTROW_REQUIRES(mutex_);
+  void let_all_go() HOTROW_REQUIRES(mutex_);
 
   // --- device_push.cc
   Status claim(PushPlan& plan) override;
@@ -188,6 +208,8 @@ class DeviceTable final : public Table, private FrontRows {
   // Dirty rows that the device has given up and that could not be written yet.
   WholeRows homeless_ HOTROW_GUARDED_BY(mutex_);
   Claimed claimed_ HOTROW_GUARDED_BY(mutex_);
+  // Times that rows are held, at most: one that is let go altogether counts as one.
+  uint64_t held_ HOTROW_GUARDED_BY(mutex_) = 0;
   // Numbers that change under the lock; read without it as hints.
   std::atomic<uint64_t> homeless_rows_{0};
   std::atomic<uint64_t> dirty_rows_{0};  // at most

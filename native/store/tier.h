@@ -11,8 +11,8 @@
 // with it (the device may be gone), and its dirty rows are lost; only `create` fails for want of
 // memory alone.
 //
-// Threads: calls on one cache come one at a time, but for `lookup`, `find`, `pool` and `stats`,
-// which may run beside each other.
+// Threads: calls on one cache come one at a time, but for `lookup`, `lookup_to`, `find`, `pool`,
+// `stats` and those of outputs, which may run beside each other.
 #ifndef HOTROW_STORE_TIER_H_
 #define HOTROW_STORE_TIER_H_
 
@@ -25,7 +25,7 @@
 
 namespace hotrow {
 
-inline constexpr uint32_t kTierAbi = 1;
+inline constexpr uint32_t kTierAbi = 2;
 /// The one symbol of the library: `const TierApi* hotrow_tier_api()`.
 inline constexpr const char* kTierSymbol = "hotrow_tier_api";
 
@@ -107,10 +107,17 @@ struct TierRows {
   uint64_t n;
 };
 
+/// How much a row wants to come in.
+enum class TierWish : uint8_t {
+  kUsual,     ///< in the place of a row that ranks no higher
+  kHesitant,  ///< only into an empty way, or a stale row's (score <= 2)
+  kAwaited,   ///< in the place of any row that is not held, and is held then, once
+};
+
 struct TierInsert {
-  TierRows rows;            // only read
-  const uint32_t* uses;     // [n] counted by the host, or null: 1 each. kCustom: the score
-  const uint8_t* hesitant;  // [n] or null. 1: only into an empty way, or a stale row's (score <= 2)
+  TierRows rows;           // only read
+  const uint32_t* uses;    // [n] counted by the host, or null: 1 each. kCustom: the score
+  const TierWish* wishes;  // [n] or null: kUsual
   TierMoment moment;
   // Dirty rows that had to go: room for n of them. `n` is set.
   TierRows* evicted;
@@ -134,6 +141,19 @@ struct TierAssign {
   bool dirty;     // newer than the table's row; else the row is the table's again
 };
 
+/// Rows that are held stay: no other row comes in their place. A row is held up to 255 times.
+enum class TierHolding : uint8_t {
+  kOnceMore,  ///< held once more
+  kOnceLess,  ///< and once less, where it is held
+  kNoMore,    ///< however often it was
+};
+struct TierHold {
+  const uint64_t* keys;  // [n]
+  uint64_t n;
+  TierHolding how;
+  uint64_t changed;  // set: rows whose count has changed
+};
+
 struct TierStats {
   uint64_t capacity;       // rows
   uint64_t rows;           //
@@ -151,6 +171,8 @@ struct TierStats {
 };
 
 struct TierCache;
+/// Rows f32 [n, dim] in the device's memory, which outlive the cache.
+struct TierOutput;
 
 struct TierApi {
   uint32_t abi;  // kTierAbi
@@ -159,6 +181,20 @@ struct TierApi {
   const char* (*create)(const TierSpec* spec, TierCache** out);
   void (*destroy)(TierCache* cache);
   const char* (*lookup)(TierCache* cache, const TierLookup* lookup, TierMisses* misses);
+  /// Room for rows, beside the cache's own memory; what goes wrong with it is no failure of the
+  /// cache. `no_room` is set when it is memory alone that lacks.
+  const char* (*open_output)(TierCache* cache, uint64_t rows, TierOutput** out, bool* no_room);
+  void (*close_output)(TierOutput* output);
+  /// Where they are, for kernels.
+  float* (*output_address)(const TierOutput* output);
+  /// As lookup, to an output with room for lookup->n rows; rows and stride are not looked at.
+  const char* (*lookup_to)(TierCache* cache, const TierLookup* lookup, TierOutput* output,
+                           TierMisses* misses);
+  /// Rows [n, dim] of the host become those at positions [n] of an output.
+  const char* (*fill_output)(TierCache* cache, TierOutput* output, const uint32_t* positions,
+                             const float* rows, uint64_t n);
+  /// The first `values` of an output, to the host.
+  const char* (*read_output)(const TierOutput* output, float* to, uint64_t values);
   /// Which keys [n] have no row; duplicates are legal.
   const char* (*find)(TierCache* cache, const uint64_t* keys, uint64_t n, TierMisses* misses);
   const char* (*pool)(TierCache* cache, const TierPool* pool);
@@ -169,6 +205,11 @@ struct TierApi {
   /// Gives gradients to rows that are here, which are dirty then.
   const char* (*push)(TierCache* cache, const TierPush* push, TierMisses* misses);
   const char* (*assign)(TierCache* cache, const TierAssign* assign, TierMisses* misses);
+  /// Rows that are here are held, or let go. Erased rows leave their holds to who comes next in
+  /// their place: let them go before.
+  const char* (*hold)(TierCache* cache, TierHold* hold, TierMisses* misses);
+  /// Lets all rows go.
+  const char* (*let_go)(TierCache* cache);
   const char* (*erase)(TierCache* cache, const uint64_t* keys, uint64_t n);
   /// Hands out dirty rows, at most rows->n of them (8 or more), from place *from on, and sets
   /// rows->n, which may be 0, and *from; they are clean then. The end is reached when *from is

@@ -58,6 +58,17 @@ void SparseTable::count_lookups(KeyBatch keys, uint64_t hits) {
   if (hot_keys_) hot_keys_->offer(keys);
 }
 
+Status SparseTable::check_wishes(KeyBatch keys, const LookupOptions& options) const {
+  if (closed()) return closed_status();
+  HOTROW_RETURN_IF_ERROR(check_keys(keys));
+  HOTROW_RETURN_IF_ERROR(check_found(options, keys.size()));
+  HOTROW_RETURN_IF_ERROR(check_age(options));
+  if (options.missing && !std::isfinite(*options.missing)) {
+    return Status::invalid_argument("missing: expected a finite number, received NaN or infinity");
+  }
+  return {};
+}
+
 Status SparseTable::check_lookup(const TableLookup& lookup) const {
   if (closed()) return closed_status();
   HOTROW_RETURN_IF_ERROR(check_age(lookup.options));

@@ -61,6 +61,8 @@ class SparseTable final : public Table {
   Result<std::vector<EvictedKey>> take_evicted(size_t most) override;
   Result<ScanPage> scan(uint64_t from, size_t rows, const ScanOptions& options = {}) override;
   Result<std::vector<HotKey>> hot_keys(size_t most) override;
+  Result<uint64_t> prefetch(KeyBatch keys) override;
+  Status release_prefetched() override;
   Result<TableStats> stats() override;
 
   /// Frees everything after the calls under way have ended; later calls answer ERR_CLOSED.
@@ -80,6 +82,8 @@ class SparseTable final : public Table {
   Status check_rows(const char* name, KeyBatch keys, size_t values) const;
   /// One table's part of lookup_all(): its checks, whether it is open too, then its work.
   Status check_lookup(const TableLookup& lookup) const;
+  /// What it checks that has nothing to do with where rows go.
+  Status check_wishes(KeyBatch keys, const LookupOptions& options) const;
   Status lookup_into(const TableLookup& lookup);
   uint64_t size() const;
   /// As stats(), of rows and memory alone, which costs nothing.

@@ -222,6 +222,14 @@ Result<std::vector<HotKey>> SparseTable::hot_keys(size_t most) {
   });
 }
 
+// There is no device to bring rows to.
+Result<uint64_t> SparseTable::prefetch(KeyBatch /*keys*/) {
+  return call([]() -> Result<uint64_t> { return uint64_t{0}; });
+}
+Status SparseTable::release_prefetched() {
+  return call([]() -> Status { return {}; });
+}
+
 Result<TableStats> SparseTable::memory_stats() {
   return call([&]() -> Result<TableStats> {
     TableStats stats;

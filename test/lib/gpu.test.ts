@@ -99,6 +99,25 @@ test('where there is no library the store goes on and says why', () => {
   }
 })
 
+test('a table without rows on a GPU has none to prefetch', async () => {
+  const store = await open(':memory:')
+  const table = await store.table('t', { dim: 1, optimizer: sum() })
+  await table.push(keyRange(0, 10), filled(10, 1))
+  assert.is(await table.prefetch(keyRange(0, 10)), 0)
+  assert.is(await table.releasePrefetched(), undefined)
+  const error = await table.lookupOnDevice(keyRange(0, 10)).then(
+    () => undefined,
+    (reason: Error & { code?: string }) => reason,
+  )
+  assert.is(error?.code, 'ERR_UNSUPPORTED')
+  assert.match(String(error?.message), /table 't' has no rows on a GPU/)
+  assertRefusal(
+    errorAtOnce(() => table.prefetch([1n] as unknown as BigUint64Array)),
+    { kind: 'TypeError', message: /^keys: expected .*BigUint64Array/ },
+  )
+  await store.close()
+})
+
 test('openers of one store ask for one GPU', async () => {
   await using _ = await open(':memory:gpu-shared', { gpu: { bytes: '64MiB' } })
   await using second = await open(':memory:gpu-shared')
@@ -182,6 +201,75 @@ if (library !== undefined) {
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
+  })
+
+  test('a batch that was prefetched has no miss until its push', async () => {
+    await using store = await open(':memory:', { gpu: { bytes: '2MiB', promotion: 'always' } })
+    const table = await store.table('t', { dim: 32, optimizer: sum() })
+    const all = keyRange(0, 40_000)
+    await table.push(all, filled(40_000 * 32, 1))
+    const figures = async () => (await store.stats()).gpu!.tables[0]!
+    const { capacity } = await figures()
+    assert.ok(capacity > 1000 && capacity < 40_000, `${capacity} rows fit`)
+    const next = keyRange(100, 500)
+    const twice = new BigUint64Array([...next, ...next, 1n << 60n])
+    assert.is(await table.prefetch(twice), 500)
+    assert.is((await figures()).heldRows, 500)
+    // Others come all the time meanwhile.
+    for (let i = 0; i < 5; i++) await table.lookup(keyRange(1000, 30_000))
+    const before = await figures()
+    assert.ok(before.evicted > 0)
+    const rows = await table.lookup(next)
+    assert.is((await figures()).hits - before.hits, 500)
+    assert.equal(rows, filled(500 * 32, 1))
+    await table.push(next.subarray(0, 300), filled(300 * 32, 1))
+    assert.is((await figures()).heldRows, 200)
+    await table.releasePrefetched()
+    assert.is((await figures()).heldRows, 0)
+    assert.equal(await table.lookup(next.subarray(0, 300)), filled(300 * 32, 2))
+  })
+
+  test('rows that stay on the GPU are those of a lookup, and outlive their store', async () => {
+    const store = await open(':memory:', { gpu: { bytes: '16MiB', promotion: 'always' } })
+    const table = await store.table('t', { dim: 6, optimizer: sum() })
+    await table.push(
+      keyRange(0, 400),
+      Float32Array.from({ length: 2400 }, (_, i) => i),
+    )
+    await table.lookup(keyRange(0, 200))
+    const keys = new BigUint64Array([...keyRange(100, 400), 5n, 5n])
+    const rows = await table.lookupOnDevice(keys, { missing: 7 })
+    const expected = await table.lookup(keys, { missing: 7 })
+    assert.is(rows.rows, 402)
+    assert.is(rows.dim, 6)
+    await table.push(keyRange(0, 400), filled(2400, 1))
+    await store.close()
+    same(await rows.copyTo(), expected)
+    const out = new Float32Array(402 * 6)
+    assert.is(await rows.copyTo(out), out)
+    same(out, expected)
+    assertRefusal(
+      errorAtOnce(() => rows.copyTo(new Float32Array(5))),
+      { kind: 'RangeError', message: /^out: / },
+    )
+    const copy = rows.copyTo()
+    rows.release()
+    rows.release()
+    same(await copy, expected)
+    const error = await rows.copyTo().catch((reason: { code?: string }) => reason)
+    assert.is((error as { code?: string }).code, 'ERR_CLOSED')
+  })
+
+  test('no more is held than half of what the GPU has room for', async () => {
+    await using store = await open(':memory:', { gpu: { bytes: '2MiB' } })
+    const table = await store.table('t', { dim: 32, optimizer: sum() })
+    await table.push(keyRange(0, 40_000), filled(40_000 * 32, 1))
+    const figures = async () => (await store.stats()).gpu!.tables[0]!
+    const half = Math.floor((await figures()).capacity / 2)
+    assert.ok((await table.prefetch(keyRange(0, 40_000))) <= half)
+    assert.ok((await figures()).heldRows <= half)
+    assert.is(await table.prefetch(keyRange(0, 100)), 100)
+    assert.is((await figures()).heldRows, 100)
   })
 
   test('several tables at once, with a GPU and without', async () => {

@@ -83,6 +83,7 @@ struct GpuTableStats {
   uint64_t capacity = 0;    ///< rows
   uint64_t rows = 0;        ///<
   uint64_t dirty_rows = 0;  ///< of these, newer than in memory
+  uint64_t held_rows = 0;   ///< at most so many of these are held by prefetch()
   uint64_t used_bytes = 0;  ///< of device memory
   uint64_t lookups = 0;     ///< keys asked for there
   uint64_t hits = 0;        ///< of these, found there

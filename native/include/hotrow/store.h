@@ -93,6 +93,17 @@ class Table {
   /// that is not finite, whatever NonFinite says.
   virtual Status update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options = {}) = 0;
 
+  /// Brings the rows of keys that will be in use next to the GPU, and holds them there, so that the
+  /// step that needs them waits for no miss: until a push of their keys, or release_prefetched().
+  /// Duplicates are one. Keys without a row have none to bring. Up to half of the rows that the GPU
+  /// has room for are held; where more would be, those held before are let go first, and of more
+  /// keys than that the rest are as ever. Results never depend on it. Returns how many of the
+  /// distinct keys are held; 0: the table has no rows on a GPU. Cost: as a lookup of what is not
+  /// there yet; other calls go on in between.
+  virtual Result<uint64_t> prefetch(KeyBatch keys) = 0;
+  /// Lets go of all rows that prefetch() holds; they stay as long as others do.
+  virtual Status release_prefetched() = 0;
+
   /// Removes the rows of these keys with their optimizer state; returns how many there were.
   virtual Result<uint64_t> erase(KeyBatch keys) = 0;
 

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "cuda/push_cuda.h"
+#include "cuda/ring_on.h"
 #include "cuda/subject_on.h"
 
 namespace hotrow::test {
@@ -29,6 +30,10 @@ const DeviceFound& device_found() {
 
 std::unique_ptr<Subject> device_subject(const CacheShape& shape) {
   return std::make_unique<SubjectOn<gpu::CudaDevice>>(gpu::CudaDevice(kDevice), shape, "device");
+}
+
+std::unique_ptr<RingSubject> device_ring() {
+  return std::make_unique<RingOn<gpu::CudaDevice>>(gpu::CudaDevice(kDevice));
 }
 
 }  // namespace hotrow::test

@@ -156,8 +156,28 @@ class Model {
   }
   void pin(const Numbers& handles, int by) {
     for (const uint32_t handle : handles) {
-      if (handle != kNone) ways_[handle].pins = static_cast<uint8_t>(ways_[handle].pins + by);
+      if (handle != kNone) held(ways_[handle], by);
     }
+  }
+  /// Returns how many ways there were to change.
+  uint64_t hold(const Keys& keys, TierHolding how) {
+    uint64_t changed = 0;
+    for (const uint64_t key : keys) {
+      const uint32_t handle = handle_of(key);
+      if (handle == kNone) continue;
+      Way& way = ways_[handle];
+      const uint8_t before = way.pins;
+      if (how == TierHolding::kNoMore) {
+        way.pins = 0;
+      } else {
+        held(way, how == TierHolding::kOnceMore ? 1 : -1);
+      }
+      if (way.pins != before) ++changed;
+    }
+    return changed;
+  }
+  void let_go() {
+    for (Way& way : ways_) way.pins = 0;
   }
 
   /// The dirty rows that had to go.
@@ -168,8 +188,8 @@ class Model {
       const uint64_t key = batch.rows.keys[i];
       if (handle_of(key) != kNone) continue;
       const uint32_t score = scores.fresh(batch.uses.empty() ? 1 : batch.uses[i]);
-      const bool hesitant = !batch.hesitant.empty() && batch.hesitant[i] != 0;
-      const auto place = place_for(key, scores, score, hesitant);
+      const TierWish wish = batch.wishes.empty() ? TierWish::kUsual : batch.wishes[i];
+      const auto place = place_for(key, scores, score, wish);
       if (!place) {
         ++counts_.refused;
         continue;
@@ -188,6 +208,7 @@ class Model {
       way.key = key;
       way.score = score;
       way.dirty = false;
+      if (wish == TierWish::kAwaited) held(way, 1);
       way.values = part(batch.rows.values, i, layout_.value_stride);
       way.state = part(batch.rows.state, i, layout_.state_stride);
     }
@@ -290,11 +311,14 @@ class Model {
     Bytes state = {};
   };
 
+  static void held(Way& way, int by) {
+    way.pins = static_cast<uint8_t>(std::clamp(way.pins + by, 0, UINT8_MAX));
+  }
   size_t bucket(uint64_t key) const { return gpu::bucket_of(key, layout_.buckets); }
 
   /// The way that the candidate takes, or none.
   std::optional<size_t> place_for(uint64_t key, const PlainScores& scores, uint32_t score,
-                                  bool hesitant) const {
+                                  TierWish wish) const {
     const size_t first = bucket(key) * kWays;
     std::optional<size_t> victim;
     for (size_t at = first; at < first + kWays; ++at) {
@@ -303,9 +327,10 @@ class Model {
       if (!victim || scores.rank(ways_[at].score) < scores.rank(ways_[*victim].score)) victim = at;
     }
     if (!victim) return {};
+    if (wish == TierWish::kAwaited) return victim;
     const uint32_t old = ways_[*victim].score;
     if (scores.rank(score) < scores.rank(old)) return {};
-    if (hesitant && !scores.is_stale(old)) return {};
+    if (wish == TierWish::kHesitant && !scores.is_stale(old)) return {};
     return victim;
   }
 

@@ -1,4 +1,5 @@
 // Stands for device_subject.cu where tests are built without nvcc.
+#include "cuda/ring_subject.h"
 #include "cuda/subject.h"
 
 namespace hotrow::test {
@@ -10,5 +11,7 @@ const DeviceFound& device_found() {
 }
 
 std::unique_ptr<Subject> device_subject(const CacheShape& /*shape*/) { return nullptr; }
+
+std::unique_ptr<RingSubject> device_ring() { return nullptr; }
 
 }  // namespace hotrow::test

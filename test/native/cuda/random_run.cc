@@ -119,9 +119,10 @@ void RandomRun::go() {
       &RandomRun::step_insert, &RandomRun::step_insert, &RandomRun::step_insert,
       &RandomRun::step_insert, &RandomRun::step_lookup, &RandomRun::step_lookup,
       &RandomRun::step_find,   &RandomRun::step_gather, &RandomRun::step_pin,
-      &RandomRun::step_pin,    &RandomRun::step_pool,   &RandomRun::step_push,
-      &RandomRun::step_push,   &RandomRun::step_assign, &RandomRun::step_read,
-      &RandomRun::step_erase,  &RandomRun::step_flush,  &RandomRun::step_dedupe,
+      &RandomRun::step_pin,    &RandomRun::step_hold,   &RandomRun::step_pool,
+      &RandomRun::step_push,   &RandomRun::step_push,   &RandomRun::step_assign,
+      &RandomRun::step_read,   &RandomRun::step_erase,  &RandomRun::step_flush,
+      &RandomRun::step_dedupe,
   };
   for (int i = 0; i < shape_.steps; ++i) {
     SCOPED_TRACE("step " + std::to_string(i));
@@ -208,7 +209,11 @@ void RandomRun::step_insert() {
     }
   }
   if (random_.one_in(2)) {
-    for (size_t i = 0; i < n; ++i) batch.hesitant.push_back(random_.one_in(2) ? 1 : 0);
+    for (size_t i = 0; i < n; ++i) {
+      batch.wishes.push_back(random_.one_in(16)  ? TierWish::kAwaited
+                             : random_.one_in(2) ? TierWish::kHesitant
+                                                 : TierWish::kUsual);
+    }
   }
   const CacheRows evicted = model_.insert(batch);
   each([&](Subject& subject) {
@@ -261,6 +266,24 @@ void RandomRun::step_pin() {
   if (!pinned) pinned_.pop_back();
   model_.pin(handles, pinned ? 1 : -1);
   each([&](Subject& subject) { subject.pin(handles, pinned); });
+}
+
+// Rows are let go more often than held, and at times all: else there would be no victims.
+void RandomRun::step_hold() {
+  if (random_.one_in(6)) {
+    model_.let_go();
+    return each([](Subject& subject) { subject.let_go(); });
+  }
+  constexpr TierHolding kHow[] = {TierHolding::kOnceMore, TierHolding::kOnceLess,
+                                  TierHolding::kNoMore};
+  const TierHolding how = kHow[random_.below(std::size(kHow))];
+  const Keys keys = distinct_keys(how == TierHolding::kOnceMore ? 40 : 300);
+  const uint64_t expected = model_.hold(keys, how);
+  each([&](Subject& subject) {
+    uint64_t changed = 0;
+    expect_misses(subject.hold(keys, how, changed), model_.misses(keys));
+    EXPECT_EQ(changed, expected);
+  });
 }
 
 std::vector<float> RandomRun::pooled(const PoolBatch& batch) const {

@@ -48,6 +48,7 @@ class RandomRun {
   void step_find();
   void step_gather();
   void step_pin();
+  void step_hold();
   void step_pool();
   void step_push();
   void step_assign();

@@ -57,8 +57,8 @@ struct CacheRows {
 };
 struct InsertBatch {
   CacheRows rows;
-  Numbers uses;                   // empty: 1 each
-  std::vector<uint8_t> hesitant;  // empty: none
+  Numbers uses;                  // empty: 1 each
+  std::vector<TierWish> wishes;  // empty: kUsual
   TierMoment moment = {};
 };
 struct PushBatch {
@@ -113,6 +113,9 @@ class Subject {
   virtual Numbers find(const Keys& keys, Use use, Numbers& handles) = 0;
   virtual void gather(const Numbers& handles, RowForm form, Bytes& out) = 0;
   virtual void pin(const Numbers& handles, bool pinned) = 0;
+  /// Returns the misses; `changed` is how many ways there were.
+  virtual Numbers hold(const Keys& keys, TierHolding how, uint64_t& changed) = 0;
+  virtual void let_go() = 0;
   virtual std::vector<float> pool(const PoolBatch& batch) = 0;
   /// The dirty rows that had to go, in any order.
   virtual CacheRows insert(const InsertBatch& batch) = 0;

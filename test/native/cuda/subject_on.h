@@ -116,6 +116,22 @@ class SubjectOn : public Subject {
     wait();
   }
 
+  Numbers hold(const Keys& keys, TierHolding how, uint64_t& changed) override {
+    const Memory on = in(keys);
+    const Memory count = in(std::vector<uint64_t>{0});
+    const Missed missed(*this, keys.size());
+    demand(cache_->hold(on.template as<uint64_t>(), keys.size(), how, missed.list(),
+                        count.template as<uint64_t>(), stream_));
+    std::vector<uint64_t> ways(1);
+    get(count, ways);
+    changed = ways[0];
+    return missed.positions();
+  }
+  void let_go() override {
+    demand(cache_->let_go(stream_));
+    wait();
+  }
+
   std::vector<float> pool(const PoolBatch& batch) override {
     const uint64_t bags = batch.offsets.size() - 1;
     std::vector<float> out(bags * batch.stride, -77.0F);
@@ -144,22 +160,22 @@ class SubjectOn : public Subject {
     const uint64_t n = batch.rows.keys.size();
     const Listed rows(*this, batch.rows);
     const Memory uses = in(batch.uses);
-    const Memory hesitant = in(batch.hesitant);
+    const Memory wishes = in(batch.wishes);
     const Room evicted(*this, n);
     const Memory buckets = room(n * sizeof(uint32_t));
     const Memory order = room(n * sizeof(uint32_t));
     const Memory scratch = room(Device::scratch_bytes(n));
-    demand(cache_->insert(
-        {.rows = rows.list(),
-         .n = n,
-         .uses = batch.uses.empty() ? nullptr : uses.template as<uint32_t>(),
-         .hesitant = batch.hesitant.empty() ? nullptr : hesitant.template as<uint8_t>(),
-         .evicted = evicted.list(),
-         .evicted_count = evicted.count.template as<uint32_t>(),
-         .buckets = buckets.template as<uint32_t>(),
-         .order = order.template as<uint32_t>(),
-         .scratch = scratch.data()},
-        batch.moment, stream_));
+    demand(
+        cache_->insert({.rows = rows.list(),
+                        .n = n,
+                        .uses = batch.uses.empty() ? nullptr : uses.template as<uint32_t>(),
+                        .wishes = batch.wishes.empty() ? nullptr : wishes.template as<TierWish>(),
+                        .evicted = evicted.list(),
+                        .evicted_count = evicted.count.template as<uint32_t>(),
+                        .buckets = buckets.template as<uint32_t>(),
+                        .order = order.template as<uint32_t>(),
+                        .scratch = scratch.data()},
+                       batch.moment, stream_));
     return evicted.rows();
   }
 

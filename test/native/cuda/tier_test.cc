@@ -141,13 +141,15 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
     Rows rows;
     for (const uint64_t key : keys) rows.add(key, newest(key));
     std::vector<uint32_t> uses(keys.size());
-    std::vector<uint8_t> hesitant(keys.size());
+    std::vector<TierWish> wishes(keys.size(), TierWish::kUsual);
     for (auto& u : uses) u = static_cast<uint32_t>(1 + random_.below(20));
-    for (auto& h : hesitant) h = random_.one_in(3) ? 1 : 0;
+    for (auto& wish : wishes) {
+      if (random_.one_in(3)) wish = TierWish::kHesitant;
+    }
     Rows evicted(keys.size());
     TierRows out = evicted.tier();
     // Rows that the cache has dirty are in it: the store reads them from there, and gives no other.
-    TierInsert task = {rows.tier(), uses.data(), hesitant.data(), moment(), &out, 0};
+    TierInsert task = {rows.tier(), uses.data(), wishes.data(), moment(), &out, 0};
     ASSERT_TRUE(ok(api_->insert(cache_, &task)));
     take_down(out, evicted);
   }
@@ -159,7 +161,11 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
     TierMisses misses = {positions.data(), 0};
     const TierLookup task = {keys.data(), keys.size(),       rows.data(),
                              kDim,        random_.one_in(2), moment()};
-    ASSERT_TRUE(ok(api_->lookup(cache_, &task, &misses)));
+    if (random_.one_in(3)) {
+      look_up_there(task, misses);
+    } else {
+      ASSERT_TRUE(ok(api_->lookup(cache_, &task, &misses)));
+    }
     looked_up_ += keys.size();
     hits_ += keys.size() - misses.count;
     std::set<uint32_t> missed(positions.begin(),
@@ -174,6 +180,19 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
         ASSERT_EQ(rows[i * kDim + j], hit ? newest(keys[i]).values[j] : 77.0F);
       }
     }
+  }
+  /// Through an output, in which misses are filled and not read.
+  void look_up_there(const TierLookup& task, TierMisses& misses) {
+    TierOutput* output = nullptr;
+    bool no_room = false;
+    ASSERT_TRUE(ok(api_->open_output(cache_, task.n, &output, &no_room)));
+    ASSERT_NE(api_->output_address(output), nullptr);
+    ASSERT_TRUE(ok(api_->lookup_to(cache_, &task, output, &misses)));
+    const std::vector<float> filled(misses.count * kDim, 77.0F);
+    ASSERT_TRUE(
+        ok(api_->fill_output(cache_, output, misses.positions, filled.data(), misses.count)));
+    ASSERT_TRUE(ok(api_->read_output(output, task.rows, task.n * kDim)));
+    api_->close_output(output);
   }
   void pool() {
     // Some bags are longer than a stage.
@@ -382,6 +401,88 @@ TEST_P(CudaTier, WhateverIsAskedNoRowIsOlderOrLost) {
   ASSERT_TRUE(ok(api_->clear(cache_)));
   ASSERT_TRUE(ok(api_->stats(cache_, &stats)));
   EXPECT_EQ(stats.rows, 0U);
+}
+
+TEST_P(CudaTier, HeldRowsStayUntilTheyAreLetGo) {
+  TierStats stats = {};
+  ASSERT_TRUE(ok(api_->stats(cache_, &stats)));
+  // Next to none of a bucket's ways hold two of them by chance.
+  std::vector<uint64_t> held;
+  for (uint64_t i = 0; i < stats.capacity / 8; ++i) held.push_back(uint64_t{1} << 40 | i);
+  const auto insert = [&](const std::vector<uint64_t>& keys, uint32_t uses, TierWish wish) {
+    Rows rows;
+    for (const uint64_t k : keys) rows.add(k, newest(k));
+    const std::vector<uint32_t> all_uses(keys.size(), uses);
+    const std::vector<TierWish> wishes(keys.size(), wish);
+    Rows evicted(keys.size());
+    TierRows out = evicted.tier();
+    TierInsert task = {rows.tier(), all_uses.data(), wishes.data(), moment(), &out, 0};
+    EXPECT_TRUE(ok(api_->insert(cache_, &task)));
+    return task.refused;
+  };
+  const auto hold = [&](const std::vector<uint64_t>& keys, TierHolding how, uint64_t& changed) {
+    std::vector<uint32_t> positions(keys.size());
+    TierMisses misses = {positions.data(), 0};
+    TierHold task = {keys.data(), keys.size(), how, 99};
+    EXPECT_TRUE(ok(api_->hold(cache_, &task, &misses)));
+    changed = task.changed;
+    return misses.count;
+  };
+  const auto crowd = [&] {
+    std::vector<uint64_t> others;
+    for (uint64_t i = 0; i < 3 * stats.capacity; ++i) others.push_back(i);
+    return insert(others, 1000, TierWish::kUsual);
+  };
+  const auto gone = [&] {
+    std::vector<uint32_t> positions(held.size());
+    TierMisses misses = {positions.data(), 0};
+    EXPECT_TRUE(ok(api_->find(cache_, held.data(), held.size(), &misses)));
+    return misses.count;
+  };
+  uint64_t changed = 0;
+  EXPECT_EQ(hold(held, TierHolding::kOnceMore, changed), held.size());
+  EXPECT_EQ(changed, 0U);
+  crowd();
+  // Ranked below all that is there.
+  EXPECT_EQ(insert(held, 1, TierWish::kUsual), held.size());
+  EXPECT_EQ(insert(held, 1, TierWish::kAwaited), 0U);
+  EXPECT_EQ(hold(held, TierHolding::kOnceMore, changed), 0U);
+  EXPECT_EQ(changed, held.size());
+  EXPECT_EQ(hold(held, TierHolding::kOnceLess, changed), 0U);
+  crowd();
+  EXPECT_EQ(gone(), 0U);
+  EXPECT_EQ(hold(held, TierHolding::kNoMore, changed), 0U);
+  EXPECT_EQ(changed, held.size());
+  crowd();
+  EXPECT_EQ(gone(), held.size());
+  EXPECT_EQ(insert(held, 1, TierWish::kAwaited), 0U);
+  ASSERT_TRUE(ok(api_->let_go(cache_)));
+  EXPECT_EQ(hold(held, TierHolding::kOnceLess, changed), 0U);
+  EXPECT_EQ(changed, 0U);
+}
+
+TEST_P(CudaTier, AnOutputOutlivesItsCacheAndNoRoomIsNoFailure) {
+  TierOutput* output = nullptr;
+  bool no_room = false;
+  EXPECT_FALSE(ok(api_->open_output(cache_, uint64_t{1} << 42, &output, &no_room)));
+  EXPECT_TRUE(no_room);
+  const std::vector<uint64_t> keys = {7, 8};
+  ASSERT_TRUE(ok(api_->open_output(cache_, keys.size(), &output, &no_room)));
+  EXPECT_FALSE(no_room);
+  std::vector<uint32_t> positions(keys.size());
+  TierMisses misses = {positions.data(), 0};
+  const TierLookup task = {keys.data(), keys.size(), nullptr, 0, false, moment()};
+  ASSERT_TRUE(ok(api_->lookup_to(cache_, &task, output, &misses)));
+  ASSERT_EQ(misses.count, keys.size());
+  std::vector<float> rows(keys.size() * kDim);
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>(i);
+  ASSERT_TRUE(ok(api_->fill_output(cache_, output, positions.data(), rows.data(), keys.size())));
+  api_->destroy(cache_);
+  cache_ = nullptr;
+  std::vector<float> back(rows.size());
+  ASSERT_TRUE(ok(api_->read_output(output, back.data(), back.size())));
+  EXPECT_EQ(back, rows);
+  api_->close_output(output);
 }
 
 TEST_P(CudaTier, MemoryThatIsTooSmallIsRefusedByName) {

@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "hotrow/device_rows.h"
 #include "hotrow/keys.h"
+#include "store/device_stores.h"
 #include "store/fake_tier.h"
 #include "support/bits.h"
 #include "support/folder.h"
@@ -27,24 +29,6 @@ namespace {
 constexpr uint64_t kUniverse = 120;
 // Of a script, after which the device has been full for long.
 constexpr uint64_t kStepsThatFill = 250;
-
-StoreOptions with_device(GpuPromotion promotion = GpuPromotion::kSecondTouch) {
-  return {.memory_bytes = 256 * kMiB,
-          .threads = 1,
-          .sync = SyncMode::kOs,
-          .gpu = {.bytes = 8 * kMiB, .promotion = promotion}};
-}
-StoreOptions without_device() {
-  return {.memory_bytes = 256 * kMiB, .threads = 1, .sync = SyncMode::kOs};
-}
-
-GpuTableStats device_of(Store& store, const std::string& name = "t") {
-  const StoreStats stats = stats_of(store);
-  for (const GpuTableStats& table : stats.gpu.value().tables) {
-    if (table.name == name) return table;
-  }
-  throw std::runtime_error("no table " + name);
-}
 
 /// What everybody sees of a table, by key: keys of one bucket come as they were put there.
 struct Seen {
@@ -112,7 +96,7 @@ class Twins {
   }
 
   void step(Random& random) {
-    switch (random.below(16)) {
+    switch (random.below(18)) {
       case 0:
       case 1:
       case 2:
@@ -136,6 +120,9 @@ class Twins {
         return erase(random);
       case 14:
         return read_state(random);
+      case 15:
+      case 16:
+        return prefetch(random);
       default:
         return change_version(random);
     }
@@ -174,11 +161,22 @@ class Twins {
     if (random.one_in(3)) how.missing = 0.25F;
     const bool asks = random.one_in(2);
     if (asks) how.found = found;
-    must(table_->lookup(keys, got, how));
+    if (random.one_in(3)) {
+      must(must(lookup_on_device(*table_, keys, how))->copy_to(got));
+    } else {
+      must(table_->lookup(keys, got, how));
+    }
     if (asks) how.found = expected_found;
     must(reference_->lookup(keys, expected, how));
     EXPECT_TRUE(same_bits(got, expected));
     EXPECT_EQ(found, expected_found);
+  }
+
+  void prefetch(Random& random) {
+    if (random.one_in(4)) return must(table_->release_prefetched());
+    const auto keys = some_keys(random);
+    EXPECT_LE(must(table_->prefetch(keys)), keys.size());
+    EXPECT_EQ(must(reference_->prefetch(keys)), 0U);
   }
 
   void look_up_spread(Random& random) {
@@ -549,6 +547,11 @@ void lose_device_after(uint64_t calls) {
     EXPECT_TRUE(
         ok(table->lookup_pooled({.keys = keys, .offsets = offsets}, std::span(rows).first(2))));
     settle(table->erase(range(28, 1)).status());
+    EXPECT_TRUE(ok(table->prefetch(keys).status()));
+    EXPECT_TRUE(ok(table->release_prefetched()));
+    if (const auto on_device = lookup_on_device(*table, keys); !on_device.ok()) {
+      EXPECT_TRUE(fails(on_device.status(), StatusCode::kUnsupported, "the device has gone"));
+    }
     if (round == 2) settle(store->commit().status());
   }
   settle(store->commit().status());
@@ -603,6 +606,7 @@ TEST(DeviceTable, LookupsPushesAndCommitsAtOnceLoseNothing) {
         // A row is never half of a push.
         for (size_t at = 0; at < rows.size(); at += 3) EXPECT_EQ(rows[at], rows[at + 2]);
       } else if (number < 4) {
+        if (i % 4 == 0) must((number == 2 ? a : b)->prefetch(keys));
         const auto all = range(0, 90);
         const std::vector<float> ones(std::size_t{90} * 3, 1);
         const std::vector<TablePush> parts = {{a.get(), all, ones, {}}, {b.get(), all, ones, {}}};

@@ -21,6 +21,7 @@ struct TierCache {
     std::vector<std::byte> values;
     std::vector<float> state;
     bool dirty = false;
+    int holds = 0;
     std::atomic<uint32_t> score{0};
   };
   explicit TierCache(const TierSpec& spec)
@@ -53,6 +54,10 @@ struct TierCache {
   std::atomic<uint64_t> lookups{0};
   std::atomic<uint64_t> hits{0};
   TierStats stats = {};
+};
+
+struct TierOutput {
+  std::vector<float> rows;
 };
 
 namespace test {
@@ -134,6 +139,45 @@ const char* lookup(TierCache* cache, const TierLookup* lookup, TierMisses* misse
   }
   cache->lookups += lookup->n;
   cache->hits += lookup->n - misses->count;
+  return nullptr;
+}
+
+const char* open_output(TierCache* cache, uint64_t rows, TierOutput** out, bool* no_room) {
+  *no_room = rows > FakeTier::instance().most_output_rows;
+  if (*no_room) return "the device has no room";
+  *out = new TierOutput{std::vector<float>(rows * cache->spec.dim)};
+  ++FakeTier::instance().outputs;
+  return nullptr;
+}
+
+void close_output(TierOutput* output) {
+  delete output;
+  --FakeTier::instance().outputs;
+}
+
+float* output_address(const TierOutput* output) { return const_cast<float*>(output->rows.data()); }
+
+const char* lookup_to(TierCache* cache, const TierLookup* given, TierOutput* output,
+                      TierMisses* misses) {
+  TierLookup to = *given;
+  to.rows = output->rows.data();
+  to.stride = cache->spec.dim;
+  return lookup(cache, &to, misses);
+}
+
+const char* fill_output(TierCache* cache, TierOutput* output, const uint32_t* positions,
+                        const float* rows, uint64_t n) {
+  const Entered call(cache, false);
+  if (call.failed != nullptr) return call.failed;
+  const size_t dim = cache->spec.dim;
+  for (uint64_t i = 0; i < n; ++i) {
+    std::copy_n(rows + i * dim, dim, output->rows.data() + positions[i] * dim);
+  }
+  return nullptr;
+}
+
+const char* read_output(const TierOutput* output, float* to, uint64_t values) {
+  std::copy_n(output->rows.data(), values, to);
   return nullptr;
 }
 
@@ -227,11 +271,11 @@ const char* insert(TierCache* cache, TierInsert* insert) {
   insert->refused = 0;
   for (uint64_t i = 0; i < insert->rows.n; ++i) {
     auto& bucket = cache->bucket_of(insert->rows.keys[i]);
+    const TierWish wish = insert->wishes == nullptr ? TierWish::kUsual : insert->wishes[i];
     if (bucket.size() == cache->ways) {
-      const auto coldest =
-          std::ranges::min_element(bucket, {}, [](const auto& row) { return row->score.load(); });
-      const bool hesitant = insert->hesitant != nullptr && insert->hesitant[i] != 0;
-      if (hesitant && (*coldest)->score > 2) {
+      const auto coldest = std::ranges::min_element(
+          bucket, {}, [](const auto& row) { return std::pair(row->holds > 0, row->score.load()); });
+      if ((*coldest)->holds > 0 || (wish == TierWish::kHesitant && (*coldest)->score > 2)) {
         ++insert->refused;
         continue;
       }
@@ -245,6 +289,7 @@ const char* insert(TierCache* cache, TierInsert* insert) {
     auto row = std::make_unique<TierCache::Row>();
     take_row(*cache, insert->rows, i, *row);
     row->score = insert->uses == nullptr ? 1 : insert->uses[i];
+    row->holds = wish == TierWish::kAwaited ? 1 : 0;
     bucket.push_back(std::move(row));
     ++cache->stats.inserted;
   }
@@ -298,6 +343,34 @@ const char* assign(TierCache* cache, const TierAssign* assign, TierMisses* misse
     }
     take_row(*cache, assign->rows, i, *row);
     row->dirty = assign->dirty;
+  }
+  return nullptr;
+}
+
+const char* hold(TierCache* cache, TierHold* hold, TierMisses* misses) {
+  const Entered call(cache, true);
+  if (call.failed != nullptr) return call.failed;
+  misses->count = hold->changed = 0;
+  for (uint64_t i = 0; i < hold->n; ++i) {
+    TierCache::Row* const row = cache->find(hold->keys[i]);
+    if (row == nullptr) {
+      miss(misses, i);
+      continue;
+    }
+    const int before = row->holds;
+    row->holds = hold->how == TierHolding::kOnceMore   ? before + 1
+                 : hold->how == TierHolding::kOnceLess ? std::max(before - 1, 0)
+                                                       : 0;
+    if (row->holds != before) ++hold->changed;
+  }
+  return nullptr;
+}
+
+const char* let_go(TierCache* cache) {
+  const Entered call(cache, true);
+  if (call.failed != nullptr) return call.failed;
+  for (const auto& bucket : cache->buckets) {
+    for (const auto& row : bucket) row->holds = 0;
   }
   return nullptr;
 }
@@ -363,12 +436,20 @@ const TierApi& FakeTier::api() {
                             .create = create,
                             .destroy = destroy,
                             .lookup = lookup,
+                            .open_output = open_output,
+                            .close_output = close_output,
+                            .output_address = output_address,
+                            .lookup_to = lookup_to,
+                            .fill_output = fill_output,
+                            .read_output = read_output,
                             .find = find,
                             .pool = pool,
                             .read = read,
                             .insert = insert,
                             .push = push,
                             .assign = assign,
+                            .hold = hold,
+                            .let_go = let_go,
                             .erase = erase,
                             .flush = flush,
                             .clear = clear,
@@ -383,6 +464,7 @@ FakeDevice::FakeDevice() {
   fake.fails_after = UINT64_MAX;
   fake.no_memory_every = 0;
   fake.no_device.clear();
+  fake.most_output_rows = UINT64_MAX;
   fake.calls = 0;
   fake.inserts = 0;
   fake.collisions = 0;

@@ -21,12 +21,15 @@ struct FakeTier {
   uint64_t no_memory_every = 0;
   /// What `describe` says instead of a device; empty: it describes one.
   std::string no_device;
+  /// Outputs with more have no room.
+  uint64_t most_output_rows = UINT64_MAX;
 
   std::atomic<uint64_t> calls{0};
   std::atomic<uint64_t> inserts{0};
   /// Calls that met another one where tier.h allows none.
   std::atomic<uint64_t> collisions{0};
   std::atomic<uint64_t> alive{0};  // caches
+  std::atomic<uint64_t> outputs{0};
 
   /// The one there is.
   static FakeTier& instance();
