@@ -13,6 +13,8 @@ namespace {
 
 constexpr uint64_t kRows = 100'000;
 
+const char* mode_of(Wait wait) { return wait == Wait::kSpins ? "/spin" : "/sleep"; }
+
 /// p50 and p99 of a contestant's calls, a value a round, in ns.
 struct Percentiles {
   Samples p50;
@@ -76,8 +78,8 @@ void latency(const NetSettings& settings, size_t n, Wait wait) {
     our_times.add(our_calls);
     raw_times.add(raw_calls);
   }
-  print_title("latency/" + std::to_string(n) + (wait == Wait::kSpins ? "/spin" : "/sleep") +
-              ": a lookup of " + std::to_string(n) + " keys, both sides " +
+  print_title("latency/" + std::to_string(n) + mode_of(wait) + ": a lookup of " +
+              std::to_string(n) + " keys, both sides " +
               (wait == Wait::kSpins ? "spinning" : "sleeping") +
               ", beside a bare socket's ping-pong of as many bytes");
   print_percentile("p50", our_times.p50, raw_times.p50);
@@ -91,29 +93,28 @@ void latency(const NetSettings& settings, size_t n, Wait wait) {
   std::printf("\n");
 }
 
-void together(const NetSettings& settings, Wait wait) {
+void together(const NetSettings& settings, Wait wait, uint32_t dim) {
   constexpr uint32_t kTables = 26;
   constexpr size_t kKeys = 64;
   const OurShape shape{.rows = 10'000,
-                       .dim = kDim,
+                       .dim = dim,
                        .tables = kTables,
                        .spin_us = wait == Wait::kSpins ? settings.spin_us : 0};
   const auto server = start_ours(shape);
   const OurStore ours = OurStore::connected(shape, server->port());
   const size_t calls = std::max<size_t>(settings.calls / 10, 1);
   const auto keys = draw_keys(shape.rows, calls * kTables * kKeys);
-  std::vector<float> rows(kTables * kKeys * kDim);
+  std::vector<float> rows(kTables * kKeys * dim);
   const auto one_by_one = [&](std::span<const uint64_t> its) {
     for (size_t i = 0; i < kTables; ++i) {
       ours.lookup_of(i, its.subspan(i * kKeys, kKeys),
-                     std::span(rows).subspan(i * kKeys * kDim, kKeys * kDim));
+                     std::span(rows).subspan(i * kKeys * dim, kKeys * dim));
     }
   };
   const auto contestant = [&](const char* name, auto call) {
-    return Contestant{
-        .name = name, .keys = calls, .work = [&keys, call](uint32_t) {
-          for_calls(keys, kTables * kKeys, call);
-        }};
+    return Contestant{.name = name, .keys = calls, .work = [&keys, call](uint32_t) {
+                        for_calls(keys, kTables * kKeys, call);
+                      }};
   };
   Team team(1);
   const auto samples =
@@ -121,7 +122,7 @@ void together(const NetSettings& settings, Wait wait) {
            {contestant("one message", [&](auto its) { ours.lookup_all(its, rows); }),
             contestant("26 messages", one_by_one)},
            settings.rounds, true);
-  print_title(std::string("tables26/") + (wait == Wait::kSpins ? "spin" : "sleep") +
+  print_title("tables26/dim" + std::to_string(dim) + mode_of(wait) +
               ": 26 tables, 64 keys each, in one message beside one message a table");
   for (const Samples& each : samples) print_rates(each, 1e9, "steps/s");
   print_ratio("one message ÷ 26 messages", samples[1], samples[0], {.reach = 3});
@@ -134,8 +135,7 @@ bool latency_figures(const NetSettings& settings) {
   bool good = true;
   for (const size_t n : {1, 16}) {
     for (const Wait wait : {Wait::kSleeps, Wait::kSpins}) {
-      const std::string mode = wait == Wait::kSpins ? "/spin" : "/sleep";
-      if (!settings.wants("latency/" + std::to_string(n) + mode)) continue;
+      if (!settings.wants("latency/" + std::to_string(n) + mode_of(wait))) continue;
       good = run_apart([&] { latency(settings, n, wait); }) && good;
     }
   }
@@ -144,9 +144,11 @@ bool latency_figures(const NetSettings& settings) {
 
 bool together_figures(const NetSettings& settings) {
   bool good = true;
-  for (const Wait wait : {Wait::kSleeps, Wait::kSpins}) {
-    if (!settings.wants(wait == Wait::kSpins ? "tables26/spin" : "tables26/sleep")) continue;
-    good = run_apart([&] { together(settings, wait); }) && good;
+  for (const uint32_t dim : {16U, kDim}) {
+    for (const Wait wait : {Wait::kSleeps, Wait::kSpins}) {
+      if (!settings.wants("tables26/dim" + std::to_string(dim) + mode_of(wait))) continue;
+      good = run_apart([&] { together(settings, wait, dim); }) && good;
+    }
   }
   return good;
 }
