@@ -1,4 +1,5 @@
 // Pushes beside a local store's, and lookups beside Redis.
+#include <algorithm>
 #include <cstdio>
 
 #include "figures.h"
@@ -52,7 +53,19 @@ void fill_redis(RedisClient& redis, uint64_t rows, uint32_t dim) {
   }
 }
 
-void beside_redis(const NetSettings& settings, uint32_t dim, double reach) {
+struct RedisShape {
+  uint32_t dim = 0;
+  size_t keys = 0;  // of a MGET; four are under way
+  double reach = 0;
+
+  std::string name() const {
+    return "redis/" + std::to_string(dim * sizeof(float)) + "b/" + std::to_string(keys);
+  }
+};
+
+void beside_redis(const NetSettings& settings, const RedisShape& its_shape) {
+  const uint32_t dim = its_shape.dim;
+  const size_t call_keys = kUnderWay * its_shape.keys;
   const OurShape shape{.rows = settings.rows / 8, .dim = dim};
   const auto server = start_ours(shape);
   const auto redis_server = start_redis();
@@ -63,32 +76,31 @@ void beside_redis(const NetSettings& settings, uint32_t dim, double reach) {
   RedisClient redis(redis_server->port(), dim);
   fill_redis(redis, shape.rows, dim);
   const size_t row_bytes = dim * sizeof(float);
-  const size_t turn = (size_t{settings.turn_mib} << 19) / row_bytes / kCallKeys * kCallKeys;
+  const size_t calls = (size_t{settings.turn_mib} << 19) / row_bytes / call_keys;
+  const size_t turn = std::max<size_t>(calls, 1) * call_keys;
   const auto keys = draw_keys(shape.rows, turn);
-  std::vector<float> rows(kCallKeys * dim);
-  std::vector<float> redis_rows(kCallKeys * dim);
-  ours.lookup(std::span(keys).first(kCallKeys), rows);
-  keep_under_way(redis, std::span(keys).first(kCallKeys), kRequestKeys,
-                 std::span(redis_rows));
+  std::vector<float> rows(call_keys * dim);
+  std::vector<float> redis_rows(call_keys * dim);
+  ours.lookup(std::span(keys).first(call_keys), rows);
+  keep_under_way(redis, std::span(keys).first(call_keys), its_shape.keys, std::span(redis_rows));
   if (rows != redis_rows) fail("Redis gives other rows than expected");
   Team team(1);
   const auto samples = race(
       team,
-      {{.name = "hotrow, 16,384 keys a call",
+      {{.name = "hotrow, " + std::to_string(call_keys) + " keys a call",
         .keys = turn,
         .work = [&](uint32_t) {
-          for_calls(keys, kCallKeys, [&](auto its) { ours.lookup(its, rows); });
+          for_calls(keys, call_keys, [&](auto its) { ours.lookup(its, rows); });
         }},
-       {.name = "Redis, MGET of 4,096 keys, 4 pipelined",
+       {.name = "Redis, MGET of " + std::to_string(its_shape.keys) + " keys, 4 pipelined",
         .keys = turn,
-        .work = [&](uint32_t) { keep_under_way(redis, keys, kRequestKeys, redis_rows); }}},
+        .work = [&](uint32_t) { keep_under_way(redis, keys, its_shape.keys, redis_rows); }}},
       settings.rounds, true);
-  print_title("redis/" + std::to_string(row_bytes) + "b: lookups out of " +
-              std::to_string(shape.rows) + " rows of " + std::to_string(row_bytes) +
-              " bytes; congestion control of Redis's replies: " +
+  print_title(its_shape.name() + ": lookups out of " + std::to_string(shape.rows) + " rows of " +
+              std::to_string(row_bytes) + " bytes; congestion control of Redis's replies: " +
               (tuned ? congestion_control(redis.socket()) : "the system's"));
   for (const Samples& each : samples) print_rates(each, 1e3, "M rows/s");
-  print_ratio("hotrow ÷ Redis", samples[1], samples[0], {.reach = reach});
+  print_ratio("hotrow ÷ Redis", samples[1], samples[0], {.reach = its_shape.reach});
   std::printf("\n");
 }
 
@@ -99,20 +111,17 @@ bool push_figures(const NetSettings& settings) {
 }
 
 bool redis_figures(const NetSettings& settings) {
-  struct Shape {
-    uint32_t dim;
-    const char* name;
-    double reach;
-  };
   if (!settings.redis) return true;
   if (!has_redis()) {
     std::printf("redis: skipped, redis-server is not installed\n");
     return true;
   }
   bool good = true;
-  for (const Shape& its : {Shape{64, "redis/256b", 3}, Shape{128, "redis/512b", 6}}) {
-    if (!settings.wants(its.name)) continue;
-    good = run_apart([&] { beside_redis(settings, its.dim, its.reach); }) && good;
+  // 4,096 keys a MGET; and replies of 16 MiB.
+  for (const RedisShape& its : {RedisShape{kDim, kRequestKeys, 3}, RedisShape{128, kRequestKeys, 6},
+                                RedisShape{128, 32'768, 6}}) {
+    if (!settings.wants(its.name())) continue;
+    good = run_apart([&] { beside_redis(settings, its); }) && good;
   }
   return good;
 }
