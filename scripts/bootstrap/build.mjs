@@ -62,7 +62,7 @@ export async function buildBenchTable() {
   const before = digests.benchTable()
   stamp('benchTable', undefined)
   let result = await cmakeJs('configure', '--CDHOTROW_BENCH_TABLE=ON')
-  for (const target of ['hotrow_bench_table', 'hotrow_bench_tier']) {
+  for (const target of ['hotrow_bench_table', 'hotrow_bench_tier', 'hotrow_bench_net']) {
     if (result.code === 0) result = await cmakeJs('build', '--target', target)
   }
   if (result.code !== 0) throw new Fatal('the benchmarks could not be built (see above)')

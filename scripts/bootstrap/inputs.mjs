@@ -48,7 +48,7 @@ const kNative = ['CMakeLists.txt', 'cmake', 'package-lock.json', 'native', 'bind
 export const digests = {
   addon: () => digest(kNative),
   tests: () => digest([...kNative, 'test'], (name) => /\.(cc|cpp|h|txt|cmake|def|inc)$/.test(name)),
-  benchTable: () => digest([...kNative, 'bench/table', 'bench/tier']),
+  benchTable: () => digest([...kNative, 'bench/table', 'bench/tier', 'bench/net']),
   types: () => digest(['lib', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']),
 }
 
