@@ -68,20 +68,23 @@ void throughput(const NetSettings& settings, const Shape& shape) {
   Team team(1);
   const auto samples = race(
       team,
-      {timed("hotrow, 4 requests a call",
-             [&] { for_calls(keys, kCallKeys, [&](auto its) { ours.lookup(its, call); }); },
-             our_time),
-       timed(std::string(shape.raw_name) + ", 4 under way",
-             [&] { keep_under_way(raw, keys, kRequestKeys, call); }, raw_time),
-       timed("hotrow, 32 requests a call, 8 under way",
-             [&] { for_calls(keys, long_call, [&](auto its) { ours.lookup(its, rows); }); },
-             unused),
-       timed(std::string(shape.raw_name) + ", 4 requests a call",
-             [&] {
-               for_calls(keys, kCallKeys,
-                         [&](auto its) { keep_under_way(raw, its, kRequestKeys, call); });
-             },
-             unused)},
+      {timed(
+           "hotrow, 4 requests a call",
+           [&] { for_calls(keys, kCallKeys, [&](auto its) { ours.lookup(its, call); }); },
+           our_time),
+       timed(
+           std::string(shape.raw_name) + ", 4 under way",
+           [&] { keep_under_way(raw, keys, kRequestKeys, call); }, raw_time),
+       timed(
+           "hotrow, 32 requests a call, 8 under way",
+           [&] { for_calls(keys, long_call, [&](auto its) { ours.lookup(its, rows); }); }, unused),
+       timed(
+           std::string(shape.raw_name) + ", 4 requests a call",
+           [&] {
+             for_calls(keys, kCallKeys,
+                       [&](auto its) { keep_under_way(raw, its, kRequestKeys, call); });
+           },
+           unused)},
       settings.rounds, true);
   print_title(shape.title + ", congestion control " + congestion_control(raw.socket()));
   for (const Samples& each : samples) print_rates(each, row_bytes, "GB/s");
@@ -106,8 +109,9 @@ bool lookup_figures(const NetSettings& settings) {
                     .raw_name = "bare gather",
                     .reach = 0.65};
   const Shape cached{.name = "lookup/cached",
-                     .title = "lookup/cached: 1-MiB requests out of 1,000 rows, beside a bare "
-                              "epoll server that answers from a ready buffer (echo)",
+                     .title =
+                         "lookup/cached: 1-MiB requests out of 1,000 rows, beside a bare "
+                         "epoll server that answers from a ready buffer (echo)",
                      .rows = 1000,
                      .raw = {.rows = 0, .dim = kDim},
                      .raw_name = "bare echo",

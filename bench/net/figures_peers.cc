@@ -71,7 +71,9 @@ void beside_redis(const NetSettings& settings, const RedisShape& its_shape) {
   const auto redis_server = start_redis();
   const OurStore ours = OurStore::connected(shape, server->port());
   // Before the connection that is measured: Redis accepts it from a listener that is tuned.
-  { const RedisClient waits_until_it_is_up(redis_server->port(), dim); }
+  {
+    const RedisClient waits_until_it_is_up(redis_server->port(), dim);
+  }
   const bool tuned = tune_listener_of(redis_server->pid());
   RedisClient redis(redis_server->port(), dim);
   fill_redis(redis, shape.rows, dim);
@@ -85,17 +87,18 @@ void beside_redis(const NetSettings& settings, const RedisShape& its_shape) {
   keep_under_way(redis, std::span(keys).first(call_keys), its_shape.keys, std::span(redis_rows));
   if (rows != redis_rows) fail("Redis gives other rows than expected");
   Team team(1);
-  const auto samples = race(
-      team,
-      {{.name = "hotrow, " + std::to_string(call_keys) + " keys a call",
-        .keys = turn,
-        .work = [&](uint32_t) {
-          for_calls(keys, call_keys, [&](auto its) { ours.lookup(its, rows); });
-        }},
-       {.name = "Redis, MGET of " + std::to_string(its_shape.keys) + " keys, 4 pipelined",
-        .keys = turn,
-        .work = [&](uint32_t) { keep_under_way(redis, keys, its_shape.keys, redis_rows); }}},
-      settings.rounds, true);
+  const auto samples =
+      race(team,
+           {{.name = "hotrow, " + std::to_string(call_keys) + " keys a call",
+             .keys = turn,
+             .work =
+                 [&](uint32_t) {
+                   for_calls(keys, call_keys, [&](auto its) { ours.lookup(its, rows); });
+                 }},
+            {.name = "Redis, MGET of " + std::to_string(its_shape.keys) + " keys, 4 pipelined",
+             .keys = turn,
+             .work = [&](uint32_t) { keep_under_way(redis, keys, its_shape.keys, redis_rows); }}},
+           settings.rounds, true);
   print_title(its_shape.name() + ": lookups out of " + std::to_string(shape.rows) + " rows of " +
               std::to_string(row_bytes) + " bytes; congestion control of Redis's replies: " +
               (tuned ? congestion_control(redis.socket()) : "the system's"));

@@ -16,9 +16,7 @@ struct NetSettings {
   bool redis = true;
   std::string only;  ///< figures with this in their name; empty: all
 
-  bool wants(const std::string& figure) const {
-    return figure.find(only) != std::string::npos;
-  }
+  bool wants(const std::string& figure) const { return figure.find(only) != std::string::npos; }
 };
 
 /// Ends the program with 0 after --help, with 2 and one line on stderr when something is wrong.

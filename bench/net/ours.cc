@@ -60,8 +60,8 @@ OurStore OurStore::local(const OurShape& shape) {
 
 OurStore OurStore::connected(const OurShape& shape, uint16_t port) {
   OurStore made;
-  made.store_ = must(connect(
-      {.servers = {"127.0.0.1:" + std::to_string(port)}, .spin_us = shape.spin_us}));
+  made.store_ =
+      must(connect({.servers = {"127.0.0.1:" + std::to_string(port)}, .spin_us = shape.spin_us}));
   for (uint32_t i = 0; i < shape.tables; ++i) {
     made.tables_.push_back(must(made.store_->table(name_of(i))));
   }

@@ -183,8 +183,7 @@ RawClient::~RawClient() { ::close(socket_); }
 
 void RawClient::send(std::span<const uint64_t> keys) {
   Head head{.keys = static_cast<uint32_t>(keys.size()), .bytes = keys.size_bytes()};
-  iovec pieces[] = {{&head, sizeof head},
-                    {const_cast<uint64_t*>(keys.data()), keys.size_bytes()}};
+  iovec pieces[] = {{&head, sizeof head}, {const_cast<uint64_t*>(keys.data()), keys.size_bytes()}};
   send_all(socket_, pieces);
 }
 

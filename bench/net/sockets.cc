@@ -59,8 +59,8 @@ int listen_on_loopback(uint16_t& port) {
   sockaddr_in address = loopback(0);
   socklen_t length = sizeof address;
   auto* const plain = reinterpret_cast<sockaddr*>(&address);
-  if (listener < 0 || ::bind(listener, plain, sizeof address) != 0 ||
-      ::listen(listener, 16) != 0 || ::getsockname(listener, plain, &length) != 0) {
+  if (listener < 0 || ::bind(listener, plain, sizeof address) != 0 || ::listen(listener, 16) != 0 ||
+      ::getsockname(listener, plain, &length) != 0) {
     fail("no port of loopback can be had");
   }
   net::tune(listener, true);

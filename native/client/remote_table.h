@@ -60,6 +60,9 @@ class RemoteTable final : public Table {
                      const PushOptions& options) override;
   Status update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options) override;
   Result<uint64_t> erase(KeyBatch keys) override;
+  /// A server's GPU is its own business: no rows are held, as where there is none.
+  Result<uint64_t> prefetch(KeyBatch keys) override;
+  Status release_prefetched() override { return {}; }
   Status reserve(uint64_t rows) override;
   Result<uint64_t> evict(uint64_t rows) override;
   Result<uint64_t> shrink(const ShrinkOptions& options) override;

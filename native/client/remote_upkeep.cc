@@ -1,6 +1,7 @@
 // A remote table's calls but those of a batch: most are calls in text, of every server.
 #include <algorithm>
 
+#include "base/batch_check.h"
 #include "base/guarded.h"
 #include "client/remote_table.h"
 
@@ -67,6 +68,11 @@ Result<uint64_t> RemoteTable::count(const wire::Call& call) {
     }
     return sum;
   });
+}
+
+Result<uint64_t> RemoteTable::prefetch(KeyBatch keys) {
+  HOTROW_RETURN_IF_ERROR(check_keys(keys));
+  return uint64_t{0};
 }
 
 Status RemoteTable::reserve(uint64_t rows) {

@@ -238,8 +238,7 @@ class TcpListener final : public Listener {
   }
 
   void stop() override {
-    if (stopped_) return;
-    stopped_ = true;
+    if (stopped_.exchange(true)) return;
     stop_accepting();
     for (auto& loop : loops_) {
       asio::post(loop->context, [&loop = *loop] {
@@ -288,7 +287,7 @@ class TcpListener final : public Listener {
   void watch(Loop& loop) {
     loop.timer.expires_after(kWatch);
     loop.timer.async_wait([this, &loop](const asio::error_code& error) {
-      if (error) return;
+      if (error || stopped_) return;
       const auto now = Clock::now();
       const auto all = loop.connections;  // look() may close some
       for (const auto& connection : all) connection->look(now);
@@ -324,6 +323,7 @@ class TcpListener final : public Listener {
     auto connection =
         std::make_shared<TcpConnection>(loop, shared_, std::move(socket), peer.to_string());
     asio::post(loop.context, [this, &loop, connection] {
+      if (stopped_) return;  // nobody would close it
       loop.connections.insert(connection);
       connection->start(accept_);
     });
@@ -336,7 +336,7 @@ class TcpListener final : public Listener {
   std::optional<tcp::acceptor> acceptor_;  // of the first loop
   asio::steady_timer retry_{loops_[0]->context};
   size_t next_ = 0;
-  bool stopped_ = false;
+  std::atomic<bool> stopped_{false};  // set before loops are told to close what they have
 };
 
 }  // namespace

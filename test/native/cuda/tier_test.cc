@@ -43,13 +43,13 @@ Library open_library(const std::string& name) {
   return {get(), failure != nullptr ? failure : ""};
 }
 
-constexpr uint32_t kDim = 20;
+constexpr uint32_t kTierDim = 20;
 constexpr uint64_t kKeys = 3000;
-constexpr uint64_t kRowBytes = kDim * sizeof(float);
+constexpr uint64_t kTierRowBytes = kTierDim * sizeof(float);
 
 struct Row {
-  std::vector<float> values = std::vector<float>(kDim);
-  std::vector<float> state = std::vector<float>(kDim);
+  std::vector<float> values = std::vector<float>(kTierDim);
+  std::vector<float> state = std::vector<float>(kTierDim);
   bool operator==(const Row&) const = default;
 };
 
@@ -59,7 +59,7 @@ struct Rows {
   std::vector<float> values;
   std::vector<float> state;
 
-  explicit Rows(size_t n = 0) : keys(n), values(n * kDim), state(n * kDim) {}
+  explicit Rows(size_t n = 0) : keys(n), values(n * kTierDim), state(n * kTierDim) {}
   void add(uint64_t key, const Row& row) {
     keys.push_back(key);
     values.insert(values.end(), row.values.begin(), row.values.end());
@@ -67,8 +67,9 @@ struct Rows {
   }
   Row row(size_t i) const {
     Row row;
-    std::copy_n(values.begin() + static_cast<ptrdiff_t>(i * kDim), kDim, row.values.begin());
-    std::copy_n(state.begin() + static_cast<ptrdiff_t>(i * kDim), kDim, row.state.begin());
+    std::copy_n(values.begin() + static_cast<ptrdiff_t>(i * kTierDim), kTierDim,
+                row.values.begin());
+    std::copy_n(state.begin() + static_cast<ptrdiff_t>(i * kTierDim), kTierDim, row.state.begin());
     return row;
   }
   TierRows tier() {
@@ -82,8 +83,8 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
   static TierSpec spec(uint64_t bytes) {
     return {.optimizer = OptimizerKind::kAdagrad,
             .policy = TierPolicy::kLfu,
-            .dim = kDim,
-            .state_values = kDim,
+            .dim = kTierDim,
+            .state_values = kTierDim,
             .bytes = bytes};
   }
   void SetUp() override {
@@ -156,11 +157,11 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
   void lookup() {
     std::vector<uint64_t> keys(1 + random_.below(700));
     for (uint64_t& k : keys) k = key();
-    std::vector<float> rows(keys.size() * kDim, 77.0F);
+    std::vector<float> rows(keys.size() * kTierDim, 77.0F);
     std::vector<uint32_t> positions(keys.size());
     TierMisses misses = {positions.data(), 0};
     const TierLookup task = {keys.data(), keys.size(),       rows.data(),
-                             kDim,        random_.one_in(2), moment()};
+                             kTierDim,    random_.one_in(2), moment()};
     if (random_.one_in(3)) {
       look_up_there(task, misses);
     } else {
@@ -176,8 +177,8 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
     for (size_t i = 0; i < keys.size(); ++i) {
       const bool hit = !missed.contains(static_cast<uint32_t>(i));
       ASSERT_TRUE(hit || !dirty_.contains(keys[i])) << "a dirty row is not there";
-      for (size_t j = 0; j < kDim; ++j) {
-        ASSERT_EQ(rows[i * kDim + j], hit ? newest(keys[i]).values[j] : 77.0F);
+      for (size_t j = 0; j < kTierDim; ++j) {
+        ASSERT_EQ(rows[i * kTierDim + j], hit ? newest(keys[i]).values[j] : 77.0F);
       }
     }
   }
@@ -188,10 +189,10 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
     ASSERT_TRUE(ok(api_->open_output(cache_, task.n, &output, &no_room)));
     ASSERT_NE(api_->output_address(output), nullptr);
     ASSERT_TRUE(ok(api_->lookup_to(cache_, &task, output, &misses)));
-    const std::vector<float> filled(misses.count * kDim, 77.0F);
+    const std::vector<float> filled(misses.count * kTierDim, 77.0F);
     ASSERT_TRUE(
         ok(api_->fill_output(cache_, output, misses.positions, filled.data(), misses.count)));
-    ASSERT_TRUE(ok(api_->read_output(output, task.rows, task.n * kDim)));
+    ASSERT_TRUE(ok(api_->read_output(output, task.rows, task.n * kTierDim)));
     api_->close_output(output);
   }
   void pool() {
@@ -218,7 +219,7 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
       missed.insert(missed.end(), row.values.begin(), row.values.end());
     }
     const size_t bags = offsets.size() - 1;
-    std::vector<float> out(bags * kDim, -1);
+    std::vector<float> out(bags * kTierDim, -1);
     const TierPool task = {keys.data(),
                            keys.size(),
                            offsets.data(),
@@ -229,7 +230,7 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
                            missed.data(),
                            misses.count,
                            out.data(),
-                           kDim,
+                           kTierDim,
                            false,
                            moment()};
     ASSERT_TRUE(ok(api_->pool(cache_, &task)));
@@ -238,17 +239,17 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
     for (size_t bag = 0; bag < bags; ++bag) {
       const auto expected =
           pooled(keys, weighted ? &weights : nullptr, offsets[bag], offsets[bag + 1], pooling);
-      for (size_t j = 0; j < kDim; ++j) ASSERT_EQ(out[bag * kDim + j], expected[j]) << bag;
+      for (size_t j = 0; j < kTierDim; ++j) ASSERT_EQ(out[bag * kTierDim + j], expected[j]) << bag;
     }
   }
   std::vector<float> pooled(const std::vector<uint64_t>& keys, const std::vector<float>* weights,
                             size_t begin, size_t end, Pooling pooling) {
-    std::vector<float> sum(kDim, 0.0F);
+    std::vector<float> sum(kTierDim, 0.0F);
     double divisor = 0;
     for (size_t i = begin; i < end; ++i) {
       const float u = weights != nullptr ? (*weights)[i] : 1.0F;
       divisor += pooling == Pooling::kMean ? static_cast<double>(u) : static_cast<double>(u) * u;
-      for (size_t j = 0; j < kDim; ++j) {
+      for (size_t j = 0; j < kTierDim; ++j) {
         const float value = newest(keys[i]).values[j];
         sum[j] += weights != nullptr ? u * value : value;
       }
@@ -261,7 +262,7 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
   }
   void push() {
     const auto keys = distinct_keys(400);
-    std::vector<float> gradients(keys.size() * kDim);
+    std::vector<float> gradients(keys.size() * kTierDim);
     for (float& g : gradients) g = random_.real();
     UpdateStep step;
     step.learning_rate = 0.05F;
@@ -278,8 +279,8 @@ class CudaTier : public ::testing::TestWithParam<const char*> {
         continue;
       }
       Row row = newest(keys[i]);
-      for (size_t j = 0; j < kDim; ++j) {
-        const float g = gradients[i * kDim + j];
+      for (size_t j = 0; j < kTierDim; ++j) {
+        const float g = gradients[i * kTierDim + j];
         row.state[j] += g * g;
         row.values[j] -= step.learning_rate * g / (std::sqrt(row.state[j]) + step.epsilon);
       }
@@ -474,7 +475,7 @@ TEST_P(CudaTier, AnOutputOutlivesItsCacheAndNoRoomIsNoFailure) {
   const TierLookup task = {keys.data(), keys.size(), nullptr, 0, false, moment()};
   ASSERT_TRUE(ok(api_->lookup_to(cache_, &task, output, &misses)));
   ASSERT_EQ(misses.count, keys.size());
-  std::vector<float> rows(keys.size() * kDim);
+  std::vector<float> rows(keys.size() * kTierDim);
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>(i);
   ASSERT_TRUE(ok(api_->fill_output(cache_, output, positions.data(), rows.data(), keys.size())));
   api_->destroy(cache_);
