@@ -61,6 +61,7 @@ Napi::Value ServerObject::stop(const Napi::CallbackInfo& info) {
         return {};
       },
       [started = started_, lane = lane_](Napi::Env env) {
+        started->server.reset();
         started->store.reset();
         lane->retire();
         return env.Undefined();

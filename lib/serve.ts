@@ -1,7 +1,7 @@
 /** `serve`: a socket in front of a store. */
 import type { NativeServer } from './addon.ts'
 import { checkInteger, checkObject } from './checks.ts'
-import { typeError } from './errors.ts'
+import { closedError, typeError } from './errors.ts'
 import type { ServerStats } from './figures.ts'
 import { addon } from './native.ts'
 import { nativeStoreOf } from './native-stores.ts'
@@ -75,6 +75,7 @@ export class Server {
  */
 export async function serve(store: Store, options: ServerOptions = {}): Promise<Server> {
   checkObject('options', options, fields)
+  if (store.closed) throw closedError(`the store '${store.path}'`)
   const { listen = '127.0.0.1:0', threads = 1, spinUs = 0, mostConnections = 1024 } = options
   const { mostBodyBytes = 2 ** 26, sessionMs = 60_000 } = options
   if (typeof listen !== 'string') throw typeError('listen', 'a string', listen)
@@ -86,5 +87,10 @@ export async function serve(store: Store, options: ServerOptions = {}): Promise<
     mostBodyBytes: checkInteger('mostBodyBytes', mostBodyBytes, 2 ** 16, 2 ** 30),
     sessionMs: checkInteger('sessionMs', sessionMs, 0, 2 ** 32 - 1),
   })
-  return new Server(await native.start(), native)
+  try {
+    return new Server(await native.start(), native)
+  } catch (error) {
+    await native.stop()
+    throw error
+  }
 }

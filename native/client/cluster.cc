@@ -22,6 +22,11 @@ Result<std::string> Cluster::call(size_t server, const wire::Call& call, Deadlin
   return std::move(reply.text);
 }
 
+uint64_t Cluster::most_piece_bytes(uint64_t wanted) const {
+  for (const auto& peer : peers_) wanted = std::min(wanted, peer->most_body_bytes() / 2);
+  return wanted;
+}
+
 Status Cluster::single(const char* what) const {
   if (size() == 1) return {};
   return {StatusCode::kUnsupported, std::string(what) + " over several servers"};
@@ -31,8 +36,8 @@ Cut cut(const Placement& placement, size_t servers, KeyBatch keys) {
   Cut cut;
   cut.parts.resize(servers);
   for (Cut::Part& part : cut.parts) {
-    part.keys.reserve(keys.size() / servers + keys.size() / 8);
-    part.from.reserve(keys.size() / servers + keys.size() / 8);
+    part.keys.reserve(keys.size() / servers * 9 / 8 + 64);
+    part.from.reserve(keys.size() / servers * 9 / 8 + 64);
   }
   for (size_t i = 0; i < keys.size(); ++i) {
     Cut::Part& part = cut.parts[placement.server_of(keys[i])];

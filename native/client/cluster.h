@@ -43,6 +43,8 @@ class Cluster {
     if (!text.ok()) return text.status();
     return wire::from_text<T>(text.value());
   }
+  /// `wanted`, or half of the least that a server takes as a body.
+  uint64_t most_piece_bytes(uint64_t wanted) const;
   /// ERR_UNSUPPORTED when there are several servers.
   Status single(const char* what) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,14 +47,16 @@ Result<std::shared_ptr<Connection>> Connection::open(const net::Address& address
 
 Status Connection::send(Request& request, Reply& reply, Deadline deadline) {
   const MutexLock sending(sending_);
+  request.header().request = next_request_++;
+  auto pieces = request.pieces();
   {
     const MutexLock lock(mutex_);
     HOTROW_RETURN_IF_ERROR(broken_);
-    reply.request = request.header().request = next_request_++;
+    reply.request = request.header().request;
+    reply.deadline = deadline;
     reply.done = reply.arriving = false;
     pending_[reply.request] = &reply;
   }
-  auto pieces = request.pieces();
   std::span<std::span<const std::byte>> rest = pieces;
   while (!rest.empty()) {
     auto sent = socket_.send(rest);
@@ -75,16 +78,41 @@ Status Connection::send(Request& request, Reply& reply, Deadline deadline) {
                                           std::chrono::microseconds(0));
       leave((ready & net::Socket::kReadable) != 0 ? read_frame(deadline) : Status());
       if (ready == net::Socket::kNone) end(gone("the server takes no requests"));
-    } else if (socket_.wait(net::Socket::kWritable, deadline, std::chrono::microseconds(0)) ==
-               net::Socket::kNone) {
-      end(gone("the server takes no requests"));
+    } else {
+      // Whoever reads may stop at any moment.
+      constexpr std::chrono::milliseconds kSlice{10};
+      const auto now = std::chrono::steady_clock::now();
+      const uint32_t ready = socket_.wait(net::Socket::kWritable, std::min(deadline, now + kSlice),
+                                          std::chrono::microseconds(0));
+      if (ready == net::Socket::kNone && now >= deadline) {
+        end(gone("the server takes no requests"));
+      }
     }
     if (!broken().ok()) break;
   }
   if (rest.empty()) return {};
   const MutexLock lock(mutex_);
-  pending_.erase(reply.request);
+  forget_locked(reply.request);
   return broken_;
+}
+
+void Connection::forget(uint64_t request) {
+  const MutexLock lock(mutex_);
+  forget_locked(request);
+}
+
+void Connection::forget_locked(uint64_t request) {
+  // Whoever reads may be writing into the caller's arrays.
+  constexpr std::chrono::milliseconds kLook{10};
+  while (true) {
+    const auto found = pending_.find(request);
+    if (found == pending_.end()) return;
+    if (!found->second->arriving) {
+      pending_.erase(found);
+      return;
+    }
+    changed_.wait_for(mutex_, kLook);
+  }
 }
 
 Connection::Turn Connection::turn(Reply& reply, Deadline deadline) {
@@ -159,9 +187,7 @@ void Connection::say_goodbye() {
   Request request(wire::Verb::kGoodbye);
   Reply none([](const wire::Section&) { return std::span<std::byte>(); });
   const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
-  (void)send(request, none, soon);
-  const MutexLock lock(mutex_);
-  pending_.erase(none.request);
+  if (send(request, none, soon).ok()) forget(none.request);
 }
 
 Result<size_t> Connection::receive(std::span<std::byte> first, std::span<std::byte> second,
@@ -214,6 +240,17 @@ Status Connection::take(std::span<std::byte> target, size_t bytes, Xxh3& sum, De
 }
 
 Status Connection::read_frame(Deadline deadline) {
+  try {
+    return read_begun_frame(deadline);
+  } catch (const std::exception& error) {
+    // No memory for what has come: what follows could not be understood.
+    const MutexLock lock(mutex_);
+    for (const auto& [request, reply] : pending_) reply->arriving = false;
+    return gone(std::string("a reply could not be taken: ") + error.what());
+  }
+}
+
+Status Connection::read_begun_frame(Deadline deadline) {
   if (Status status = need(wire::kHeaderBytes, deadline); !status.ok()) {
     const bool between = status.code() == StatusCode::kTimeout && begin_ == end_;
     return between || status.code() != StatusCode::kTimeout ? status
@@ -221,14 +258,15 @@ Status Connection::read_frame(Deadline deadline) {
   }
   auto header = wire::decode(
       std::span<const std::byte, wire::kHeaderBytes>(buffer_.data() + begin_, wire::kHeaderBytes),
-      UINT64_MAX);
+      kMostReplyBytes);
   if (!header.ok()) return header.status();
   begin_ += wire::kHeaderBytes;
   if (!header.value().reply()) return {StatusCode::kProtocol, "frame: a reply was expected"};
   Reply* const reply = arriving(header.value().request);
   // What has begun to come is mostly there, and may be another's: it gets a moment of its own.
   constexpr std::chrono::seconds kMoment{1};
-  const Deadline end = std::max(deadline, std::chrono::steady_clock::now() + kMoment);
+  const Deadline its = reply == nullptr ? deadline : std::min(deadline, reply->deadline);
+  const Deadline end = std::max(its, std::chrono::steady_clock::now() + kMoment);
   Status status = read_body(header.value(), reply, end);
   if (status.code() == StatusCode::kTimeout) status = gone("a reply stopped halfway");
   if (reply != nullptr) arrived(reply, status);

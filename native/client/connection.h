@@ -41,6 +41,12 @@ class Connection {
   /// ERR_UNAVAILABLE: the connection is gone. Nothing refers to the reply from then on.
   Status wait(Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_);
 
+  /// Nothing refers to the reply of that request from then on.
+  void forget(uint64_t request) HOTROW_EXCLUDES(mutex_);
+
+  /// Of the server's process, as its peer counts them: numbers of tables are of one.
+  uint64_t generation = 0;
+
   /// Why it is of no use any more; ok while it is.
   Status broken() const HOTROW_EXCLUDES(mutex_);
   /// Whoever waits gets ERR_UNAVAILABLE.
@@ -53,6 +59,7 @@ class Connection {
       : socket_(std::move(socket)), spin_(spin), buffer_(kBufferBytes) {}
 
   static constexpr size_t kBufferBytes = size_t{64} << 10;
+  static constexpr uint64_t kMostReplyBytes = uint64_t{2} << 30;
 
   enum class Turn : uint8_t { kDone, kLead, kLate };
   /// Waits for the reply or for the right to read.
@@ -65,6 +72,7 @@ class Connection {
   // The reading thread's.
   /// ERR_TIMEOUT: no frame had begun by the deadline.
   Status read_frame(Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  Status read_begun_frame(Deadline deadline) HOTROW_EXCLUDES(mutex_);
   Status read_body(const wire::FrameHeader& header, Reply* reply, Deadline deadline);
   Result<size_t> receive(std::span<std::byte> first, std::span<std::byte> second,
                          Deadline deadline);
@@ -72,6 +80,7 @@ class Connection {
   /// Moves the next bytes of a body into `target`, or, when it has no memory, away.
   Status take(std::span<std::byte> target, size_t bytes, Xxh3& sum, Deadline deadline);
   Reply* arriving(uint64_t request) HOTROW_EXCLUDES(mutex_);
+  void forget_locked(uint64_t request) HOTROW_REQUIRES(mutex_);
   void arrived(Reply* reply, const Status& status) HOTROW_EXCLUDES(mutex_);
 
   net::Socket socket_;
@@ -79,11 +88,11 @@ class Connection {
   wire::Welcome welcome_;
 
   Mutex sending_;  // held while a frame goes out
+  uint64_t next_request_ HOTROW_GUARDED_BY(sending_) = 1;
   mutable Mutex mutex_;
   CondVar changed_;
   Status broken_ HOTROW_GUARDED_BY(mutex_);
   bool reading_ HOTROW_GUARDED_BY(mutex_) = false;
-  uint64_t next_request_ HOTROW_GUARDED_BY(mutex_) = 1;
   std::map<uint64_t, Reply*> pending_ HOTROW_GUARDED_BY(mutex_);
 
   // Of the reading thread.

@@ -3,6 +3,7 @@
 #ifndef HOTROW_CLIENT_EXCHANGE_H_
 #define HOTROW_CLIENT_EXCHANGE_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -56,7 +57,8 @@ struct Reply {
   explicit Reply(Place its_place) : place(std::move(its_place)) {}
 
   Place place;
-  Status status;  // what the server says, once done
+  Status status;                                   // what the server says, once done
+  std::chrono::steady_clock::time_point deadline;  // of the call, as send() was told
   uint64_t request = 0;
   bool done = false;
   bool arriving = false;

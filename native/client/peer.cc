@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <random>
-#include <thread>
 #include <utility>
 
 namespace hotrow::client {
@@ -39,6 +38,7 @@ void Peer::close() {
     const MutexLock lock(mutex_);
     closed_ = true;
     last = std::exchange(connection_, nullptr);
+    changed_.notify_all();
   }
   if (last == nullptr) return;
   last->say_goodbye();
@@ -56,12 +56,12 @@ Result<std::shared_ptr<Connection>> Peer::connected(Deadline deadline) {
   if (closed_) return Status::closed("the store was closed");
   HOTROW_RETURN_IF_ERROR(lost_);
   if (connection_ == nullptr || !connection_->broken().ok()) {
-    HOTROW_RETURN_IF_ERROR(connect(deadline));
+    HOTROW_RETURN_IF_ERROR(connect(std::min(deadline, Clock::now() + timeout_)));
   }
   return connection_;
 }
 
-// Holding the mutex: all who want the server wait for the one who tries.
+// Holding the mutex but for its pauses: all who want the server wait for the one who tries.
 Status Peer::connect(Deadline deadline) {
   milliseconds pause = kFirstPause;
   while (true) {
@@ -77,7 +77,11 @@ Status Peer::connect(Deadline deadline) {
       return {StatusCode::kUnavailable,
               "no server at " + address_.to_string() + ": it does not answer as one"};
     }
-    std::this_thread::sleep_for(wait);
+    changed_.wait_for(mutex_, wait);
+    if (closed_) return Status::closed("the store was closed");
+    HOTROW_RETURN_IF_ERROR(lost_);
+    // Somebody else may have been luckier meanwhile.
+    if (connection_ != nullptr && connection_->broken().ok()) return {};
     pause = std::min(pause * 2, kLongestPause);
   }
 }
@@ -86,6 +90,9 @@ void Peer::adopt(const std::shared_ptr<Connection>& made) {
   const wire::Welcome& welcome = made->welcome();
   connection_ = made;
   session_ = welcome.session;
+  changed_.notify_all();
+  most_body_bytes_.store(welcome.most_body_bytes, std::memory_order_relaxed);
+  made->generation = generation_.load(std::memory_order_relaxed);
   if (run_ == welcome.run) return;
   const uint64_t acknowledged = acknowledged_.load(std::memory_order_acquire);
   if (!run_.empty() && acknowledged > safe_) {
@@ -96,7 +103,26 @@ void Peer::adopt(const std::shared_ptr<Connection>& made) {
                  " acknowledged changes since this client's last commit are lost; connect again"};
   }
   run_ = welcome.run;
-  generation_.fetch_add(1, std::memory_order_acq_rel);
+  made->generation = generation_.fetch_add(1, std::memory_order_acq_rel) + 1;
+}
+
+// What is said of a call that has gone out and whose answer has not come.
+Status Peer::unknown(const Exchange& exchange, const Status& status) const {
+  const bool known = exchange.effect == Effect::kReads || exchange.connection == nullptr ||
+                     status_traits(status.code()).outcome == "unknown";
+  if (known) return status;
+  return {StatusCode::kTimeout, "it is not known whether the call was done: " + status.message()};
+}
+
+// Of a change: it counts for the run that has answered.
+void Peer::acknowledge(const Exchange& exchange) {
+  const MutexLock lock(mutex_);
+  acknowledged_.fetch_add(1, std::memory_order_acq_rel);
+  if (exchange.connection->welcome().run != run_ && lost_.ok()) {
+    lost_ = {StatusCode::kSessionExpired,
+             "the server at " + address_.to_string() +
+                 " was started anew right after it had acknowledged a change; connect again"};
+  }
 }
 
 void Peer::committed(uint64_t acknowledged) {
@@ -119,6 +145,11 @@ Status Peer::begin(Exchange& exchange, Reply& reply, Deadline deadline) {
     auto connection = connected(deadline);
     if (!connection.ok()) return connection.status();
     HOTROW_RETURN_IF_ERROR(may_repeat(exchange, *connection.value()));
+    if (exchange.generation != 0 && exchange.generation != connection.value()->generation) {
+      exchange.stale = true;
+      return {StatusCode::kUnavailable, "the server at " + address_.to_string() +
+                                            " was started anew meanwhile; nothing was done"};
+    }
     const wire::Welcome& welcome = connection.value()->welcome();
     if (exchange.request.body_bytes() > welcome.most_body_bytes) {
       return Status::invalid_argument("a request of " +
@@ -131,8 +162,12 @@ Status Peer::begin(Exchange& exchange, Reply& reply, Deadline deadline) {
     }
     exchange.request.header().sequence = exchange.sequence;
     exchange.request.header().code = milliseconds_left(deadline);
-    exchange.connection = connection.value();
     const Status status = connection.value()->send(exchange.request, reply, deadline);
+    if (status.ok()) {
+      exchange.connection = connection.value();
+      exchange.waiting = reply.request;
+    }
+    // Of a frame that is not whole the server does nothing.
     if (status.ok() || !is_of_connection(status) || Clock::now() >= deadline) return status;
   }
 }
@@ -140,20 +175,16 @@ Status Peer::begin(Exchange& exchange, Reply& reply, Deadline deadline) {
 Status Peer::end(Exchange& exchange, Reply& reply, Deadline deadline) {
   while (true) {
     const Status status = exchange.connection->wait(reply, deadline);
+    exchange.waiting = 0;
     if (status.ok()) {
-      if (reply.status.ok() && exchange.effect == Effect::kChanges) {
-        acknowledged_.fetch_add(1, std::memory_order_acq_rel);
-      }
+      const bool changed = reply.status.ok() && exchange.effect == Effect::kChanges;
+      if (changed) acknowledge(exchange);
       return reply.status;
     }
-    if (!is_of_connection(status)) return status;
-    if (Clock::now() >= deadline) {
-      return exchange.effect == Effect::kReads
-                 ? status
-                 : Status(StatusCode::kTimeout,
-                          "it is not known whether the call was done: " + status.message());
-    }
-    HOTROW_RETURN_IF_ERROR(begin(exchange, reply, deadline));
+    const bool again = is_of_connection(status) && exchange.effect != Effect::kOnce;
+    if (!again || Clock::now() >= deadline) return unknown(exchange, status);
+    const Status begun = begin(exchange, reply, deadline);
+    if (!begun.ok()) return unknown(exchange, begun);
   }
 }
 

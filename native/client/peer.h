@@ -32,14 +32,24 @@ struct Exchange {
 
   Request request;
   Effect effect;
+  /// A reply that has not come is of no interest any more.
+  ~Exchange() {
+    if (waiting != 0) connection->forget(waiting);
+  }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
   std::shared_ptr<Connection> connection;  // that it went out on; none: on none
+  uint64_t waiting = 0;                    // the request whose reply is to come
   uint64_t sequence = 0;
+  uint64_t generation = 0;  // of the numbers it names; 0: it names none
+  bool stale = false;       // these were of a server that has been started anew; nothing was done
 };
 
 class Peer {
  public:
   Peer(net::Address address, const ConnectOptions& options)
-      : address_(std::move(address)), spin_(options.spin_us) {}
+      : address_(std::move(address)), spin_(options.spin_us), timeout_(options.timeout_ms) {}
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
@@ -60,6 +70,9 @@ class Peer {
     return status.ok() ? end(exchange, reply, deadline) : status;
   }
 
+  /// Of a request or reply, as the server has said.
+  uint64_t most_body_bytes() const { return most_body_bytes_.load(std::memory_order_relaxed); }
+
   /// Acknowledged changes so far.
   uint64_t acknowledged() const { return acknowledged_.load(std::memory_order_acquire); }
   /// Those up to `acknowledged` are in a version.
@@ -73,13 +86,17 @@ class Peer {
   Result<std::shared_ptr<Connection>> connected(Deadline deadline) HOTROW_EXCLUDES(mutex_);
   Status connect(Deadline deadline) HOTROW_REQUIRES(mutex_);
   void adopt(const std::shared_ptr<Connection>& made) HOTROW_REQUIRES(mutex_);
+  Status unknown(const Exchange& exchange, const Status& status) const;
+  void acknowledge(const Exchange& exchange) HOTROW_EXCLUDES(mutex_);
   /// May the request go out on `connection`, after it went out on another?
   Status may_repeat(const Exchange& exchange, const Connection& connection) const;
 
   const net::Address address_;
   const std::chrono::microseconds spin_;
+  const std::chrono::milliseconds timeout_;  // of connecting, whatever the call's is
 
   Mutex mutex_;
+  CondVar changed_;
   std::shared_ptr<Connection> connection_ HOTROW_GUARDED_BY(mutex_);
   std::string session_ HOTROW_GUARDED_BY(mutex_);
   std::string run_ HOTROW_GUARDED_BY(mutex_);
@@ -89,6 +106,7 @@ class Peer {
   std::atomic<uint64_t> generation_{0};  // publishes nothing: whoever sees an old one is refused
   std::atomic<uint64_t> acknowledged_{0};
   std::atomic<uint64_t> next_sequence_{1};
+  std::atomic<uint64_t> most_body_bytes_{wire::kMostBodyBytes};
 };
 
 }  // namespace hotrow::client

@@ -21,7 +21,7 @@ size_t server_of_dense(const Cluster& cluster, std::string_view name) {
 }
 
 RemoteDense::RemoteDense(std::shared_ptr<Cluster> cluster, size_t server,
-                         const wire::OpenedDense& opened)
+                         const wire::OpenedDense& opened, uint64_t generation)
     : cluster_(std::move(cluster)),
       server_(server),
       name_(opened.name),
@@ -29,7 +29,7 @@ RemoteDense::RemoteDense(std::shared_ptr<Cluster> cluster, size_t server,
       size_(opened.size),
       state_values_(opened.state_values),
       numbers_(cluster_, "dense", name_) {
-  numbers_.set(server_, opened.parameter);
+  numbers_.set(server_, {opened.parameter, generation});
 }
 
 Result<uint64_t> RemoteDense::pull(std::span<float> values, std::span<float> state,
@@ -50,7 +50,8 @@ Result<uint64_t> RemoteDense::pull(std::span<float> values, std::span<float> sta
     wire::CallOptions call;
     if (with_state) call.flags = wire::kWantsState;
     Exchange exchange(wire::Verb::kPull, Effect::kReads);
-    exchange.request.add(0, number.value(), call);
+    exchange.generation = number.value().generation;
+    exchange.request.add(0, number.value().number, call);
     HOTROW_RETURN_IF_ERROR(cluster_->peer(server_).run(exchange, reply, deadline));
     return steps;
   });
@@ -69,7 +70,8 @@ Status RemoteDense::change(wire::Verb verb, const Fill& fill) {
     auto number = numbers_.of(server_, deadline);
     if (!number.ok()) return number.status();
     Exchange exchange(verb, Effect::kChanges);
-    fill(exchange.request, number.value());
+    exchange.generation = number.value().generation;
+    fill(exchange.request, number.value().number);
     CountReply reply;
     return cluster_->peer(server_).run(exchange, reply, deadline);
   });

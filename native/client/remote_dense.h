@@ -16,7 +16,8 @@ size_t server_of_dense(const Cluster& cluster, std::string_view name);
 
 class RemoteDense final : public Dense {
  public:
-  RemoteDense(std::shared_ptr<Cluster> cluster, size_t server, const wire::OpenedDense& opened);
+  RemoteDense(std::shared_ptr<Cluster> cluster, size_t server, const wire::OpenedDense& opened,
+              uint64_t generation);
 
   const std::string& name() const override { return name_; }
   const DenseOptions& options() const override { return options_; }

@@ -34,6 +34,14 @@ Result<RemoteTable*> table_of(Table* table, const Cluster& cluster, size_t i) {
   return remote;
 }
 
+// What a server says of a table decides how long arrays are.
+template <class Options>
+Status believable(const Options& options, uint64_t state_values) {
+  constexpr uint64_t kMostState = uint64_t{kMaxDenseValues} * 4;
+  if (options.validate().ok() && state_values <= kMostState) return {};
+  return {StatusCode::kProtocol, "the server says of a table what cannot be"};
+}
+
 void add(StoreStats& sum, const StoreStats& its) {
   sum.memory_bytes += its.memory_bytes;
   sum.memory_used_bytes += its.memory_used_bytes;
@@ -56,9 +64,13 @@ Result<std::shared_ptr<Table>> RemoteStore::open_table(const wire::Call& call) {
   return guarded([&]() -> Result<std::shared_ptr<Table>> {
     const Deadline deadline = Cluster::long_deadline();  // its rows may have to be read first
     std::vector<wire::OpenedTable> opened;
+    std::vector<uint64_t> generations;
     for (size_t server = 0; server < cluster_->size(); ++server) {
+      HOTROW_RETURN_IF_ERROR(cluster_->peer(server).welcome(deadline).status());
+      generations.push_back(cluster_->peer(server).generation());
       auto its = cluster_->ask<wire::OpenedTable>(server, call, deadline, Effect::kReads);
       if (!its.ok()) return its.status();
+      HOTROW_RETURN_IF_ERROR(believable(its.value().options, its.value().state_values));
       if (!opened.empty() && !(its.value().options == opened.front().options)) {
         return Status::conflict("table '" + call.name + "' has other options on " +
                                 cluster_->peer(server).address().to_string() + " than on " +
@@ -66,7 +78,7 @@ Result<std::shared_ptr<Table>> RemoteStore::open_table(const wire::Call& call) {
       }
       opened.push_back(std::move(its).value());
     }
-    return std::shared_ptr<Table>(std::make_shared<RemoteTable>(cluster_, opened));
+    return std::shared_ptr<Table>(std::make_shared<RemoteTable>(cluster_, opened, generations));
   });
 }
 
@@ -82,10 +94,13 @@ Result<std::shared_ptr<Table>> RemoteStore::table(std::string_view name) {
 Result<std::shared_ptr<Dense>> RemoteStore::open_dense(const wire::Call& call) {
   return guarded([&]() -> Result<std::shared_ptr<Dense>> {
     const size_t server = server_of_dense(*cluster_, call.name);
+    HOTROW_RETURN_IF_ERROR(cluster_->peer(server).welcome(Cluster::long_deadline()).status());
+    const uint64_t generation = cluster_->peer(server).generation();
     auto its =
         cluster_->ask<wire::OpenedDense>(server, call, Cluster::long_deadline(), Effect::kReads);
     if (!its.ok()) return its.status();
-    return std::shared_ptr<Dense>(std::make_shared<RemoteDense>(cluster_, server, its.value()));
+    return std::shared_ptr<Dense>(
+        std::make_shared<RemoteDense>(cluster_, server, its.value(), generation));
   });
 }
 
@@ -105,6 +120,7 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
     struct Part {
       std::vector<float> landed;
       std::span<float> rows;
+      bool whole = false;  // the reply has had rows
     };
     std::vector<Part> parts(lookups.size());
     const Deadline deadline = cluster_->deadline();
@@ -133,18 +149,25 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
       auto number = static_cast<RemoteTable*>(its.table)->number(0, deadline);
       if (!number.ok()) return number.status();
       const auto part = static_cast<uint16_t>(i);
-      exchange.request.add(part, number.value(), Kind::kKeys, its.keys);
-      exchange.request.add(part, number.value(), call_options(its.options));
+      exchange.generation = number.value().generation;
+      exchange.request.add(part, number.value().number, Kind::kKeys, its.keys);
+      exchange.request.add(part, number.value().number, call_options(its.options));
     }
     if (!several && !lookups.empty()) {
       Reply reply([&](const wire::Section& section) -> std::span<std::byte> {
         if (section.part >= parts.size()) return {};
-        if (section.kind == Kind::kRows) return std::as_writable_bytes(parts[section.part].rows);
+        if (section.kind == Kind::kRows) {
+          parts[section.part].whole = true;
+          return std::as_writable_bytes(parts[section.part].rows);
+        }
         if (section.kind != Kind::kFound) return {};
         const auto found = lookups[section.part].options.found;
         return std::as_writable_bytes(found.first(std::min<size_t>(found.size(), section.bytes)));
       });
       HOTROW_RETURN_IF_ERROR(cluster_->peer(0).run(exchange, reply, deadline));
+      for (const Part& part : parts) {
+        if (!part.whole) return {StatusCode::kProtocol, "a reply without rows"};
+      }
     }
     for (size_t i = 0; i < lookups.size(); ++i) {
       if (parts[i].landed.empty()) continue;
@@ -167,8 +190,8 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
     struct Sent {
       size_t server = 0;
       uint16_t parts = 0;
-      Exchange exchange{wire::Verb::kPush, Effect::kChanges};
       CountReply reply;
+      Exchange exchange{wire::Verb::kPush, Effect::kChanges};
     };
     std::vector<std::unique_ptr<Sent>> all;
     for (size_t server = 0; server < cluster_->size(); ++server) {
@@ -209,9 +232,11 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
         auto number = table.value()->number(sent->server, deadline);
         if (!number.ok()) return number.status();
         const uint16_t part = sent->parts++;
-        sent->exchange.request.add(part, number.value(), Kind::kKeys, keys);
-        sent->exchange.request.add(part, number.value(), Kind::kGradients, rows, dim);
-        sent->exchange.request.add(part, number.value(), call);
+        const uint32_t its = number.value().number;
+        sent->exchange.generation = number.value().generation;
+        sent->exchange.request.add(part, its, Kind::kKeys, keys);
+        sent->exchange.request.add(part, its, Kind::kGradients, rows, dim);
+        sent->exchange.request.add(part, its, call);
       }
     }
     std::erase_if(all, [](const auto& sent) { return sent->parts == 0; });

@@ -39,52 +39,58 @@ CallOptions call_options(const LookupOptions& options) {
   return call;
 }
 
-void Numbers::set(size_t server, uint32_t number) {
+void Numbers::set(size_t server, const Number& number) {
   const MutexLock lock(mutex_);
-  known_[server] = {cluster_->peer(server).generation(), number};
+  known_[server] = number;
 }
 
-Result<uint32_t> Numbers::of(size_t server, Deadline deadline) {
+Result<Numbers::Number> Numbers::of(size_t server, Deadline deadline) {
   Peer& peer = cluster_->peer(server);
+  const uint64_t generation = peer.generation();
   {
     const MutexLock lock(mutex_);
-    if (known_[server].generation == peer.generation()) return known_[server].number;
+    if (known_[server].generation == generation) return known_[server];
   }
-  const uint64_t generation = peer.generation();
   auto opened = cluster_->ask<wire::OpenedTable>(server, {.call = call_, .name = name_}, deadline,
                                                  Effect::kReads);
   if (!opened.ok()) return opened.status();
-  const MutexLock lock(mutex_);
-  known_[server] = {generation, opened.value().parameter};
-  return opened.value().parameter;
+  // Of that process, or of a later one: then it is asked for once more.
+  const Number number{opened.value().parameter, generation};
+  set(server, number);
+  return number;
 }
 
 RemoteTable::RemoteTable(std::shared_ptr<Cluster> cluster,
-                         const std::vector<wire::OpenedTable>& opened)
+                         const std::vector<wire::OpenedTable>& opened,
+                         const std::vector<uint64_t>& generations)
     : cluster_(std::move(cluster)),
       name_(opened.front().name),
       options_(opened.front().options),
       state_values_(opened.front().state_values),
       numbers_(cluster_, "table", name_) {
-  for (size_t i = 0; i < opened.size(); ++i) numbers_.set(i, opened[i].parameter);
+  for (size_t i = 0; i < opened.size(); ++i) {
+    numbers_.set(i, {opened[i].parameter, generations[i]});
+  }
 }
 
 // One request of a lookup and where its reply goes.
 struct RemoteTable::Flight {
   explicit Flight(Verb verb)
-      : exchange(verb, Effect::kReads),
-        reply([this](const wire::Section& section) -> std::span<std::byte> {
+      : reply([this](const wire::Section& section) -> std::span<std::byte> {
           if (section.kind == Kind::kFound) return std::as_writable_bytes(found);
           if (section.kind == Kind::kRows || section.kind == Kind::kState) {
+            whole = true;
             return std::as_writable_bytes(rows);
           }
           return {};
-        }) {}
+        }),
+        exchange(verb, Effect::kReads) {}
 
   size_t server = 0;
   KeyBatch keys;
-  Exchange exchange;
+  bool whole = false;  // the reply has had rows
   Reply reply;
+  Exchange exchange;  // which ends before its reply
   std::span<float> rows;
   std::span<uint8_t> found;
   std::vector<float> landed;  // of several servers
@@ -92,14 +98,17 @@ struct RemoteTable::Flight {
   std::span<const uint32_t> from;  // of several servers: where row i goes
 };
 
-Status RemoteTable::fly(std::vector<std::unique_ptr<Flight>>& flights, Deadline deadline) {
+Status RemoteTable::fly(std::vector<std::unique_ptr<Flight>>& flights, Deadline deadline,
+                        bool& stale) {
   std::deque<Flight*> under_way;
   Status first;
   const auto land = [&] {
     Flight& flight = *under_way.front();
     under_way.pop_front();
     Status status = cluster_->peer(flight.server).end(flight.exchange, flight.reply, deadline);
+    if (status.ok() && !flight.whole) status = {StatusCode::kProtocol, "a reply without rows"};
     if (first.ok()) first = std::move(status);
+    stale |= flight.exchange.stale;
   };
   for (const auto& flight : flights) {
     if (!first.ok()) break;
@@ -110,20 +119,32 @@ Status RemoteTable::fly(std::vector<std::unique_ptr<Flight>>& flights, Deadline 
     } else if (first.ok()) {
       first = std::move(begun);
     }
+    stale |= flight->exchange.stale;
   }
   // All of them: their arrays are the caller's.
   while (!under_way.empty()) land();
   return first;
 }
 
+// Once more when a server was started anew meanwhile: its numbers are others then.
 Status RemoteTable::look_up(Verb verb, KeyBatch keys, std::span<float> out, size_t width,
                             const LookupOptions& options) {
   const Deadline deadline = cluster_->deadline();
+  while (true) {
+    bool stale = false;
+    const Status status = look_up_once(verb, keys, out, width, options, deadline, stale);
+    if (!stale || std::chrono::steady_clock::now() >= deadline) return status;
+  }
+}
+
+Status RemoteTable::look_up_once(Verb verb, KeyBatch keys, std::span<float> out, size_t width,
+                                 const LookupOptions& options, Deadline deadline, bool& stale) {
   const bool several = cluster_->size() > 1;
   const bool found = !options.found.empty();
   // Whole bytes of found bits in each piece.
+  const uint64_t piece_bytes = cluster_->most_piece_bytes(kPieceBytes);
   const size_t piece =
-      std::max<size_t>(kPieceBytes / std::max<size_t>(width * sizeof(float), 1) & ~size_t{63}, 64);
+      std::max<size_t>(piece_bytes / std::max<size_t>(width * sizeof(float), 1) & ~size_t{63}, 64);
   Cut parts;
   if (several) parts = cut(cluster_->placement(), cluster_->size(), keys);
   std::vector<std::unique_ptr<Flight>> flights;
@@ -151,11 +172,12 @@ Status RemoteTable::look_up(Verb verb, KeyBatch keys, std::span<float> out, size
         flight.rows = out.subspan(at * width, n * width);
         if (found) flight.found = options.found.subspan(at / 8, (n + 7) / 8);
       }
-      flight.exchange.request.add(0, number.value(), Kind::kKeys, flight.keys);
-      flight.exchange.request.add(0, number.value(), call_options(options));
+      flight.exchange.generation = number.value().generation;
+      flight.exchange.request.add(0, number.value().number, Kind::kKeys, flight.keys);
+      flight.exchange.request.add(0, number.value().number, call_options(options));
     }
   }
-  HOTROW_RETURN_IF_ERROR(fly(flights, deadline));
+  HOTROW_RETURN_IF_ERROR(fly(flights, deadline, stale));
   if (!several) return {};
   if (found) std::fill(options.found.begin(), options.found.end(), uint8_t{0});
   for (const auto& flight : flights) {
@@ -181,10 +203,21 @@ Status RemoteTable::lookup_state(KeyBatch keys, std::span<float> state,
   return guarded([&] { return look_up(Verb::kState, keys, state, state_values_, options); });
 }
 
+// Once more when a server was started anew before anything had gone out.
 template <class Fill>
 Result<uint64_t> RemoteTable::change(Verb verb, KeyBatch keys, const Fill& fill) {
+  const Deadline deadline = cluster_->deadline();
+  while (true) {
+    bool stale = false;
+    auto count = change_once(verb, keys, fill, deadline, stale);
+    if (!stale || std::chrono::steady_clock::now() >= deadline) return count;
+  }
+}
+
+template <class Fill>
+Result<uint64_t> RemoteTable::change_once(Verb verb, KeyBatch keys, const Fill& fill,
+                                          Deadline deadline, bool& stale) {
   return guarded([&]() -> Result<uint64_t> {
-    const Deadline deadline = cluster_->deadline();
     Cut parts;
     if (cluster_->size() > 1) {
       parts = cut(cluster_->placement(), cluster_->size(), keys);
@@ -193,9 +226,9 @@ Result<uint64_t> RemoteTable::change(Verb verb, KeyBatch keys, const Fill& fill)
     }
     struct Sent {
       size_t server;
-      Exchange exchange;
-      CountReply reply;
       std::vector<std::vector<float>> kept;
+      CountReply reply;
+      Exchange exchange;
       Sent(size_t its_server, Verb its_verb)
           : server(its_server), exchange(its_verb, Effect::kChanges) {}
     };
@@ -211,8 +244,10 @@ Result<uint64_t> RemoteTable::change(Verb verb, KeyBatch keys, const Fill& fill)
         break;
       }
       auto sent = std::make_unique<Sent>(server, verb);
-      fill(sent->exchange.request, number.value(), whole ? nullptr : &part, sent->kept);
+      sent->exchange.generation = number.value().generation;
+      fill(sent->exchange.request, number.value().number, whole ? nullptr : &part, sent->kept);
       first = cluster_->peer(server).begin(sent->exchange, sent->reply, deadline);
+      stale = sent->exchange.stale && all.empty();
       if (first.ok()) all.push_back(std::move(sent));
     }
     uint64_t count = 0;
@@ -298,13 +333,15 @@ Status RemoteTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
     if (!number.ok()) return number.status();
     Flight flight(Verb::kPooled);
     flight.rows = out;
+    flight.exchange.generation = number.value().generation;
+    const uint32_t its = number.value().number;
     Request& request = flight.exchange.request;
-    request.add(0, number.value(), Kind::kKeys, bags.keys);
-    request.add(0, number.value(), Kind::kOffsets, bags.offsets);
-    if (!bags.weights.empty()) request.add(0, number.value(), Kind::kWeights, bags.weights);
+    request.add(0, its, Kind::kKeys, bags.keys);
+    request.add(0, its, Kind::kOffsets, bags.offsets);
+    if (!bags.weights.empty()) request.add(0, its, Kind::kWeights, bags.weights);
     CallOptions call;
     call.pooling = static_cast<uint32_t>(bags.pooling);
-    request.add(0, number.value(), call);
+    request.add(0, its, call);
     return cluster_->peer(0).run(flight.exchange, flight.reply, deadline);
   });
 }

@@ -23,29 +23,32 @@ wire::CallOptions call_options(const LookupOptions& options);
 /// The number that a server has for a table or dense parameter, asked for again after its restart.
 class Numbers {
  public:
+  struct Number {
+    uint32_t number = 0;
+    uint64_t generation = 0;  // of the server's process; 0: of none
+  };
+
   Numbers(std::shared_ptr<Cluster> cluster, std::string call, std::string name)
       : cluster_(std::move(cluster)), call_(std::move(call)), name_(std::move(name)) {
     known_.resize(cluster_->size());
   }
-  void set(size_t server, uint32_t number) HOTROW_EXCLUDES(mutex_);
-  Result<uint32_t> of(size_t server, Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  void set(size_t server, const Number& number) HOTROW_EXCLUDES(mutex_);
+  /// Asked for where it is not known of the server's process as it is.
+  Result<Number> of(size_t server, Deadline deadline) HOTROW_EXCLUDES(mutex_);
 
  private:
-  struct Known {
-    uint64_t generation = 0;  // 0: of none
-    uint32_t number = 0;
-  };
   const std::shared_ptr<Cluster> cluster_;
   const std::string call_;
   const std::string name_;
   Mutex mutex_;
-  std::vector<Known> known_ HOTROW_GUARDED_BY(mutex_);
+  std::vector<Number> known_ HOTROW_GUARDED_BY(mutex_);
 };
 
 class RemoteTable final : public Table {
  public:
   /// `opened`: what each server has said.
-  RemoteTable(std::shared_ptr<Cluster> cluster, const std::vector<wire::OpenedTable>& opened);
+  RemoteTable(std::shared_ptr<Cluster> cluster, const std::vector<wire::OpenedTable>& opened,
+              const std::vector<uint64_t>& generations);
 
   const std::string& name() const override { return name_; }
   const TableOptions& options() const override { return options_; }
@@ -74,7 +77,7 @@ class RemoteTable final : public Table {
   Result<TableStats> stats() override;
 
   Cluster& cluster() { return *cluster_; }
-  Result<uint32_t> number(size_t server, Deadline deadline) {
+  Result<Numbers::Number> number(size_t server, Deadline deadline) {
     return numbers_.of(server, deadline);
   }
 
@@ -83,11 +86,16 @@ class RemoteTable final : public Table {
 
   Status look_up(wire::Verb verb, KeyBatch keys, std::span<float> out, size_t width,
                  const LookupOptions& options);
-  Status fly(std::vector<std::unique_ptr<Flight>>& flights, Deadline deadline);
+  Status look_up_once(wire::Verb verb, KeyBatch keys, std::span<float> out, size_t width,
+                      const LookupOptions& options, Deadline deadline, bool& stale);
+  Status fly(std::vector<std::unique_ptr<Flight>>& flights, Deadline deadline, bool& stale);
   /// Sends what `fill(exchange, number, server's part)` adds to each server that has keys; the sum
   /// of what they count. With one server the part is empty: it has the whole batch.
   template <class Fill>
   Result<uint64_t> change(wire::Verb verb, KeyBatch keys, const Fill& fill);
+  template <class Fill>
+  Result<uint64_t> change_once(wire::Verb verb, KeyBatch keys, const Fill& fill, Deadline deadline,
+                               bool& stale);
   template <class T>
   Result<T> ask(size_t server, wire::Call call, Effect effect);
   /// The sum over all servers of a call that counts.

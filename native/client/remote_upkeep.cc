@@ -54,7 +54,7 @@ Result<T> RemoteTable::ask(size_t server, wire::Call call, Effect effect) {
   const Deadline deadline = cluster_->deadline();
   auto number = numbers_.of(server, deadline);
   if (!number.ok()) return number.status();
-  call.parameter = number.value();
+  call.parameter = number.value().number;
   return cluster_->ask<T>(server, call, deadline, effect);
 }
 
@@ -83,9 +83,9 @@ Status RemoteTable::reserve(uint64_t rows) {
     for (size_t server = 0; server < cluster_->size(); ++server) {
       auto number = numbers_.of(server, deadline);
       if (!number.ok()) return number.status();
-      const auto done =
-          cluster_->call(server, {.call = "reserve", .parameter = number.value(), .number = share},
-                         deadline, Effect::kReads);
+      const auto done = cluster_->call(
+          server, {.call = "reserve", .parameter = number.value().number, .number = share},
+          deadline, Effect::kReads);
       HOTROW_RETURN_IF_ERROR(done.status());
     }
     return {};
@@ -108,7 +108,7 @@ Status RemoteTable::decay(double factor) {
       auto number = numbers_.of(server, deadline);
       if (!number.ok()) return number.status();
       const auto done = cluster_->call(
-          server, {.call = "decay", .parameter = number.value(), .real = factor}, deadline);
+          server, {.call = "decay", .parameter = number.value().number, .real = factor}, deadline);
       HOTROW_RETURN_IF_ERROR(done.status());
     }
     return {};
@@ -135,7 +135,8 @@ Result<std::vector<EvictedKey>> RemoteTable::take_evicted(size_t most) {
       options.most = most - all.size();
       // What was taken is gone there, so it is not asked for twice.
       Exchange exchange(wire::Verb::kEvicted, Effect::kOnce);
-      exchange.request.add(0, number.value(), options);
+      exchange.generation = number.value().generation;
+      exchange.request.add(0, number.value().number, options);
       HOTROW_RETURN_IF_ERROR(cluster_->peer(server).run(exchange, reply, deadline));
       if (keys.size() != reasons.size()) {
         return Status(StatusCode::kProtocol, "evicted keys without their reasons");
@@ -183,7 +184,8 @@ Result<ScanPage> RemoteTable::scan(uint64_t from, size_t rows, const ScanOptions
     call.from = from;
     call.most = rows;
     Exchange exchange(wire::Verb::kScan, Effect::kReads);
-    exchange.request.add(0, number.value(), call);
+    exchange.generation = number.value().generation;
+    exchange.request.add(0, number.value().number, call);
     HOTROW_RETURN_IF_ERROR(cluster_->peer(0).run(exchange, reply, deadline));
     const uint64_t n = page.keys.size();
     if (page.rows.size() != n * options_.dim ||

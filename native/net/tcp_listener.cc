@@ -7,6 +7,7 @@
 #include <asio.hpp>
 #include <atomic>
 #include <deque>
+#include <exception>
 #include <optional>
 #include <set>
 #include <thread>
@@ -49,12 +50,13 @@ class TcpConnection final : public Connection {
   ~TcpConnection() override { --shared_.connections; }
 
   void start(const Listener::Accept& accept) {
-    handler_ = accept(*this);
+    guard([&] { handler_ = accept(*this); });
     if (handler_ == nullptr) return close();
     read();
   }
 
   void send(AlignedBuffer frame) override {
+    if (queue_.empty()) progress_ = Clock::now();
     queued_bytes_ += frame.size();
     queue_.push_back(std::move(frame));
     if (!in_handler_) flush();
@@ -78,7 +80,7 @@ class TcpConnection final : public Connection {
                                work = std::move(work)] {
       if (self->handler_ == nullptr) return;
       self->in_handler_ = true;
-      work(*self->handler_);
+      self->guard([&] { work(*self->handler_); });
       self->in_handler_ = false;
       self->flush();
       self->read();
@@ -124,10 +126,20 @@ class TcpConnection final : public Connection {
                           });
   }
 
+  // Where there is no memory for a peer it loses its connection, and nobody else anything.
+  template <class Work>
+  void guard(const Work& work) {
+    try {
+      work();
+    } catch (const std::exception&) {
+      ending_ = true;
+    }
+  }
+
   void arrived(size_t bytes) {
     if (handler_ == nullptr) return;
     in_handler_ = true;
-    ending_ = !handler_->received(bytes);
+    guard([&] { ending_ = !handler_->received(bytes); });
     in_handler_ = false;
     flush();
     read();
@@ -342,9 +354,14 @@ class TcpListener final : public Listener {
 }  // namespace
 
 Result<std::unique_ptr<Listener>> Listener::open(const ListenOptions& options, Accept accept) {
-  auto listener = std::make_unique<TcpListener>(options, std::move(accept));
-  HOTROW_RETURN_IF_ERROR(listener->start());
-  return Result<std::unique_ptr<Listener>>(std::move(listener));
+  try {
+    auto listener = std::make_unique<TcpListener>(options, std::move(accept));
+    HOTROW_RETURN_IF_ERROR(listener->start());
+    return Result<std::unique_ptr<Listener>>(std::move(listener));
+  } catch (const std::system_error& error) {
+    // No descriptors or threads are left.
+    return Status(StatusCode::kUnavailable, std::string("cannot listen: ") + error.what());
+  }
 }
 
 }  // namespace hotrow::net

@@ -133,6 +133,9 @@ void Session::send_failure(const wire::FrameHeader& request, const Status& statu
 
 void Session::call_later() {
   const wire::FrameHeader request = reader_.header();
+  if (message_.text().size() > kMostTextBytes) {
+    return send_failure(request, {StatusCode::kProtocol, "text: longer than any call is"});
+  }
   auto call = wire::from_text<wire::Call>(message_.text());
   if (!call.ok()) return send_failure(request, call.status());
   later(worker_of(hub_, call.value()), request,

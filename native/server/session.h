@@ -34,6 +34,7 @@ class Session final : public net::Handler {
   static constexpr std::chrono::seconds kHelloTime{5};
   static constexpr std::chrono::seconds kFrameTime{30};
   static constexpr uint32_t kMostJobs = 64;
+  static constexpr size_t kMostTextBytes = size_t{8} << 20;  // a cursor of 1 MiB, all escaped
 
   /// False: the conversation ends.
   bool handle();

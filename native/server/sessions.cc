@@ -28,7 +28,7 @@ Result<std::shared_ptr<SessionState>> Sessions::join(const std::string& id, bool
     ++known->second->connections_;
     return known->second;
   }
-  if (all_.size() >= kMost) {
+  if (all_.size() >= kMost && !drop_oldest()) {
     return Status(StatusCode::kBusy, "the server has " + std::to_string(kMost) + " sessions");
   }
   auto session = std::make_shared<SessionState>(random_id());
@@ -40,7 +40,7 @@ Result<std::shared_ptr<SessionState>> Sessions::join(const std::string& id, bool
 void Sessions::leave(const std::shared_ptr<SessionState>& session, bool done) {
   const MutexLock lock(mutex_);
   session->left_ = std::chrono::steady_clock::now();
-  if (--session->connections_ == 0 && (done || !session->used_)) all_.erase(session->id());
+  if (--session->connections_ == 0 && done) all_.erase(session->id());
 }
 
 uint64_t Sessions::size() const {
@@ -53,6 +53,17 @@ void Sessions::expire() {
   std::erase_if(all_, [&](const auto& each) {
     return each.second->connections_ == 0 && each.second->left_ < oldest;
   });
+}
+
+bool Sessions::drop_oldest() {
+  auto oldest = all_.end();
+  for (auto each = all_.begin(); each != all_.end(); ++each) {
+    if (each->second->connections_ > 0) continue;
+    if (oldest == all_.end() || each->second->left_ < oldest->second->left_) oldest = each;
+  }
+  if (oldest == all_.end()) return false;
+  all_.erase(oldest);
+  return true;
 }
 
 std::string random_id() {

@@ -42,7 +42,6 @@ class SessionState {
       HOTROW_EXCLUDES(mutex_) {
     if (sequence == 0) return work();
     const MutexLock lock(mutex_);
-    used_ = true;
     Outcome known;
     if (look_up(sequence, known)) {
       ++repeated;
@@ -65,7 +64,6 @@ class SessionState {
   bool look_up(uint64_t sequence, Outcome& known) HOTROW_REQUIRES(mutex_);
 
   const std::string id_;
-  std::atomic<bool> used_{false};  // it has had changes; publishes nothing
   Mutex mutex_;
   std::vector<Record> records_ HOTROW_GUARDED_BY(mutex_);  // kWindow, once there was a change
   // Guarded by Sessions::mutex_.
@@ -79,17 +77,17 @@ class Sessions {
 
   explicit Sessions(std::chrono::milliseconds kept) : kept_(kept) {}
 
-  /// The session of that id when it is still known, which `resumed` tells, else a new one.
-  /// ERR_BUSY when there are too many.
+  /// The session of that id when it is still known, which `resumed` tells, else a new one. Where
+  /// there are too many, the one that was left first goes; ERR_BUSY when all have connections.
   Result<std::shared_ptr<SessionState>> join(const std::string& id, bool& resumed)
       HOTROW_EXCLUDES(mutex_);
-  /// A connection of the session has ended; `done`: the client will not come back. What had no
-  /// changes is not kept: nobody could tell it from a new one.
+  /// A connection of the session has ended; `done`: the client will not come back.
   void leave(const std::shared_ptr<SessionState>& session, bool done) HOTROW_EXCLUDES(mutex_);
   uint64_t size() const HOTROW_EXCLUDES(mutex_);
 
  private:
   void expire() HOTROW_REQUIRES(mutex_);
+  bool drop_oldest() HOTROW_REQUIRES(mutex_);
 
   const std::chrono::milliseconds kept_;
   mutable Mutex mutex_;

@@ -1,5 +1,7 @@
 #include "server/worker.h"
 
+#include <exception>
+#include <system_error>
 #include <utility>
 
 namespace hotrow::server {
@@ -7,8 +9,12 @@ namespace hotrow::server {
 bool Worker::submit(std::function<void()> job) {
   const MutexLock lock(mutex_);
   if (stopping_ || jobs_.size() >= kMostJobs) return false;
+  try {
+    if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+  } catch (const std::system_error&) {
+    return false;  // no more threads
+  }
   jobs_.push_back(std::move(job));
-  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
   wake_.notify_one();
   return true;
 }
@@ -33,7 +39,11 @@ void Worker::loop() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    job();
+    try {
+      job();
+    } catch (const std::exception&) {
+      // No memory for its answer: who waits for it hears nothing, and asks again.
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include "wire/call.h"
 
 #include <exception>
+#include <stdexcept>
 #include <utility>
 
 #include "base/json-inl.h"
@@ -61,6 +62,8 @@ void fields(Archive& a, T& v)
 
 namespace {
 
+constexpr int kMostDepth = 32;
+
 template <class T>
 std::string written(const T& value) {
   std::string text;
@@ -89,7 +92,12 @@ template <class T>
 Result<T> from_text(std::string_view text) {
   T value{};
   try {
-    json::read_json(json::Json::parse(text), value, true);
+    // Depth costs memory many times its bytes.
+    const auto shallow = [](int depth, json::Json::parse_event_t, json::Json&) {
+      if (depth > kMostDepth) throw std::invalid_argument("it is too deep");
+      return true;
+    };
+    json::read_json(json::Json::parse(text, shallow), value, true);
   } catch (const std::exception& error) {
     return Status(StatusCode::kProtocol, std::string("text: ") + error.what());
   }

@@ -188,9 +188,43 @@ TEST(Remote, AReaderGoesOnWithAServerThatWasStartedAnew) {
   EXPECT_EQ(lookup(*table, keys), std::vector<float>{0});
   served.reset();
   served = std::make_unique<Served>(ServerOptions{.listen = address});
-  // Another number than before, and another row.
   must(must(served->store->table("t", sum_table(1)))->push(keys, std::vector<float>{5}));
+  // Its number is another's now.
+  const auto first = connected({address});
+  const auto other = must(first->table("other", sum_table(1)));
   EXPECT_EQ(lookup(*table, keys), std::vector<float>{5});
+  must(table->push(keys, std::vector<float>{1}));
+  EXPECT_EQ(lookup(*table, keys), std::vector<float>{6});
+  EXPECT_EQ(lookup(*other, keys), std::vector<float>{0});
+}
+
+TEST(Remote, AChangeNeverGoesToATableThatHasTheNumberNow) {
+  auto served = std::make_unique<Served>();
+  const std::string address = served->address();
+  const auto remote = connected({address}, 1000);
+  const auto users = must(remote->table("users", sum_table(1)));
+  served.reset();
+  std::vector<float> row(1);
+  const std::vector<uint64_t> keys = {7};
+  // The connection is known to be gone, so that the push goes out on a new one.
+  EXPECT_TRUE(fails(users->lookup(keys, row), StatusCode::kUnavailable));
+  served = std::make_unique<Served>(ServerOptions{.listen = address});
+  const auto second = connected({address});
+  const auto items = must(second->table("items", sum_table(1)));
+  must(second->table("users", sum_table(1)));
+  must(users->push(keys, std::vector<float>{1}));
+  EXPECT_EQ(lookup(*items, keys), std::vector<float>{0});
+  EXPECT_EQ(lookup(*users, keys), std::vector<float>{1});
+}
+
+TEST(Remote, CallsThatMayTakeLongDoNotWaitLongForAServerThatIsGone) {
+  auto served = std::make_unique<Served>();
+  const auto remote = connected({served->address()}, 200);
+  served.reset();
+  const auto started = std::chrono::steady_clock::now();
+  EXPECT_FALSE(ok(remote->table("t", sum_table(1))));
+  EXPECT_FALSE(ok(remote->commit()));
+  EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(20));
 }
 
 TEST(Remote, AcknowledgedChangesThatAServerLostAreNotLostSilently) {
