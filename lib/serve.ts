@@ -40,6 +40,8 @@ export class Server {
   readonly address: string
   readonly #native: NativeServer
   #stopping: Promise<void> | undefined
+  /** As every server, it keeps its process alive. */
+  readonly #alive = setInterval(() => {}, 2 ** 30)
 
   /** @internal */
   constructor(address: string, native: NativeServer) {
@@ -54,9 +56,10 @@ export class Server {
 
   /**
    * Lets nobody in, ends what is under way and closes the connections. Commits nothing, and leaves
-   * the store open. Stopping again is fine.
+   * the store open. Stopping again is fine. Until then the process stays alive.
    */
   stop(): Promise<void> {
+    clearInterval(this.#alive)
     this.#stopping ??= this.#native.stop()
     return this.#stopping
   }
