@@ -5,8 +5,9 @@ import { checkInteger } from './checks.ts'
 import { rangeError, typeError } from './errors.ts'
 import { placeOf } from './objects/layout.ts'
 import { type FollowObjectsOptions, type ObjectSource, openSource } from './objects/source.ts'
+import { open } from './open.ts'
 import type { StoreOptions } from './options.ts'
-import { open, type Store } from './store.ts'
+import type { Store } from './store.ts'
 import type { VersionInfo } from './versions.ts'
 
 /** Options of `follow`. */

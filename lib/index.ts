@@ -31,6 +31,7 @@ export { hashKey, type KeyLike, keysOf, setSlotKey, slotKey, slotKeys } from './
 export { Publisher, type PublishOptions, publish } from './objects/publish.ts'
 export type { S3ClientLike } from './objects/s3.ts'
 export type { FollowObjectsOptions } from './objects/source.ts'
+export { open } from './open.ts'
 export {
   type AdagradOptions,
   type AdamOptions,
@@ -115,7 +116,7 @@ export type {
   PushRequest,
 } from './requests.ts'
 export { Server, type ServerOptions, serve } from './serve.ts'
-export { open, Store } from './store.ts'
+export { Store } from './store.ts'
 export { Table } from './table.ts'
 export {
   type ExportFormat,

@@ -1,14 +1,15 @@
 /** A store: tables and dense parameters under names. */
 import type { NativeStore, NativeVersion } from './addon.ts'
 import { checkInteger, checkName } from './checks.ts'
-import { completeDenseOptions, completeStoreOptions, completeTableOptions } from './complete.ts'
+import { completeDenseOptions, completeTableOptions } from './complete.ts'
 import { Dense } from './dense.ts'
 import { GroupCommit, Pending } from './durable.ts'
-import { callError, closedError, rangeError, rejecting, typeError } from './errors.ts'
+import { closedError, rejecting, typeError } from './errors.ts'
 import type { ParameterInfo, Recovery, StoreStats, TableDiff } from './figures.ts'
-import { addon } from './native.ts'
-import { nativeStores, remoteOnly } from './native-stores.ts'
+import { nativeStores } from './native-stores.ts'
+import { open } from './open.ts'
 import type { DenseOptions, StoreOptions, TableOptions } from './options.ts'
+import { checkPipeline, type PipelineOptions, type PipelineStep, pipelineOf } from './pipeline.ts'
 import {
   type ConcatOptions,
   type ConcatRequest,
@@ -34,44 +35,6 @@ import {
   type VersionLike,
   versionOf,
 } from './versions.ts'
-
-/**
- * Opens the store at `path`.
- *
- * `':memory:'` is a new private store; `':memory:NAME'` one that every opener of NAME in the
- * process shares. Any other path names one store for the process: opening it again, from a
- * worker thread too, gives the same native store until its last opener closes it. Its last version
- * is there at once; a table's rows are read when `table` first asks for it. What was not committed
- * is gone with the store. Rejects with ERR_LOCKED when another process has the path open for
- * writing. With `readOnly` each opener has a store of its own, at the version it asked for.
- *
- * Options must equal those of the first opener or be left out, else ERR_CONFLICT.
- */
-export function open(path: string, options: StoreOptions = {}): Promise<Store> {
-  if (typeof path !== 'string') throw typeError('path', 'a string', path)
-  if (path === '' || path.includes('\0')) {
-    throw rangeError('path', "a path without zero bytes, ':memory:' or ':memory:NAME'", path)
-  }
-  if (path.startsWith('hotrow://')) return Promise.reject(remoteOnly(path))
-  const native = new addon.NativeStore(path, completeStoreOptions(options))
-  return opened(native, path, options).catch(async (error) => {
-    await native.close()
-    throw error
-  })
-}
-
-async function opened(native: NativeStore, path: string, options: StoreOptions): Promise<Store> {
-  const { durable, readOnly = false } = options
-  if (durable === 'push' && path.startsWith(':memory:')) {
-    throw callError('ERR_UNSUPPORTED', "a store in memory cannot have durable 'push'")
-  }
-  const canonical = await native.open()
-  const recovery = await native.recovered()
-  return new Store(canonical, native, {
-    commits: durable === 'push' && !readOnly,
-    recovered: recovery.from === 0 ? undefined : Object.freeze(recovery),
-  })
-}
 
 /** An open store; made by `open` or `connect`. */
 export class Store {
@@ -191,6 +154,26 @@ export class Store {
   pushAll(requests: readonly PushRequest[]): Promise<void> {
     const parts = nativePushes(requests)
     return this.settled(this.#call((native) => native.pushAll(parts)))
+  }
+
+  /**
+   * Batches with their rows, looked up ahead: while a trainer works on one, the rows of the next
+   * `depth` are on their way, and gradients are pushed behind it.
+   *
+   * ```ts
+   * const requests = ({ users, items }) => [[userTable, users], [itemTable, items]]
+   * for await (const { batch, rows, push } of store.pipeline(batches, { depth: 2, requests })) {
+   *   push(gradientsOf(batch, rows))
+   * }
+   * ```
+   *
+   * What fails is thrown in the loop; when it ends, by whatever, no call is under way any more.
+   */
+  pipeline<B>(
+    batches: Iterable<B> | AsyncIterable<B>,
+    options: PipelineOptions<B>,
+  ): AsyncGenerator<PipelineStep<B>, void, undefined> {
+    return pipelineOf(this, batches, ...checkPipeline(batches, options))
   }
 
   /** Everything in the store, by name. */

@@ -98,7 +98,7 @@ export async function withStore<T>(
   )
   if (!there && how !== 'create') throw notFound(`${path}: there is no store`)
   // Here, so that help needs no binary.
-  const { open } = await import('../store.ts')
+  const { open } = await import('../open.ts')
   const store = await open(path, { readOnly: how === 'read' })
   try {
     return await work(store)

@@ -127,7 +127,7 @@ export const doctor: Command = {
   async run(call) {
     const device = number(call, 'device') ?? 0
     // Here, so that help needs no binary.
-    const { open } = await import('../store.ts')
+    const { open } = await import('../open.ts')
     const withGpu = await open(':memory:', { gpu: { device, bytes: gpuBytes } })
     const without = await open(':memory:')
     try {

@@ -53,7 +53,7 @@ export const serveCommand: Command = {
   async run(call) {
     const [path] = call.positionals as [string]
     const readOnly = call.given('read-only')
-    const { open } = await import('../store.ts')
+    const { open } = await import('../open.ts')
     const store = await open(path, { readOnly })
     try {
       await serveUntilInterrupted(store, call)

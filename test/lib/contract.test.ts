@@ -9,7 +9,18 @@ const test = suite('contract')
 
 const kFiles = [
   ...['admission', 'concat', 'dense', 'eviction', 'groups', 'initializers', 'lookup-options'],
-  ...['model', 'optimizers', 'order', 'pooled', 'scan', 'several', 'stats', 'store', 'table'],
+  ...[
+    'model',
+    'optimizers',
+    'order',
+    'pipeline',
+    'pooled',
+    'scan',
+    'several',
+    'stats',
+    'store',
+    'table',
+  ],
   ...['update-state', 'upkeep'],
 ]
 
