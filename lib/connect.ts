@@ -30,8 +30,8 @@ export interface ConnectOptions {
  * - When a server was started anew and has lost acknowledged changes of this client, every later
  *   call rejects with ERR_SESSION_EXPIRED: nothing is lost silently.
  * - With several servers, which share the keys of every table, a call is one request to each that
- *   has some of its keys, and a push that rejects may have been applied on some. Pooled calls,
- *   `scan`, and what is about versions need a single server (ERR_UNSUPPORTED).
+ *   has some of its keys, and a push that rejects may have been applied on some. `scan`
+ *   and what is about versions need a single server (ERR_UNSUPPORTED).
  * - `apply`, `snapshot`, `delta`, `at` and `follow` are about folders of the server's machine:
  *   ERR_UNSUPPORTED.
  *

@@ -16,6 +16,7 @@ import { judge, type ModelName, type Outcome, type Place } from './outcome.ts'
 import { results, textReport, writePage } from './report.ts'
 import { StoreFm } from './store-fm.ts'
 import { StoreLogistic } from './store-logistic.ts'
+import { compare, trainTogether } from './together.ts'
 import { type Model, train } from './train.ts'
 
 const ALL_ROWS = 3_000_000
@@ -26,6 +27,8 @@ const options = readOptions({
   options: {
     rows: { value: 'N', help: 'only the first N flights, for a quick look' },
     models: { value: 'LIST', help: 'lr, fm or both (lr,fm)' },
+    workers: { value: 'N', help: 'train by N processes at once, too, the weights with servers' },
+    servers: { value: 'N', help: 'how many servers share the weights; default 2' },
     data: { value: 'FILE', help: 'flights-3m.parquet; default: from the package vega-datasets' },
     report: { value: 'FILE', help: 'where the page goes; default hotrow-flights.report.html' },
     json: { value: 'FILE', help: 'write the results for programs' },
@@ -33,6 +36,13 @@ const options = readOptions({
 })
 const limit = Math.min(positiveInteger('rows', options.rows, ALL_ROWS), ALL_ROWS)
 const models = choices('models', options.models, ['lr', 'fm'] as const)
+const crew =
+  options.workers === undefined
+    ? undefined
+    : {
+        workers: positiveInteger('workers', options.workers, 1),
+        servers: positiveInteger('servers', options.servers, 2),
+      }
 const page = outputPath('report', options.report ?? 'hotrow-flights.report.html')
 const json = options.json === undefined ? undefined : outputPath('json', options.json)
 
@@ -42,8 +52,12 @@ const ids = numberIds(flights)
 const outcomes: Outcome[] = []
 for (const model of models) {
   outcomes.push(await runFlat(model, flights, ids), await runStore(model, flights))
+  if (crew !== undefined) {
+    outcomes.push(await trainTogether(model, crew, flights, options.data))
+  }
 }
 process.stdout.write(`\n${textReport(outcomes, complete)}\n`)
+if (crew !== undefined) process.stdout.write(`\n${compare(outcomes, crew)}\n`)
 
 writePage(page, flights, outcomes)
 process.stdout.write(`\nLearning curves: ${page}\n`)

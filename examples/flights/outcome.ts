@@ -5,7 +5,8 @@ import type { Flights } from './data.ts'
 import type { Run, Size } from './train.ts'
 
 export type ModelName = 'lr' | 'fm'
-export type Place = 'flat' | 'store'
+/** Where the weights are: flat arrays, a store of the process, or servers of several trainers. */
+export type Place = 'flat' | 'store' | 'servers'
 
 export const MODEL_TITLES: Readonly<Record<ModelName, string>> = {
   lr: 'logistic regression',
@@ -86,7 +87,7 @@ export interface Requirement {
 /** The requirements on the runs through the store, with what they reached. */
 export function requirements(outcomes: readonly Outcome[]): Requirement[] {
   return outcomes.flatMap((outcome) => {
-    if (outcome.place === 'flat') return []
+    if (outcome.place !== 'store') return []
     const { model, aucJune, logLossJune } = outcome
     const limits = REQUIRED[model]
     const speed = speedRatio(outcomes, model) ?? Number.NaN

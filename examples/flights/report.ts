@@ -9,6 +9,7 @@ import {
   MODEL_TITLES,
   type ModelName,
   type Outcome,
+  type Place,
   type Requirement,
   requirements,
   speedRatio,
@@ -26,15 +27,21 @@ const HEAD = [
   'bytes/id',
 ]
 
+const PLACES: Readonly<Record<Place, string>> = {
+  flat: 'flat arrays',
+  store: 'store',
+  servers: 'servers',
+}
+
 function cells(outcomes: readonly Outcome[]): string[][] {
   return outcomes.map((one) => [
     MODEL_TITLES[one.model],
-    one.place === 'flat' ? 'flat arrays' : 'store',
+    PLACES[one.place],
     decimals(one.aucAll, 4),
     decimals(one.aucJune, 4),
     decimals(one.logLossJune, 4),
     whole(one.rowsPerSecond),
-    one.place === 'flat' ? '' : decimals(speedRatio(outcomes, one.model) ?? Number.NaN, 2),
+    one.place === 'store' ? decimals(speedRatio(outcomes, one.model) ?? Number.NaN, 2) : '',
     whole(one.size.ids),
     decimals(one.size.bytes / one.size.ids, 1),
   ])
@@ -98,9 +105,9 @@ const COLORS: Readonly<Record<ModelName, readonly [flat: string, store: string]>
 
 function curve({ model, place, weeklyAuc }: Outcome): Series {
   const [flat, store] = COLORS[model]
-  const inStore = place === 'store'
+  const inStore = place !== 'flat'
   return {
-    name: `${model.toUpperCase()}, ${inStore ? 'store' : 'flat arrays'}`,
+    name: `${model.toUpperCase()}, ${PLACES[place]}`,
     color: inStore ? store : flat,
     dashed: inStore,
     values: weeklyAuc,
@@ -127,7 +134,7 @@ export function results(
     const params = { model: one.model, place: one.place, rows: flights.rows }
     const reached = (figure: Requirement['figure']): Record<string, number> => {
       const found = required.find((two) => two.model === one.model && two.figure === figure)
-      return found === undefined || one.place === 'flat' ? {} : { required: found.ratio }
+      return found === undefined || one.place !== 'store' ? {} : { required: found.ratio }
     }
     const speed = one.place === 'store' ? speedRatio(outcomes, one.model) : undefined
     const figure = (

@@ -46,11 +46,25 @@ export interface Run {
   readonly seconds: number
 }
 
+/** Of every batch the part at `index` of `of` is trained on here, the others elsewhere. */
+export interface Share {
+  readonly index: number
+  readonly of: number
+}
+
+const ALL: Share = { index: 0, of: 1 }
+
+/** Rows of one trainer's part of a batch. */
+export function partSize({ of }: Share): number {
+  return Math.max(Math.floor(BATCH_SIZE / of), 1)
+}
+
 /** @param onProgress is called now and then, a few times a second; waited for when it is async */
 export async function train<B>(
   model: Model<B>,
   flights: Flights,
   onProgress: (progress: Progress) => void | Promise<void>,
+  share: Share = ALL,
 ): Promise<Run> {
   const { rows, late } = flights
   const probabilities = new Float32Array(rows)
@@ -59,13 +73,18 @@ export async function train<B>(
   const started = performance.now()
   let reported = started
 
-  let batch = model.prepare(0, Math.min(BATCH_SIZE, rows))
+  const size = partSize(share)
+  const first = share.index * size
+  const step = share.of * size
+  if (first >= rows) return { probabilities, seconds: 0 }
+  let batch = model.prepare(first, Math.min(first + size, rows))
   let logits = model.predict(batch)
   let learned: void | Promise<void> = Promise.resolve()
-  for (let start = 0; start < rows; start += BATCH_SIZE) {
-    const end = Math.min(start + BATCH_SIZE, rows)
+  for (let start = first; start < rows; start += step) {
+    const end = Math.min(start + size, rows)
+    const next = start + step
     const current = batch
-    if (end < rows) batch = model.prepare(end, Math.min(end + BATCH_SIZE, rows))
+    if (next < rows) batch = model.prepare(next, Math.min(next + size, rows))
     const [z] = await Promise.all([logits, learned])
     for (let row = start; row < end; row++) {
       const probability = 1 / (1 + Math.exp(-z[row - start]!))
@@ -73,7 +92,7 @@ export async function train<B>(
       errors[row - start] = probability - late[row]!
     }
     learned = model.learn(current, errors.subarray(0, end - start))
-    if (end < rows) logits = model.predict(batch)
+    if (next < rows) logits = model.predict(batch)
     for (let row = start; row < end; row++) {
       running.add(probabilities[row]!, late[row]!)
     }

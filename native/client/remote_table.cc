@@ -1,9 +1,11 @@
 #include "client/remote_table.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <deque>
 
+#include "base/bags.h"
 #include "base/batch_check.h"
 #include "base/guarded.h"
 
@@ -323,11 +325,32 @@ Result<uint64_t> RemoteTable::set_scores(KeyBatch keys, std::span<const float> s
                 });
 }
 
-// With several servers a bag's rows are with several: ERR_UNSUPPORTED.
+// With several servers a bag's rows are with several: they are looked up, and pooled here.
+Status RemoteTable::pool_here(const BagBatch& bags, RowBatch out) {
+  const size_t dim = options_.dim;
+  std::vector<float> rows(bags.keys.size() * dim);
+  HOTROW_RETURN_IF_ERROR(look_up(Verb::kLookup, bags.keys, rows, dim, {}));
+  std::fill(out.begin(), out.end(), 0.0F);
+  for (size_t bag = 0; bag + 1 < bags.offsets.size(); ++bag) {
+    const size_t begin = bags.offsets[bag];
+    const size_t end = bags.offsets[bag + 1];
+    float* const sum = out.data() + bag * dim;
+    for (size_t i = begin; i < end; ++i) {
+      const float* const row = rows.data() + i * dim;
+      const float weight = weight_of(bags, i);
+      for (size_t d = 0; d < dim; ++d) sum[d] += row[d] * weight;
+    }
+    const float scale = bag_scale(bags, begin, end);
+    if (scale == 1.0F) continue;
+    for (size_t d = 0; d < dim; ++d) sum[d] *= scale;
+  }
+  return {};
+}
+
 Status RemoteTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
   HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size(), options_.dim));
-  HOTROW_RETURN_IF_ERROR(cluster_->single("lookupPooled"));
   return guarded([&]() -> Status {
+    if (cluster_->size() > 1) return pool_here(bags, out);
     const Deadline deadline = cluster_->deadline();
     auto number = numbers_.of(0, deadline);
     if (!number.ok()) return number.status();
@@ -346,10 +369,29 @@ Status RemoteTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
   });
 }
 
+// With several servers: the gradient of each key, as a push.
+Status RemoteTable::push_spread(const BagBatch& bags, ConstRowBatch bag_gradients,
+                                const PushOptions& options) {
+  for (const float weight : bags.weights) {
+    if (std::isfinite(weight)) continue;
+    return Status::invalid_argument("weights: expected finite values, received NaN or infinity");
+  }
+  const size_t dim = options_.dim;
+  std::vector<float> gradients(bags.keys.size() * dim);
+  BagGradients of(bags, bag_gradients.data(), dim);
+  for (size_t i = 0; i < bags.keys.size(); ++i) {
+    const auto [row, scale] = of(i);
+    for (size_t d = 0; d < dim; ++d) gradients[i * dim + d] = row[d] * scale;
+  }
+  return push(bags.keys, gradients, options);
+}
+
 Status RemoteTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                                 const PushOptions& options) {
   HOTROW_RETURN_IF_ERROR(check_bags(bags, "gradients", bag_gradients.size(), options_.dim));
-  HOTROW_RETURN_IF_ERROR(cluster_->single("pushPooled"));
+  if (cluster_->size() > 1) {
+    return guarded([&] { return push_spread(bags, bag_gradients, options); });
+  }
   CallOptions call;
   call.pooling = static_cast<uint32_t>(bags.pooling);
   call.learning_rate = options.learning_rate;

@@ -88,6 +88,8 @@ class RemoteTable final : public Table {
                  const LookupOptions& options);
   Status look_up_once(wire::Verb verb, KeyBatch keys, std::span<float> out, size_t width,
                       const LookupOptions& options, Deadline deadline, bool& stale);
+  Status pool_here(const BagBatch& bags, RowBatch out);
+  Status push_spread(const BagBatch& bags, ConstRowBatch bag_gradients, const PushOptions& options);
   Status fly(std::vector<std::unique_ptr<Flight>>& flights, Deadline deadline, bool& stale);
   /// Sends what `fill(exchange, number, server's part)` adds to each server that has keys; the sum
   /// of what they count. With one server the part is empty: it has the whole batch.

@@ -42,8 +42,30 @@ test('through the store a model learns what it learns over flat arrays', async (
   assert.ok(Math.max(...aucs) - Math.min(...aucs) < 0.002, String(aucs))
 })
 
+test('several workers over two servers learn what one process learns', async ({ folder }) => {
+  const [json, report] = [join(folder, 'crew.json'), join(folder, 'crew.html')]
+  const crew = ['--workers', '2', '--servers', '2', '--models', 'fm']
+  const options = ['--rows', '150000', ...crew, '--json', json, '--report', report]
+  const ended = await runExample('flights', ...options)
+  assertEnded(ended, 0)
+  assert.match(ended.output, /2 workers, 2 servers:\nfactorisation machine: AUC [+-]0\.0/)
+  const all = readResults(json).filter(({ name }) => name === 'AUC all rows')
+  const [store, servers] = ['store', 'servers'].map(
+    (place) => all.find(({ params }) => params['place'] === place)?.value ?? 0,
+  )
+  assert.ok(Math.abs(store! - servers!) < 0.03, `${store} and ${servers}`)
+})
+
 test('--help says what the options are', () =>
-  checkHelp('flights', ['--rows', '--models', '--data', '--report', '--json']))
+  checkHelp('flights', [
+    '--rows',
+    '--models',
+    '--workers',
+    '--servers',
+    '--data',
+    '--report',
+    '--json',
+  ]))
 
 test('wrong options end with 2 and one line that names them', async ({ folder }) => {
   await checkWrong('flights', 2, [

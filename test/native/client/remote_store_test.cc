@@ -64,7 +64,7 @@ TEST_P(Servers, DoWhatOneStoreDoes) {
   Random random(21);
   for (uint64_t round = 0; round < scaled(120); ++round) {
     const std::vector<uint64_t> keys = random.keys(random.below(400), 900);
-    switch (random.below(4)) {
+    switch (random.below(5)) {
       case 0:
       case 1: {
         const auto gradients = random.reals(keys.size() * 5);
@@ -80,6 +80,30 @@ TEST_P(Servers, DoWhatOneStoreDoes) {
                                                               : std::span<const float>()};
         must(a->update(keys, rows, options));
         must(b->update(keys, rows, options));
+        break;
+      }
+      case 3: {
+        // Bags of two keys or so, with weights.
+        std::vector<uint32_t> offsets = {0};
+        while (offsets.back() < keys.size()) {
+          offsets.push_back(static_cast<uint32_t>(
+              std::min<uint64_t>(keys.size(), offsets.back() + random.below(4))));
+        }
+        const auto weights = random.reals(keys.size(), 0.5F, 2.0F);
+        const BagBatch bags{.keys = keys,
+                            .offsets = offsets,
+                            .weights = random.one_in(2) ? std::span<const float>(weights)
+                                                        : std::span<const float>(),
+                            .pooling = static_cast<Pooling>(random.below(3))};
+        const size_t values = (offsets.size() - 1) * 5;
+        std::vector<float> pooled_a(values);
+        std::vector<float> pooled_b(values);
+        must(a->lookup_pooled(bags, pooled_a));
+        must(b->lookup_pooled(bags, pooled_b));
+        EXPECT_EQ(pooled_a, pooled_b);
+        const auto gradients = random.reals(values);
+        must(a->push_pooled(bags, gradients));
+        must(b->push_pooled(bags, gradients));
         break;
       }
       default: {

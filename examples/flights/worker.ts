@@ -1,0 +1,43 @@
+// One of several trainers, in a process of its own: a part of every batch is its own, and the
+// weights are with servers that all trainers share.
+
+import { connect } from 'hotrow'
+import { findFlights, readFlights } from './data.ts'
+import type { ModelName } from './outcome.ts'
+import { StoreFm } from './store-fm.ts'
+import { StoreLogistic } from './store-logistic.ts'
+import { type Share, train } from './train.ts'
+
+/** What a worker is told first. */
+export interface Task {
+  readonly servers: readonly string[]
+  readonly model: ModelName
+  readonly data: string | undefined
+  readonly rows: number
+  readonly share: Share
+}
+
+/** What it says: that it has read the data, how far it is, and in the end what it gave its rows. */
+export type Message =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'progress'; readonly rows: number }
+  | { readonly kind: 'done'; readonly probabilities: Float32Array; readonly seconds: number }
+
+const say = (message: Message): void => void process.send?.(message)
+
+process.once('disconnect', () => process.exit(1))
+process.once('message', async ({ servers, model, data, rows, share }: Task) => {
+  const path = data ?? findFlights()
+  if (path === undefined) throw new Error('flights: vega-datasets is not installed')
+  const flights = await readFlights(path, rows, () => {})
+  const store = await connect(servers)
+  const create = model === 'lr' ? StoreLogistic.create : StoreFm.create
+  const its = await create(store, flights)
+  process.once('message', async () => {
+    const run = await train(its, flights, ({ rows }) => say({ kind: 'progress', rows }), share)
+    await store.close()
+    process.removeAllListeners('disconnect')
+    process.send?.({ kind: 'done', ...run } satisfies Message, () => process.disconnect())
+  })
+  say({ kind: 'ready' })
+})
