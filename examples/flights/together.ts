@@ -8,7 +8,9 @@ import { connect } from 'hotrow'
 import { ProgressBar } from '../common/progress.ts'
 import type { Flights } from './data.ts'
 import { judge, MODEL_TITLES, type ModelName, type Outcome } from './outcome.ts'
-import { partSize, type Run, tableSize } from './train.ts'
+import { StoreFm } from './store-fm.ts'
+import { StoreLogistic } from './store-logistic.ts'
+import { partSize, type Run } from './train.ts'
 import type { Message, Task } from './worker.ts'
 
 export interface Crew {
@@ -90,7 +92,8 @@ export async function trainTogether(
     for (const child of crew) child.send('go')
     const all = await Promise.all(runs)
     await using store = await connect(addresses)
-    const size = await tableSize(await store.table(model))
+    const create = model === 'lr' ? StoreLogistic.create : StoreFm.create
+    const size = await (await create(store, flights)).size()
     const seconds = Math.max(...all.map((run) => run.seconds))
     const merged = { probabilities: merge(all, flights.rows), seconds }
     return judge(model, 'servers', flights, merged, size)
