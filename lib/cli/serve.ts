@@ -1,6 +1,9 @@
 /** `hotrow serve`: a server of a store, until it is told to stop. */
+import type { Server as HttpServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Store } from '../store.ts'
 import { type Call, type Command, number } from './command.ts'
+import { serveMetrics } from './metrics.ts'
 
 /** Resolves when the user interrupts. */
 function interrupted(signal: AbortSignal): Promise<void> {
@@ -16,18 +19,32 @@ function options<T>(flags: Record<string, T | undefined>): Record<string, T> {
   return Object.fromEntries(given) as Record<string, T>
 }
 
+function addressOf(http: HttpServer): string {
+  const { address, family, port } = http.address() as AddressInfo
+  return `${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
 async function serveUntilInterrupted(store: Store, call: Call): Promise<void> {
   const { serve } = await import('../serve.ts')
   const server = await serve(store, {
     listen: call.text('listen') ?? '127.0.0.1:7070',
     ...options({ threads: number(call, 'threads'), spinUs: number(call, 'spin-us') }),
   })
-  const { version } = await store.version()
-  call.output.result({ address: server.address, path: store.path, version }, () => {
-    return `serving ${store.path}, version ${version}, on ${server.address}`
-  })
-  await interrupted(call.signal)
-  await server.stop()
+  try {
+    const wanted = call.text('metrics')
+    const http = wanted === undefined ? undefined : await serveMetrics(wanted, store, server)
+    const { version } = await store.version()
+    const metrics = http === undefined ? undefined : addressOf(http)
+    call.output.result({ address: server.address, path: store.path, version, metrics }, () => {
+      const more = metrics === undefined ? '' : `, figures on http://${metrics}/metrics`
+      return `serving ${store.path}, version ${version}, on ${server.address}${more}`
+    })
+    await interrupted(call.signal)
+    http?.close()
+    http?.closeAllConnections()
+  } finally {
+    await server.stop()
+  }
 }
 
 export const serveCommand: Command = {
@@ -42,6 +59,11 @@ export const serveCommand: Command = {
     },
     threads: { type: 'string', value: 'N', help: 'threads that serve connections; default 1' },
     'spin-us': { type: 'string', value: 'N', help: 'look for work so long before sleeping' },
+    metrics: {
+      type: 'string',
+      value: 'HOST:PORT',
+      help: 'figures for Prometheus over HTTP, on this machine only',
+    },
     'read-only': { type: 'boolean', help: 'the newest version, for reading' },
   },
   details: [

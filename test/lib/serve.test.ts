@@ -1,6 +1,6 @@
 // Servers and those who connect: what is theirs alone. All else: contract.test.ts.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,7 +28,12 @@ const codeOf = (promise: Promise<unknown>): Promise<string> =>
 async function command(
   path: string,
   ...args: string[]
-): Promise<{ child: ChildProcess; address: string; ended: Promise<[number | null, string]> }> {
+): Promise<{
+  child: ChildProcess
+  address: string
+  ended: Promise<[number | null, string]>
+  said: () => string
+}> {
   const child = spawn(process.execPath, [program, 'serve', path, '--json', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -44,7 +49,7 @@ async function command(
       if (found !== undefined) done(found)
     })
   })
-  return { child, address, ended }
+  return { child, address, ended, said: () => out }
 }
 
 test('a process serves its store, and goes on using it', async () => {
@@ -148,6 +153,41 @@ test('the command serves until it is told to stop, and commits', async ({ folder
   assert.match(out, /"version": 1/)
   await using store = await open(path)
   same(await (await store.table('t')).lookup(keys(5)), [3])
+})
+
+test('the command tells Prometheus what it does', async ({ folder }) => {
+  const path = join(folder, 's')
+  const flags = ['--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0']
+  const { child, address, ended, said } = await command(path, ...flags)
+  await using remote = await connect(address)
+  const table = await remote.table('t', { dim: 1, optimizer: sum() })
+  await table.push(keys(5, 6), floats(3, 4))
+  await table.lookup(keys(5))
+  const { metrics } = JSON.parse(said()) as { metrics: string }
+  const response = await fetch(`http://${metrics}/metrics`)
+  const text = await response.text()
+  assert.match(text, /^hotrow_rows 2$/m)
+  assert.match(text, /^hotrow_connections 1$/m)
+  assert.match(text, /^hotrow_operation_seconds_count\{operation="push"\} \d+$/m)
+  assert.match(text, /^hotrow_operation_seconds\{operation="lookup",quantile="0.99"\} [\d.e-]+$/m)
+  for (const line of text.trimEnd().split('\n')) {
+    assert.match(line, /^(?:# (?:HELP|TYPE) hotrow_\w+ .+|hotrow_\w+(?:\{[^}]*\})? [\d.e+-]+)$/)
+  }
+  assert.is((await fetch(`http://${metrics}/`)).status, 404)
+  child.kill('SIGTERM')
+  assert.is((await ended)[0], 0)
+})
+
+test('the command refuses addresses beyond this machine', ({ folder }) => {
+  for (const flags of [
+    ['--listen', '0.0.0.0:0'],
+    ['--listen', '127.0.0.1:0', '--metrics', '0.0.0.0:9090'],
+  ]) {
+    const args = [program, 'serve', join(folder, 's'), ...flags]
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    assert.is(status, 2, stderr)
+    assert.match(stderr, /of this machine/)
+  }
 })
 
 test('a server that is killed loses nothing silently', async ({ folder }) => {

@@ -1,0 +1,107 @@
+/** Figures of a server and its store for Prometheus, over HTTP. */
+import { createServer, type Server as HttpServer } from 'node:http'
+import type { LatencySummary, StoreStats } from '../figures.ts'
+import type { Server } from '../serve.ts'
+import type { Store } from '../store.ts'
+import { UsageError } from './command.ts'
+
+type Labels = Readonly<Record<string, string>>
+
+const hosts = /^(?:127(?:\.\d{1,3}){3}|\[::1\]|localhost)$/
+
+/** One metric in Prometheus's text format. */
+function metric(
+  name: string,
+  type: 'gauge' | 'counter' | 'summary',
+  help: string,
+  samples: readonly (readonly [Labels, number, string?])[],
+): string {
+  const lines = samples.map(([labels, value, suffix = '']) => {
+    const texts = Object.entries(labels).map(([label, text]) => `${label}="${text}"`)
+    return `hotrow_${name}${suffix}${texts.length > 0 ? `{${texts.join(',')}}` : ''} ${value}`
+  })
+  return [`# HELP hotrow_${name} ${help}`, `# TYPE hotrow_${name} ${type}`, ...lines].join('\n')
+}
+
+function summary(operation: string, its: LatencySummary): (readonly [Labels, number, string?])[] {
+  const seconds = (ns: number): number => ns / 1e9
+  const quantiles = { '0.5': its.p50Ns, '0.9': its.p90Ns, '0.99': its.p99Ns, '0.999': its.p999Ns }
+  return [
+    ...Object.entries(quantiles).map(
+      ([quantile, ns]) => [{ operation, quantile }, seconds(ns)] as const,
+    ),
+    [{ operation }, seconds(its.meanNs * its.count), '_sum'],
+    [{ operation }, its.count, '_count'],
+  ]
+}
+
+/** What a scrape gives. */
+export function metricsText(store: StoreStats, server: ReturnType<Server['stats']>): string {
+  const { latency } = store
+  const one = (value: number) => [[{}, value] as const]
+  const purposes = {
+    rows: store.rowMemoryBytes,
+    index: store.indexMemoryBytes,
+    filters: store.filterMemoryBytes,
+    hot_keys: store.hotKeysMemoryBytes,
+    dense: store.denseMemoryBytes,
+  }
+  const memory = Object.entries(purposes).map(([purpose, bytes]) => [{ purpose }, bytes] as const)
+  const operations = Object.entries(latency) as [string, LatencySummary][]
+  return `${[
+    metric('rows', 'gauge', 'Rows of all tables.', one(store.rows)),
+    metric('memory_limit_bytes', 'gauge', 'The ceiling, memoryBytes.', one(store.memoryBytes)),
+    metric('memory_bytes', 'gauge', 'Memory in use, by purpose.', memory),
+    metric(
+      'operation_seconds',
+      'summary',
+      'Time of operations in the store, without the wire.',
+      operations.flatMap(([operation, its]) => summary(operation, its)),
+    ),
+    metric('connections', 'gauge', 'Connections open.', one(server.connections)),
+    metric('sessions', 'gauge', 'Sessions known.', one(server.sessions)),
+    metric('requests_total', 'counter', 'Requests answered.', one(server.requests)),
+    metric('failures_total', 'counter', 'Requests answered by an error.', one(server.failures)),
+    metric(
+      'repeated_total',
+      'counter',
+      'Changes that came a second time and were not applied again.',
+      one(server.repeated),
+    ),
+    metric(
+      'refused_total',
+      'counter',
+      'Connections ended because what they sent was no frame, or late.',
+      one(server.refused),
+    ),
+  ].join('\n')}\n`
+}
+
+/** Serves `GET /metrics` on HOST:PORT, of this machine only. */
+export async function serveMetrics(
+  address: string,
+  store: Store,
+  server: Server,
+): Promise<HttpServer> {
+  const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(address) ?? []
+  if (!hosts.test(host) || Number(port) > 65_535) {
+    throw new UsageError(`--metrics: expected HOST:PORT of this machine, received '${address}'`)
+  }
+  const http = createServer(async (request, response) => {
+    if (request.method !== 'GET' || request.url !== '/metrics') {
+      response.writeHead(404).end('GET /metrics\n')
+      return
+    }
+    try {
+      const text = metricsText(await store.stats(), server.stats())
+      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(text)
+    } catch (error) {
+      response.writeHead(503).end(`${(error as Error).message}\n`)
+    }
+  })
+  await new Promise<void>((done, fail) => {
+    http.once('error', fail)
+    http.listen(Number(port), host.replace(/^\[|\]$/g, ''), done)
+  })
+  return http
+}
