@@ -40,6 +40,7 @@ export class DeviceRows {
     this.#native = undefined
   }
 
+  /** As `release`: `using rows = await table.lookupOnDevice(keys)` frees them with the block. */
   [Symbol.dispose](): void {
     this.release()
   }
