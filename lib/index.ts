@@ -76,6 +76,7 @@ export type {
   UpdateOptions,
 } from './options.ts'
 export type { EvictedPage, EvictionReason, ScanOptions, ScanPage } from './pages.ts'
+export type { PipelineOptions, PipelineStep } from './pipeline.ts'
 export type { PoolingOptions } from './pooling.ts'
 export {
   type ImportProgress,
