@@ -37,7 +37,9 @@ std::vector<std::span<const std::byte>> Request::pieces() {
   const uint64_t table = wire::aligned(sections.size_bytes());
   head_.resize(wire::kHeaderBytes + table);
   std::memset(head_.data(), 0, head_.size());
-  std::memcpy(head_.data() + wire::kHeaderBytes, sections.data(), sections.size_bytes());
+  if (!sections.empty()) {
+    std::memcpy(head_.data() + wire::kHeaderBytes, sections.data(), sections.size_bytes());
+  }
   std::vector<std::span<const std::byte>> pieces{head_.bytes()};
   Xxh3 sum;
   sum.add(view(head_.bytes().subspan(wire::kHeaderBytes)));
