@@ -14,8 +14,9 @@ Cluster::Cluster(const ConnectOptions& options, const std::vector<net::Address>&
 }
 
 Result<std::string> Cluster::call(size_t server, const wire::Call& call, Deadline deadline,
-                                  Effect effect) {
+                                  Effect effect, uint64_t generation) {
   Exchange exchange(wire::Verb::kCall, effect);
+  exchange.generation = generation;
   exchange.request.add_text(wire::to_text(call));
   TextReply reply;
   HOTROW_RETURN_IF_ERROR(peer(server).run(exchange, reply, deadline));

@@ -32,9 +32,9 @@ class Cluster {
     return std::chrono::steady_clock::now() + std::chrono::hours(1);
   }
 
-  /// A call in text, of one server.
+  /// A call in text, of one server; `generation` as Exchange has it.
   Result<std::string> call(size_t server, const wire::Call& call, Deadline deadline,
-                           Effect effect = Effect::kOnce);
+                           Effect effect = Effect::kOnce, uint64_t generation = 0);
   /// As call(), its answer read as a T.
   template <class T>
   Result<T> ask(size_t server, const wire::Call& call, Deadline deadline,

@@ -98,8 +98,12 @@ class RemoteTable final : public Table {
   template <class Fill>
   Result<uint64_t> change_once(wire::Verb verb, KeyBatch keys, const Fill& fill, Deadline deadline,
                                bool& stale);
+  /// A call in text about this table, of one server or of all.
+  Result<std::string> tell(size_t server, wire::Call call, Effect effect);
+  Status tell_all(const wire::Call& call, Effect effect);
+  /// As tell(), its answer read as a T.
   template <class T>
-  Result<T> ask(size_t server, wire::Call call, Effect effect);
+  Result<T> ask(size_t server, const wire::Call& call, Effect effect);
   /// The sum over all servers of a call that counts.
   Result<uint64_t> count(const wire::Call& call);
 

@@ -49,13 +49,28 @@ void add(TableStats& sum, const TableStats& its) {
 
 }  // namespace
 
-template <class T>
-Result<T> RemoteTable::ask(size_t server, wire::Call call, Effect effect) {
+Result<std::string> RemoteTable::tell(size_t server, wire::Call call, Effect effect) {
   const Deadline deadline = cluster_->deadline();
   auto number = numbers_.of(server, deadline);
   if (!number.ok()) return number.status();
   call.parameter = number.value().number;
-  return cluster_->ask<T>(server, call, deadline, effect);
+  return cluster_->call(server, call, deadline, effect, number.value().generation);
+}
+
+Status RemoteTable::tell_all(const wire::Call& call, Effect effect) {
+  return guarded([&]() -> Status {
+    for (size_t server = 0; server < cluster_->size(); ++server) {
+      HOTROW_RETURN_IF_ERROR(tell(server, call, effect).status());
+    }
+    return {};
+  });
+}
+
+template <class T>
+Result<T> RemoteTable::ask(size_t server, const wire::Call& call, Effect effect) {
+  auto text = tell(server, call, effect);
+  if (!text.ok()) return text.status();
+  return wire::from_text<T>(text.value());
 }
 
 Result<uint64_t> RemoteTable::count(const wire::Call& call) {
@@ -76,20 +91,9 @@ Result<uint64_t> RemoteTable::prefetch(KeyBatch keys) {
 }
 
 Status RemoteTable::reserve(uint64_t rows) {
-  return guarded([&]() -> Status {
-    const Deadline deadline = cluster_->deadline();
-    // A share and a sixteenth: slots are even, not equal.
-    const uint64_t share = cluster_->size() == 1 ? rows : rows / cluster_->size() * 17 / 16 + 1;
-    for (size_t server = 0; server < cluster_->size(); ++server) {
-      auto number = numbers_.of(server, deadline);
-      if (!number.ok()) return number.status();
-      const auto done = cluster_->call(
-          server, {.call = "reserve", .parameter = number.value().number, .number = share},
-          deadline, Effect::kReads);
-      HOTROW_RETURN_IF_ERROR(done.status());
-    }
-    return {};
-  });
+  // A share and a sixteenth: slots are even, not equal.
+  const uint64_t share = cluster_->size() == 1 ? rows : rows / cluster_->size() * 17 / 16 + 1;
+  return tell_all({.call = "reserve", .number = share}, Effect::kReads);
 }
 
 Result<uint64_t> RemoteTable::evict(uint64_t rows) {
@@ -102,17 +106,7 @@ Result<uint64_t> RemoteTable::shrink(const ShrinkOptions& options) {
 }
 
 Status RemoteTable::decay(double factor) {
-  return guarded([&]() -> Status {
-    const Deadline deadline = cluster_->deadline();
-    for (size_t server = 0; server < cluster_->size(); ++server) {
-      auto number = numbers_.of(server, deadline);
-      if (!number.ok()) return number.status();
-      const auto done = cluster_->call(
-          server, {.call = "decay", .parameter = number.value().number, .real = factor}, deadline);
-      HOTROW_RETURN_IF_ERROR(done.status());
-    }
-    return {};
-  });
+  return tell_all({.call = "decay", .real = factor}, Effect::kOnce);
 }
 
 Result<std::vector<EvictedKey>> RemoteTable::take_evicted(size_t most) {

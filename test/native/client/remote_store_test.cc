@@ -241,6 +241,27 @@ TEST(Remote, AChangeNeverGoesToATableThatHasTheNumberNow) {
   EXPECT_EQ(lookup(*users, keys), std::vector<float>{1});
 }
 
+TEST(Remote, ACallInTextNeverGoesToATableThatHasTheNumberNow) {
+  auto served = std::make_unique<Served>();
+  const std::string address = served->address();
+  const auto remote = connected({address}, 1000);
+  TableOptions evicting = sum_table(1);
+  evicting.eviction = {.policy = EvictionPolicy::kLru, .max_rows = 100};
+  const auto users = must(remote->table("users", evicting));
+  served.reset();
+  std::vector<float> row(1);
+  const std::vector<uint64_t> keys = {7};
+  EXPECT_TRUE(fails(users->lookup(keys, row), StatusCode::kUnavailable));
+  served = std::make_unique<Served>(ServerOptions{.listen = address});
+  const auto second = connected({address});
+  const auto items = must(second->table("items", evicting));
+  must(second->table("users", evicting));
+  must(items->push(keys, std::vector<float>{1}));
+  EXPECT_TRUE(fails(users->evict(1), StatusCode::kUnavailable, "nothing was done"));
+  EXPECT_EQ(must(users->evict(1)), 0U);
+  EXPECT_EQ(stats_of(*items).rows, 1U);
+}
+
 TEST(Remote, CallsThatMayTakeLongDoNotWaitLongForAServerThatIsGone) {
   auto served = std::make_unique<Served>();
   const auto remote = connected({served->address()}, 200);
