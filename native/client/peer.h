@@ -15,6 +15,7 @@
 #include "client/connection.h"
 #include "client/exchange.h"
 #include "hotrow/connect.h"
+#include "hotrow/server.h"
 #include "net/address.h"
 
 namespace hotrow::client {
@@ -106,7 +107,7 @@ class Peer {
   std::atomic<uint64_t> generation_{0};  // publishes nothing: whoever sees an old one is refused
   std::atomic<uint64_t> acknowledged_{0};
   std::atomic<uint64_t> next_sequence_{1};
-  std::atomic<uint64_t> most_body_bytes_{wire::kMostBodyBytes};
+  std::atomic<uint64_t> most_body_bytes_{kMostFrameBytes};
 };
 
 }  // namespace hotrow::client

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/batch_check.h"
+#include "base/check.h"
 #include "base/guarded.h"
 #include "client/remote_dense.h"
 #include "client/remote_table.h"
@@ -410,15 +411,8 @@ Status ConnectOptions::validate() const {
     }
     if (!seen.insert(server).second) return wrong("servers: '" + server + "' appears twice");
   }
-  if (timeout_ms < 1 || timeout_ms > client::kMostTimeoutMs) {
-    return wrong("timeoutMs: expected an integer from 1 to 86400000 but received " +
-                 std::to_string(timeout_ms));
-  }
-  if (spin_us > client::kMostSpinUs) {
-    return wrong("spinUs: expected an integer from 0 to 1000000 but received " +
-                 std::to_string(spin_us));
-  }
-  return {};
+  HOTROW_RETURN_IF_ERROR(expect_between(timeout_ms, "timeoutMs", 1, client::kMostTimeoutMs));
+  return expect_between(spin_us, "spinUs", 0, client::kMostSpinUs);
 }
 
 Result<std::shared_ptr<Store>> connect(const ConnectOptions& options) {

@@ -1,6 +1,7 @@
 // The server: options, the hub and the listener that feeds it.
 #include <utility>
 
+#include "base/check.h"
 #include "base/guarded.h"
 #include "server/hub.h"
 #include "server/session.h"
@@ -13,13 +14,6 @@ constexpr uint32_t kMostSpinUs = 1'000'000;
 constexpr uint32_t kMostConnections = 1 << 20;
 constexpr uint64_t kLeastBodyBytes = uint64_t{64} << 10;
 constexpr uint64_t kMostBodyBytes = uint64_t{1} << 30;
-
-Status expect_between(uint64_t value, const char* field, uint64_t least, uint64_t most) {
-  if (value >= least && value <= most) return {};
-  return Status::invalid_argument(std::string(field) + ": expected an integer from " +
-                                  std::to_string(least) + " to " + std::to_string(most) +
-                                  " but received " + std::to_string(value));
-}
 
 class SocketServer final : public Server {
  public:

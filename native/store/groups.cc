@@ -2,8 +2,8 @@
 
 #include <string>
 
+#include "base/check.h"
 #include "hotrow/keys.h"
-#include "store/check.h"
 
 namespace hotrow {
 

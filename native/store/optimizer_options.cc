@@ -1,8 +1,8 @@
 // What makes an optimizer's options wrong. Field names as TypeScript spells them.
 #include <string>
 
+#include "base/check.h"
 #include "hotrow/options.h"
-#include "store/check.h"
 
 namespace hotrow {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <string>
 
-#include "store/check.h"
+#include "base/check.h"
 #include "store/groups.h"
 
 namespace hotrow {

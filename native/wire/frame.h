@@ -29,8 +29,6 @@ inline constexpr uint16_t kVersion = 1;
 inline constexpr size_t kAlignment = 64;
 inline constexpr size_t kHeaderBytes = 64;
 inline constexpr size_t kSectionBytes = 40;
-/// Of one body, by default; HELLO says what a server takes.
-inline constexpr uint64_t kMostBodyBytes = uint64_t{64} << 20;
 /// Of a body before the peer has said who it is.
 inline constexpr uint64_t kMostHelloBytes = 4096;
 inline constexpr uint32_t kMostSections = 1024;
@@ -180,7 +178,6 @@ class Layout {
   std::span<const Section> place();
   const Section& operator[](size_t i) const { return sections_[i]; }
   size_t size() const { return sections_.size(); }
-  void clear() { sections_.clear(); }
 
  private:
   std::vector<Section> sections_;

@@ -51,15 +51,6 @@ std::string_view Message::text() const {
   return {reinterpret_cast<const char*>(body_.data() + section->offset), section->bytes};
 }
 
-uint64_t Message::count() const {
-  const Section* section = find(0, Kind::kCount);
-  uint64_t count = 0;
-  if (section != nullptr && section->bytes == sizeof count) {
-    std::memcpy(&count, body_.data() + section->offset, sizeof count);
-  }
-  return count;
-}
-
 Status Message::wrong_type(Kind kind) {
   return {StatusCode::kProtocol, "frame: a section of kind " +
                                      std::to_string(static_cast<uint16_t>(kind)) +

@@ -46,8 +46,6 @@ class Message {
   Result<CallOptions> options(uint16_t part) const;
   /// The text of part 0; empty when there is none.
   std::string_view text() const;
-  /// The number of part 0; 0 when there is none.
-  uint64_t count() const;
 
  private:
   static Status wrong_type(Kind kind);

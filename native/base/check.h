@@ -1,8 +1,9 @@
 // How `validate()` words what is wrong: "field: expected X, received Y".
-#ifndef HOTROW_STORE_CHECK_H_
-#define HOTROW_STORE_CHECK_H_
+#ifndef HOTROW_BASE_CHECK_H_
+#define HOTROW_BASE_CHECK_H_
 
 #include <cmath>
+#include <cstdint>
 #include <string>
 
 #include "hotrow/status.h"
@@ -23,6 +24,11 @@ inline Status expect(bool holds, const std::string& field, const char* expected,
                                   number(received));
 }
 
+inline Status expect_between(uint64_t x, const std::string& field, uint64_t least, uint64_t most) {
+  const std::string expected =
+      "an integer from " + std::to_string(least) + " to " + std::to_string(most);
+  return expect(x >= least && x <= most, field, expected.c_str(), static_cast<double>(x));
+}
 inline Status expect_positive(float x, const std::string& field) {
   return expect(std::isfinite(x) && x > 0, field, "a finite number above 0", x);
 }
@@ -35,4 +41,4 @@ inline Status expect_fraction(float x, const std::string& field) {
 
 }  // namespace hotrow
 
-#endif  // HOTROW_STORE_CHECK_H_
+#endif  // HOTROW_BASE_CHECK_H_
