@@ -11,13 +11,17 @@ import { sanitizerSteps } from './ci/sanitizers.mjs'
 import { run, say } from './common/process.mjs'
 import { add, closingLine, noTotals, parseClosingLine } from './common/totals.mjs'
 
-/** Lines of a failed step's output that are worth printing: its end. */
+/** Lines of a step's output that are worth printing: its end. */
 const kShownLines = 300
+/** And once more at the end of everything, where a reader of a long log looks first. */
+const kRepeatedLines = 60
 const wanted = process.argv.slice(2)
 const totals = noTotals()
 
-function show(output) {
-  const lines = output.trimEnd().split('\n').slice(-kShownLines)
+const failures = []
+
+function show(output, most = kShownLines) {
+  const lines = output.trimEnd().split('\n').slice(-most)
   console.log(lines.map((line) => `  | ${line}`).join('\n'))
 }
 
@@ -29,7 +33,9 @@ async function tests() {
   if (code !== 0 && counted.failed === 0) counted.failed = 1
   add(totals, counted)
   // Without the closing line, so that a reader finds only ours.
-  show(output.replace(/^\d+ passed, \d+ failed.*$/gm, ''))
+  const shown = output.replace(/^\d+ passed, \d+ failed.*$/gm, '')
+  show(shown)
+  if (counted.failed > 0) failures.push({ name: 'npm test', output: shown })
   console.log(`== npm test: ${counted.failed > 0 ? 'FAILED' : 'ok'} in ${seconds.toFixed(0)} s`)
 }
 
@@ -45,7 +51,10 @@ async function perform({ name, work }) {
   }
   const failed = result.code !== 0
   totals[failed ? 'failed' : 'passed']++
-  if (failed) show(result.output)
+  if (failed) {
+    show(result.output)
+    failures.push({ name, output: result.output })
+  }
   console.log(`== ${name}: ${failed ? 'FAILED' : 'ok'} in ${seconds} s ${result.note ?? ''}`)
 }
 
@@ -54,6 +63,10 @@ const started = performance.now()
 if (chosen('npm test')) await tests()
 for (const step of [...analysisSteps, ...packageSteps, ...gpuSteps, ...sanitizerSteps]) {
   if (chosen(step.name)) await perform(step)
+}
+for (const { name, output } of failures) {
+  console.log(`== the end of what failed: ${name}`)
+  show(output, kRepeatedLines)
 }
 const minutes = (performance.now() - started) / 60_000
 if (totals.passed + totals.failed === 0) say(`no step matches ${wanted.join(' ')}`)

@@ -22,14 +22,17 @@ const env = {
   HOTROW_TEST_SCALE: process.env.HOTROW_TEST_SCALE ?? (nightly ? '10' : '1'),
 }
 
+/** Printed after everything else, where a reader of a long log looks first. */
+const failures = []
+
 function report(name, { totals, seconds, output, problem }) {
   const verdict = totals.failed > 0 ? 'FAIL' : 'ok  '
   const note = problem ? ` (${problem})` : ''
-  console.log(
+  const line =
     `${verdict} ${name}: ${totals.passed} of ${totals.passed + totals.failed} in ` +
-      `${seconds.toFixed(1)} s${note}`,
-  )
-  if (totals.failed > 0) console.log(output.replace(/^/gm, '  | '))
+    `${seconds.toFixed(1)} s${note}`
+  console.log(line)
+  if (totals.failed > 0) failures.push(`${line}\n${output.replace(/^/gm, '  | ')}`)
 }
 
 async function runTypeScript(totals) {
@@ -62,4 +65,5 @@ await runTypeScript(totals)
 if (!flags.has('--no-cpp')) await runCpp(totals)
 if (totals.passed + totals.failed === 0) say(`no test matches ${filters.join(' ') || 'test/'}`)
 if (totals.failed > 0 || totals.passed === 0) process.exitCode = 1
+for (const failure of failures) console.log(failure)
 console.log(closingLine(totals))

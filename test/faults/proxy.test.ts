@@ -112,7 +112,7 @@ test('pushes through connections that break are applied once', async () => {
   const own = await store.table('t', { dim: kClients, optimizer: sum() })
   const budget = (): number => Math.floor(random() ** 2 * 40_000)
   await using proxy = await new CuttingProxy(server.address, budget).listen()
-  const rounds = 200 * kScale
+  const rounds = 400 * kScale
   await Promise.all(
     Array.from({ length: kClients }, async (_, client) => {
       await using remote = await connect(proxy.address, { timeoutMs: 60_000 })
@@ -137,7 +137,7 @@ test('a server out of reach fails calls by their deadline', async () => {
   await using server = await serve(store)
   const endless = (): number => Number.POSITIVE_INFINITY
   await using proxy = await new CuttingProxy(server.address, endless).listen()
-  await using remote = await connect(proxy.address, { timeoutMs: 400 })
+  await using remote = await connect(proxy.address, { timeoutMs: 1500 })
   const table = await remote.table('t', { dim: 1, optimizer: sum() })
   const one = BigUint64Array.of(1n)
   const failure = (call: Promise<unknown>): Promise<{ code?: string; outcome?: string }> =>
