@@ -6,7 +6,7 @@
 namespace hotrow::client {
 
 Cluster::Cluster(const ConnectOptions& options, const std::vector<net::Address>& addresses)
-    : placement_(options.servers), timeout_(options.timeout_ms) {
+    : names_(options.servers), placement_(options.servers), timeout_(options.timeout_ms) {
   for (const net::Address& address : addresses) {
     peers_.push_back(std::make_unique<Peer>(address, options));
     path_ += (path_.empty() ? "hotrow://" : ",") + address.to_string();
@@ -23,14 +23,36 @@ Result<std::string> Cluster::call(size_t server, const wire::Call& call, Deadlin
   return std::move(reply.text);
 }
 
+Result<std::vector<std::string>> Cluster::call_each(std::span<const wire::Call> calls,
+                                                    Deadline deadline, Effect effect) {
+  struct Sent {
+    explicit Sent(Effect its_effect) : exchange(wire::Verb::kCall, its_effect) {}
+    TextReply reply;
+    Exchange exchange;
+    Status begun;
+  };
+  std::vector<std::unique_ptr<Sent>> all;
+  for (size_t server = 0; server < size(); ++server) {
+    Sent& sent = *all.emplace_back(std::make_unique<Sent>(effect));
+    sent.exchange.request.add_text(wire::to_text(calls[server]));
+    sent.begun = peer(server).begin(sent.exchange, sent.reply, deadline);
+  }
+  std::vector<std::string> texts;
+  Status first;
+  for (size_t server = 0; server < size(); ++server) {
+    Sent& sent = *all[server];
+    Status status = sent.begun;
+    if (status.ok()) status = peer(server).end(sent.exchange, sent.reply, deadline);
+    if (first.ok()) first = std::move(status);
+    texts.push_back(std::move(sent.reply.text));
+  }
+  if (!first.ok()) return first;
+  return texts;
+}
+
 uint64_t Cluster::most_piece_bytes(uint64_t wanted) const {
   for (const auto& peer : peers_) wanted = std::min(wanted, peer->most_body_bytes() / 2);
   return wanted;
-}
-
-Status Cluster::single(const char* what) const {
-  if (size() == 1) return {};
-  return {StatusCode::kUnsupported, std::string(what) + " over several servers"};
 }
 
 Cut cut(const Placement& placement, size_t servers, KeyBatch keys) {

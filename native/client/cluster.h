@@ -23,6 +23,8 @@ class Cluster {
 
   size_t size() const { return peers_.size(); }
   Peer& peer(size_t i) { return *peers_[i]; }
+  /// By which all clients know the server.
+  const std::string& name(size_t i) const { return names_[i]; }
   const Placement& placement() const { return placement_; }
   const std::string& path() const { return path_; }
 
@@ -35,6 +37,10 @@ class Cluster {
   /// A call in text, of one server; `generation` as Exchange has it.
   Result<std::string> call(size_t server, const wire::Call& call, Deadline deadline,
                            Effect effect = Effect::kOnce, uint64_t generation = 0);
+  /// calls[i] of server i, all under way at once. The answers, or the first failure, when all have
+  /// ended.
+  Result<std::vector<std::string>> call_each(std::span<const wire::Call> calls, Deadline deadline,
+                                             Effect effect);
   /// As call(), its answer read as a T.
   template <class T>
   Result<T> ask(size_t server, const wire::Call& call, Deadline deadline,
@@ -45,11 +51,10 @@ class Cluster {
   }
   /// `wanted`, or half of the least that a server takes as a body.
   uint64_t most_piece_bytes(uint64_t wanted) const;
-  /// ERR_UNSUPPORTED when there are several servers.
-  Status single(const char* what) const;
 
  private:
   std::vector<std::unique_ptr<Peer>> peers_;
+  const std::vector<std::string> names_;
   const Placement placement_;
   const std::chrono::milliseconds timeout_;
   std::string path_;

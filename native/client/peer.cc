@@ -95,6 +95,11 @@ void Peer::adopt(const std::shared_ptr<Connection>& made) {
   made->generation = generation_.load(std::memory_order_relaxed);
   if (run_ == welcome.run) return;
   const uint64_t acknowledged = acknowledged_.load(std::memory_order_acquire);
+  if (!run_.empty() && !welcome.in_doubt.empty()) {
+    lost_ = {StatusCode::kSessionExpired,
+             "the server at " + address_.to_string() +
+                 " was started anew and may have to go back to an older version; connect again"};
+  }
   if (!run_.empty() && acknowledged > safe_) {
     lost_ = {StatusCode::kSessionExpired,
              "the server at " + address_.to_string() + " was started anew and is at version " +

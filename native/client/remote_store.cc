@@ -307,17 +307,15 @@ Status RemoteStore::drop(std::string_view name) {
 }
 
 template <class T>
-Result<T> RemoteStore::of_versions(const char* what, const wire::Call& call, Effect effect) {
-  HOTROW_RETURN_IF_ERROR(cluster_->single(what));
+Result<T> RemoteStore::of_versions(const wire::Call& call, Effect effect) {
   return guarded([&] { return cluster_->ask<T>(0, call, Cluster::long_deadline(), effect); });
 }
 
 Result<VersionInfo> RemoteStore::commit(const CommitOptions& options) {
-  HOTROW_RETURN_IF_ERROR(cluster_->single("commit"));
+  if (several()) return guarded([&] { return versions_.commit(options); });
   // What was acknowledged before it was asked for is in it.
   const uint64_t acknowledged = cluster_->peer(0).acknowledged();
-  auto made = of_versions<VersionInfo>("commit",
-                                       {.call = "commit",
+  auto made = of_versions<VersionInfo>({.call = "commit",
                                         .name = std::string(options.name),
                                         .other = std::string(options.cursor),
                                         .flag = options.keep_cursor},
@@ -327,28 +325,31 @@ Result<VersionInfo> RemoteStore::commit(const CommitOptions& options) {
 }
 
 Result<VersionInfo> RemoteStore::version() {
-  return of_versions<VersionInfo>("version", {.call = "version"}, Effect::kReads);
+  if (several()) return guarded([&] { return versions_.version(); });
+  return of_versions<VersionInfo>({.call = "version"}, Effect::kReads);
 }
 
 Result<std::vector<VersionInfo>> RemoteStore::versions() {
-  return of_versions<std::vector<VersionInfo>>("versions", {.call = "versions"}, Effect::kReads);
+  if (several()) return guarded([&] { return versions_.versions(); });
+  return of_versions<std::vector<VersionInfo>>({.call = "versions"}, Effect::kReads);
 }
 
 Result<VersionInfo> RemoteStore::rollback(std::string_view version) {
+  if (several()) return guarded([&] { return versions_.rollback(version); });
   const uint64_t acknowledged = cluster_->peer(0).acknowledged();
-  auto made = of_versions<VersionInfo>(
-      "rollback", {.call = "rollback", .name = std::string(version)}, Effect::kOnce);
+  auto made = of_versions<VersionInfo>({.call = "rollback", .name = std::string(version)},
+                                       Effect::kOnce);
   if (made.ok()) cluster_->peer(0).committed(acknowledged);
   return made;
 }
 
 Status RemoteStore::name_version(std::string_view name, uint64_t version) {
-  HOTROW_RETURN_IF_ERROR(cluster_->single("nameVersion"));
+  if (several()) return guarded([&] { return versions_.name_version(name, version); });
   return of_all({.call = "nameVersion", .name = std::string(name), .number = version});
 }
 
 Status RemoteStore::pin_version(uint64_t version, bool pinned) {
-  HOTROW_RETURN_IF_ERROR(cluster_->single("pin"));
+  if (several()) return guarded([&] { return versions_.pin_version(version, pinned); });
   return of_all({.call = "pinVersion", .number = version, .flag = pinned});
 }
 
@@ -361,13 +362,17 @@ Status RemoteStore::snapshot(std::string_view, std::string_view) {
 }
 
 Result<VersionInfo> RemoteStore::refresh() {
-  return of_versions<VersionInfo>("refresh", {.call = "refresh"}, Effect::kReads);
+  if (several()) {
+    HOTROW_RETURN_IF_ERROR(of_all({.call = "refresh"}));
+    return version();
+  }
+  return of_versions<VersionInfo>({.call = "refresh"}, Effect::kReads);
 }
 
 Result<std::vector<TableDiff>> RemoteStore::diff(std::string_view from, std::string_view to) {
+  if (several()) return guarded([&] { return versions_.diff(from, to); });
   return of_versions<std::vector<TableDiff>>(
-      "diff", {.call = "diff", .name = std::string(from), .other = std::string(to)},
-      Effect::kReads);
+      {.call = "diff", .name = std::string(from), .other = std::string(to)}, Effect::kReads);
 }
 
 Status RemoteStore::verify() { return of_all({.call = "verify"}); }
@@ -426,7 +431,9 @@ Result<std::shared_ptr<Store>> connect(const ConnectOptions& options) {
     for (size_t server = 0; server < cluster->size(); ++server) {
       HOTROW_RETURN_IF_ERROR(cluster->peer(server).welcome(cluster->deadline()).status());
     }
-    return std::shared_ptr<Store>(std::make_shared<client::RemoteStore>(std::move(cluster)));
+    auto store = std::make_shared<client::RemoteStore>(std::move(cluster));
+    HOTROW_RETURN_IF_ERROR(store->settle());
+    return std::shared_ptr<Store>(std::move(store));
   });
 }
 

@@ -7,14 +7,19 @@
 #include <vector>
 
 #include "client/cluster.h"
+#include "client/cluster_versions.h"
 #include "hotrow/store.h"
 
 namespace hotrow::client {
 
 class RemoteStore final : public Store {
  public:
-  explicit RemoteStore(std::shared_ptr<Cluster> cluster) : cluster_(std::move(cluster)) {}
+  explicit RemoteStore(std::shared_ptr<Cluster> cluster)
+      : cluster_(std::move(cluster)), versions_(cluster_) {}
   ~RemoteStore() override { close(); }
+
+  /// Before anything else: see ClusterVersions.
+  Status settle() { return versions_.settle(); }
 
   const std::string& path() const override { return cluster_->path(); }
   Result<std::shared_ptr<Table>> table(std::string_view name, const TableOptions& options) override;
@@ -44,13 +49,15 @@ class RemoteStore final : public Store {
  private:
   Result<std::shared_ptr<Table>> open_table(const wire::Call& call);
   Result<std::shared_ptr<Dense>> open_dense(const wire::Call& call);
+  bool several() const { return cluster_->size() > 1; }
   /// A call about versions, of the only server.
   template <class T>
-  Result<T> of_versions(const char* what, const wire::Call& call, Effect effect);
+  Result<T> of_versions(const wire::Call& call, Effect effect);
   /// A call without an answer, of every server.
   Status of_all(const wire::Call& call);
 
   const std::shared_ptr<Cluster> cluster_;
+  ClusterVersions versions_;  // where there are several servers
 };
 
 }  // namespace hotrow::client

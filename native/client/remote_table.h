@@ -93,6 +93,8 @@ class RemoteTable final : public Table {
   Status fly(std::vector<std::unique_ptr<Flight>>& flights, Deadline deadline, bool& stale);
   /// Sends what `fill(exchange, number, server's part)` adds to each server that has keys; the sum
   /// of what they count. With one server the part is empty: it has the whole batch.
+  Result<ScanPage> scan_one(size_t server, uint64_t from, size_t rows, const ScanOptions& options);
+  Result<ScanPage> scan_all(uint64_t from, size_t rows, const ScanOptions& options);
   template <class Fill>
   Result<uint64_t> change(wire::Verb verb, KeyBatch keys, const Fill& fill);
   template <class Fill>

@@ -1,8 +1,10 @@
 // A remote table's calls but those of a batch: most are calls in text, of every server.
 #include <algorithm>
+#include <optional>
 
 #include "base/batch_check.h"
 #include "base/guarded.h"
+#include "base/hash.h"
 #include "client/remote_table.h"
 
 namespace hotrow::client {
@@ -10,6 +12,8 @@ namespace hotrow::client {
 namespace {
 
 using wire::Kind;
+
+constexpr size_t kMostScanRows = size_t{1} << 20;
 
 // Sums what sums, and of the rest takes the worst.
 void add(TableStats& sum, const TableStats& its) {
@@ -144,50 +148,98 @@ Result<std::vector<EvictedKey>> RemoteTable::take_evicted(size_t most) {
   });
 }
 
-Result<ScanPage> RemoteTable::scan(uint64_t from, size_t rows, const ScanOptions& options) {
-  HOTROW_RETURN_IF_ERROR(cluster_->single("scan"));
-  return guarded([&]() -> Result<ScanPage> {
-    const Deadline deadline = cluster_->deadline();
-    auto number = numbers_.of(0, deadline);
-    if (!number.ok()) return number.status();
-    ScanPage page;
-    uint64_t next = 0;
-    bool more = false;
-    const auto floats = [](std::vector<float>& values, uint64_t bytes) {
-      values.resize(bytes / sizeof(float));
-      return std::as_writable_bytes(std::span(values));
-    };
-    Reply reply([&](const wire::Section& section) -> std::span<std::byte> {
-      switch (section.kind) {
-        case Kind::kKeys:
-          page.keys.resize(section.bytes / sizeof(uint64_t));
-          return std::as_writable_bytes(std::span(page.keys));
-        case Kind::kRows:
-          return floats(page.rows, section.bytes);
-        case Kind::kState:
-          return floats(page.state, section.bytes);
-        case Kind::kCount:
-          more = true;
-          return std::as_writable_bytes(std::span(&next, 1));
-        default:
-          return {};
-      }
-    });
-    wire::CallOptions call;
-    if (options.state) call.flags = wire::kWantsState;
-    call.from = from;
-    call.most = rows;
-    Exchange exchange(wire::Verb::kScan, Effect::kReads);
-    exchange.generation = number.value().generation;
-    exchange.request.add(0, number.value().number, call);
-    HOTROW_RETURN_IF_ERROR(cluster_->peer(0).run(exchange, reply, deadline));
-    const uint64_t n = page.keys.size();
-    if (page.rows.size() != n * options_.dim ||
-        (options.state && page.state.size() != n * state_values_)) {
-      return Status(StatusCode::kProtocol, "a page whose rows are not one a key");
+Result<ScanPage> RemoteTable::scan_one(size_t server, uint64_t from, size_t rows,
+                                       const ScanOptions& options) {
+  const Deadline deadline = cluster_->deadline();
+  auto number = numbers_.of(server, deadline);
+  if (!number.ok()) return number.status();
+  ScanPage page;
+  uint64_t next = 0;
+  bool more = false;
+  const auto floats = [](std::vector<float>& values, uint64_t bytes) {
+    values.resize(bytes / sizeof(float));
+    return std::as_writable_bytes(std::span(values));
+  };
+  Reply reply([&](const wire::Section& section) -> std::span<std::byte> {
+    switch (section.kind) {
+      case Kind::kKeys:
+        page.keys.resize(section.bytes / sizeof(uint64_t));
+        return std::as_writable_bytes(std::span(page.keys));
+      case Kind::kRows:
+        return floats(page.rows, section.bytes);
+      case Kind::kState:
+        return floats(page.state, section.bytes);
+      case Kind::kCount:
+        more = true;
+        return std::as_writable_bytes(std::span(&next, 1));
+      default:
+        return {};
     }
-    if (more) page.next = next;
-    return page;
+  });
+  wire::CallOptions call;
+  if (options.state) call.flags = wire::kWantsState;
+  call.from = from;
+  call.most = rows;
+  Exchange exchange(wire::Verb::kScan, Effect::kReads);
+  exchange.generation = number.value().generation;
+  exchange.request.add(0, number.value().number, call);
+  HOTROW_RETURN_IF_ERROR(cluster_->peer(server).run(exchange, reply, deadline));
+  const uint64_t n = page.keys.size();
+  if (page.rows.size() != n * options_.dim ||
+      (options.state && page.state.size() != n * state_values_)) {
+    return Status(StatusCode::kProtocol, "a page whose rows are not one a key");
+  }
+  if (more) page.next = next;
+  return page;
+}
+
+// Each server has a share of the page, in the order of hashes. The page ends where the first of
+// them ends, so that it has all rows up to there.
+Result<ScanPage> RemoteTable::scan_all(uint64_t from, size_t rows, const ScanOptions& options) {
+  if (rows == 0 || rows > kMostScanRows) {
+    return Status::invalid_argument("rows: expected 1 to 1048576 rows a page, received " +
+                                    std::to_string(rows));
+  }
+  std::vector<ScanPage> shares;
+  std::optional<uint64_t> end;
+  for (size_t server = 0; server < cluster_->size(); ++server) {
+    auto share = scan_one(server, from, rows / cluster_->size() + 1, options);
+    if (!share.ok()) return share.status();
+    if (share.value().next) end = std::min(end.value_or(UINT64_MAX), *share.value().next);
+    shares.push_back(std::move(share).value());
+  }
+  struct Place {
+    uint64_t hash;
+    uint32_t share;
+    uint32_t row;
+  };
+  std::vector<Place> places;
+  for (uint32_t share = 0; share < shares.size(); ++share) {
+    for (uint32_t row = 0; row < shares[share].keys.size(); ++row) {
+      const uint64_t hash = mix64(shares[share].keys[row]);
+      if (!end || hash < *end) places.push_back({hash, share, row});
+    }
+  }
+  std::ranges::sort(places, {}, &Place::hash);
+  ScanPage page;
+  page.next = end;
+  const auto append = [](std::vector<float>& to, const std::vector<float>& values, size_t row,
+                         size_t width) {
+    const auto first = values.begin() + static_cast<ptrdiff_t>(row * width);
+    to.insert(to.end(), first, first + static_cast<ptrdiff_t>(width));
+  };
+  for (const Place& place : places) {
+    const ScanPage& share = shares[place.share];
+    page.keys.push_back(share.keys[place.row]);
+    append(page.rows, share.rows, place.row, options_.dim);
+    if (options.state) append(page.state, share.state, place.row, state_values_);
+  }
+  return page;
+}
+
+Result<ScanPage> RemoteTable::scan(uint64_t from, size_t rows, const ScanOptions& options) {
+  return guarded([&] {
+    return cluster_->size() == 1 ? scan_one(0, from, rows, options) : scan_all(from, rows, options);
   });
 }
 

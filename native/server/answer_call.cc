@@ -53,6 +53,17 @@ Text commit(Hub& hub, const wire::Call& call) {
       hub.store->commit({.cursor = call.other, .name = call.name, .keep_cursor = call.flag}));
 }
 
+Text prepare(Hub& hub, const wire::Call& call) {
+  return text_of(hub.cluster_versions.prepare(
+      *hub.store, call.name, {.cursor = call.other, .keep_cursor = call.flag}, call.number));
+}
+
+Text resolve(Hub& hub, const wire::Call& call) {
+  const auto decided = hub.cluster_versions.resolve(*hub.store, call.name);
+  if (!decided.ok()) return decided.status();
+  return wire::to_text(uint64_t{decided.value()});
+}
+
 // Of a table by its number.
 template <class Work>
 Text of_table(Hub& hub, const wire::Call& call, const Work& work) {
@@ -81,6 +92,16 @@ constexpr std::array kCalls{
           [](Hub& hub, const wire::Call&) { return text_of(hub.store->versions()); }},
     Entry{"rollback", &Hub::files,
           [](Hub& hub, const wire::Call& call) { return text_of(hub.store->rollback(call.name)); }},
+    Entry{"prepare", &Hub::files, prepare},
+    Entry{"decide", &Hub::files,
+          [](Hub& hub, const wire::Call& call) {
+            return text_of(hub.cluster_versions.decide(*hub.store, call.name));
+          }},
+    Entry{"resolve", &Hub::files, resolve},
+    Entry{"settle", &Hub::files,
+          [](Hub& hub, const wire::Call& call) {
+            return text_of(hub.cluster_versions.settle(*hub.store, call.name, call.flag));
+          }},
     Entry{"nameVersion", &Hub::files,
           [](Hub& hub, const wire::Call& call) {
             return text_of(hub.store->name_version(call.name, call.number));

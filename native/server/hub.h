@@ -7,8 +7,10 @@
 #include <string>
 #include <utility>
 
+#include "base/random_id.h"
 #include "hotrow/server.h"
 #include "hotrow/store.h"
+#include "server/cluster_versions.h"
 #include "server/parameters.h"
 #include "server/sessions.h"
 #include "server/worker.h"
@@ -26,6 +28,7 @@ struct Hub {
   const std::string run = random_id();
   uint64_t store_version = 0;  // when the server started
   Parameters parameters;
+  ClusterVersions cluster_versions;
   Sessions sessions;
   /// Calls that may take long, off the threads that serve connections: those that write or read
   /// files, those that open tables, whose rows may have to be read first, and all others.

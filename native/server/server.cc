@@ -25,6 +25,7 @@ class SocketServer final : public Server {
     const auto version = hub_.store->version();
     // A store in memory has none.
     if (version.ok()) hub_.store_version = version.value().version;
+    hub_.cluster_versions.start(*hub_.store);
     net::ListenOptions listen{.address = address,
                               .threads = hub_.options.threads,
                               .spin_us = hub_.options.spin_us,

@@ -107,7 +107,8 @@ bool Session::welcome() {
                         .path = hub_.store->path(),
                         .store_version = hub_.store_version,
                         .most_body_bytes = hub_.options.most_body_bytes,
-                        .session_ms = hub_.options.session_ms};
+                        .session_ms = hub_.options.session_ms,
+                        .in_doubt = hub_.cluster_versions.in_doubt()};
   auto joined = hub_.sessions.join(hello.value().session, welcome.resumed);
   if (!joined.ok()) {
     send_failure(reader_.header(), joined.status());

@@ -1,7 +1,6 @@
 #include "server/sessions.h"
 
-#include <array>
-#include <random>
+#include "base/random_id.h"
 
 namespace hotrow::server {
 
@@ -64,17 +63,6 @@ bool Sessions::drop_oldest() {
   if (oldest == all_.end()) return false;
   all_.erase(oldest);
   return true;
-}
-
-std::string random_id() {
-  constexpr std::array kDigits{'0', '1', '2', '3', '4', '5', '6', '7',
-                               '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
-  std::random_device device;  // the system's own source
-  std::string id;
-  for (int i = 0; i < 4; ++i) {
-    for (uint32_t bits = device(), n = 0; n < 8; ++n, bits >>= 4) id += kDigits[bits & 15];
-  }
-  return id;
 }
 
 }  // namespace hotrow::server

@@ -94,9 +94,6 @@ class Sessions {
   std::map<std::string, std::shared_ptr<SessionState>> all_ HOTROW_GUARDED_BY(mutex_);
 };
 
-/// 32 hexadecimal digits that nobody can guess.
-std::string random_id();
-
 }  // namespace hotrow::server
 
 #endif  // HOTROW_SERVER_SESSIONS_H_

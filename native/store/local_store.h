@@ -154,6 +154,7 @@ class LocalStore final : public Store {
       HOTROW_REQUIRES(commit_mutex_);
   Status set_name(std::string_view name, uint64_t version) HOTROW_REQUIRES(commit_mutex_);
   void remove_old_versions() HOTROW_REQUIRES(commit_mutex_);
+  void forget_cluster_names() HOTROW_REQUIRES(commit_mutex_);
 
   Status drop_now(std::string_view name) HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
   Status check_open() const HOTROW_REQUIRES(mutex_);

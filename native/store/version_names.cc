@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/cluster_names.h"
 #include "hotrow/options.h"
 #include "storage/files.h"
 
@@ -44,7 +45,9 @@ Status VersionNames::write(const std::string& store, SyncMode sync) const {
 }
 
 bool VersionNames::holds(uint64_t version) const {
-  const auto same = [&](const auto& named) { return named.second == version; };
+  const auto same = [&](const auto& named) {
+    return named.second == version && !cluster_names::is_decided(named.first);
+  };
   return pins.contains(version) || std::ranges::any_of(names, same);
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "base/cluster_names.h"
 #include "store/local_store.h"
 #include "store/version_names.h"
 
@@ -154,6 +155,21 @@ void LocalStore::remove_old_versions() {
     }
     if (!stays && !names.value().holds(version)) (void)folders.remove(version);
   }
+  forget_cluster_names();
+}
+
+// Of parts of a cluster's versions that are not kept any more.
+void LocalStore::forget_cluster_names() {
+  const std::vector<uint64_t> kept = engine_->versions().list();
+  const auto names = VersionNames::read(path_);
+  const auto gone = [&](const auto& named) {
+    return cluster_names::is_decided(named.first) && std::ranges::count(kept, named.second) == 0;
+  };
+  if (!names.ok() || std::ranges::none_of(names.value().names, gone)) return;
+  (void)change_names([&](VersionNames& all) {
+    std::erase_if(all.names, gone);
+    return Status();
+  });
 }
 
 Result<std::vector<TableDiff>> LocalStore::diff(std::string_view from, std::string_view to) {

@@ -30,6 +30,7 @@ void fields(Archive& a, T& v)
   a("storeVersion", v.store_version);
   a("mostBodyBytes", v.most_body_bytes);
   a("sessionMs", v.session_ms);
+  a("inDoubt", v.in_doubt);
 }
 
 template <class Archive, class T>

@@ -30,6 +30,8 @@ struct Welcome {
   uint64_t store_version = 0;    ///< the newest version when the server started
   uint64_t most_body_bytes = 0;  ///< of a request
   uint64_t session_ms = 0;       ///< how long a session without a connection is kept
+  /// A version of several servers of which this one does not know whether it exists.
+  std::string in_doubt;
 };
 
 /// One call: its name and what of the rest it reads. Fields that are left out are the defaults.

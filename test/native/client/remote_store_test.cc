@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -47,6 +49,26 @@ void expect_same(Table& a, Table& b, const std::vector<uint64_t>& keys) {
   must(b.lookup_state(keys, of_b, {.found = found_b}));
   EXPECT_EQ(of_a, of_b);
   EXPECT_EQ(found_a, found_b);
+}
+
+/// What a scan gives of each key, in pages of `rows()` rows or a few more. Each key comes once.
+template <class Rows>
+std::map<uint64_t, std::vector<float>> scanned(Table& table, bool state, const Rows& rows) {
+  const size_t dim = table.options().dim;
+  const size_t width = state ? table.state_values() : 0;
+  std::map<uint64_t, std::vector<float>> all;
+  for (std::optional<uint64_t> next = 0; next;) {
+    const ScanPage page = must(table.scan(*next, rows(), {.state = state}));
+    for (size_t i = 0; i < page.keys.size(); ++i) {
+      const auto row = page.rows.begin() + static_cast<ptrdiff_t>(i * dim);
+      const auto its = page.state.begin() + static_cast<ptrdiff_t>(i * width);
+      std::vector<float> values(row, row + static_cast<ptrdiff_t>(dim));
+      values.insert(values.end(), its, its + static_cast<ptrdiff_t>(width));
+      EXPECT_TRUE(all.emplace(page.keys[i], std::move(values)).second) << page.keys[i] << " twice";
+    }
+    next = page.next;
+  }
+  return all;
 }
 
 class Servers : public testing::TestWithParam<int> {};
@@ -117,6 +139,11 @@ TEST_P(Servers, DoWhatOneStoreDoes) {
   expect_same(*a, *b, {});
   EXPECT_EQ(stats_of(*a).rows, stats_of(*b).rows);
   EXPECT_EQ(must(remote->list()).front().rows, stats_of(*b).rows);
+  for (const bool state : {false, true}) {
+    EXPECT_EQ(scanned(*a, state, [&] { return 1 + random.below(70); }),
+              scanned(*b, state, [] { return 1000; }));
+  }
+  EXPECT_TRUE(fails(a->scan(0, 0), StatusCode::kInvalidArgument, "rows"));
   if (GetParam() == 1) return;
   for (const auto& each : all) EXPECT_GT(stats_of(*each->store).rows, 0U);
 }

@@ -1,0 +1,245 @@
+#include "client/cluster_versions.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+#include "base/cluster_names.h"
+#include "base/random_id.h"
+#include "store/version_names.h"
+
+namespace hotrow::client {
+
+namespace {
+
+namespace names = cluster_names;
+
+constexpr std::chrono::seconds kGiveUpTime{2};
+
+// Names that a user has given.
+void strip(VersionInfo& info) {
+  std::erase_if(info.names, [](const std::string& name) { return names::is_one(name); });
+}
+
+}  // namespace
+
+ClusterVersions::ClusterVersions(std::shared_ptr<Cluster> cluster) : cluster_(std::move(cluster)) {
+  for (size_t server = 1; server < cluster_->size(); ++server) {
+    if (cluster_->name(server) < cluster_->name(leader_)) leader_ = server;
+  }
+}
+
+Status ClusterVersions::settle() {
+  for (size_t server = 0; server < cluster_->size(); ++server) {
+    const Deadline deadline = Cluster::long_deadline();
+    auto welcome = cluster_->peer(server).welcome(deadline);
+    if (!welcome.ok()) return welcome.status();
+    const std::string& id = welcome.value().in_doubt;
+    if (id.empty()) continue;
+    const std::string leader = id.substr(id.find(' ') + 1);
+    if (leader != cluster_->name(leader_)) {
+      return {StatusCode::kUnavailable,
+              "the server at " + cluster_->name(server) +
+                  " does not know what became of a version that " + leader +
+                  " led: connect to all servers of the cluster at once"};
+    }
+    const auto decided = cluster_->ask<uint64_t>(leader_, {.call = "resolve", .name = id},
+                                                 deadline, Effect::kReads);
+    if (!decided.ok()) return decided.status();
+    HOTROW_RETURN_IF_ERROR(
+        cluster_
+            ->call(server, {.call = "settle", .name = id, .flag = decided.value() != 0}, deadline,
+                   Effect::kReads)
+            .status());
+  }
+  return {};
+}
+
+void ClusterVersions::give_up(const std::string& id) {
+  const Deadline soon = std::chrono::steady_clock::now() + kGiveUpTime;
+  (void)cluster_->call(leader_, {.call = "resolve", .name = id}, soon, Effect::kReads);
+  const std::vector<wire::Call> calls(cluster_->size(), {.call = "settle", .name = id});
+  (void)cluster_->call_each(calls, soon, Effect::kReads);
+}
+
+Result<VersionInfo> ClusterVersions::make(wire::Call prepare,
+                                       const std::vector<uint64_t>& rollback_to) {
+  const std::string id = random_id() + " " + cluster_->name(leader_);
+  const Deadline deadline = Cluster::long_deadline();
+  prepare.call = "prepare";
+  prepare.name = id;
+  std::vector<wire::Call> calls(cluster_->size(), prepare);
+  std::vector<uint64_t> acknowledged;
+  for (size_t server = 0; server < cluster_->size(); ++server) {
+    if (!rollback_to.empty()) calls[server].number = rollback_to[server];
+    // What was acknowledged before it was asked for is in it.
+    acknowledged.push_back(cluster_->peer(server).acknowledged());
+  }
+  const auto prepared = cluster_->call_each(calls, deadline, Effect::kOnce);
+  if (!prepared.ok()) {
+    give_up(id);
+    return prepared.status();
+  }
+  auto made = cluster_->ask<VersionInfo>(leader_, {.call = "decide", .name = id}, deadline,
+                                         Effect::kReads);
+  if (!made.ok()) return made.status();
+  VersionInfo info = std::move(made).value();
+  info.rows = 0;
+  info.bytes = 0;
+  for (size_t server = 0; server < cluster_->size(); ++server) {
+    const auto part = wire::from_text<VersionInfo>(prepared.value()[server]);
+    if (!part.ok()) return part.status();
+    info.rows += part.value().rows;
+    info.bytes += part.value().bytes;
+    info.kept = info.kept && part.value().kept;
+    cluster_->peer(server).committed(acknowledged[server]);
+  }
+  strip(info);
+  // The version exists. Whoever does not hear of it now learns it from the leader.
+  for (wire::Call& call : calls) call = {.call = "decide", .name = id};
+  (void)cluster_->call_each(calls, deadline, Effect::kReads);
+  return info;
+}
+
+Result<VersionInfo> ClusterVersions::commit(const CommitOptions& options) {
+  if (!options.name.empty()) HOTROW_RETURN_IF_ERROR(check_version_name(options.name));
+  auto made = make({.other = std::string(options.cursor), .flag = options.keep_cursor}, {});
+  if (!made.ok() || options.name.empty()) return made;
+  // As with one store: the version is there, even if it cannot be named.
+  if (name_version(options.name, made.value().version).ok()) {
+    made.value().names.emplace_back(options.name);
+  }
+  return made;
+}
+
+Result<VersionInfo> ClusterVersions::rollback(std::string_view version) {
+  auto to = find(version);
+  if (!to.ok()) return to.status();
+  return make({}, to.value().parts);
+}
+
+Result<std::vector<ClusterVersions::Whole>> ClusterVersions::whole_versions() {
+  const std::vector<wire::Call> calls(cluster_->size(), {.call = "versions"});
+  auto texts = cluster_->call_each(calls, Cluster::long_deadline(), Effect::kReads);
+  if (!texts.ok()) return texts.status();
+  std::vector<std::vector<VersionInfo>> all;
+  for (const std::string& text : texts.value()) {
+    auto its = wire::from_text<std::vector<VersionInfo>>(text);
+    if (!its.ok()) return its.status();
+    all.push_back(std::move(its).value());
+  }
+  // Where each server has its part of an id, decided as far as it knows or not.
+  std::vector<std::map<std::string, const VersionInfo*, std::less<>>> parts(all.size());
+  for (size_t server = 0; server < all.size(); ++server) {
+    for (const VersionInfo& info : all[server]) {
+      for (const std::string& name : info.names) {
+        if (!names::is_decided(name) && !names::is_prepared(name)) continue;
+        parts[server][std::string(names::id_of(name))] = &info;
+      }
+    }
+  }
+  std::vector<Whole> wholes;
+  for (const VersionInfo& its : all[leader_]) {
+    const auto name = std::ranges::find_if(its.names, names::is_decided);
+    if (name == its.names.end()) continue;
+    Whole whole{.info = its, .id = std::string(names::id_of(*name))};
+    whole.info.rows = 0;
+    whole.info.bytes = 0;
+    for (const auto& of_server : parts) {
+      const auto part = of_server.find(whole.id);
+      if (part == of_server.end()) break;
+      whole.parts.push_back(part->second->version);
+      whole.info.rows += part->second->rows;
+      whole.info.bytes += part->second->bytes;
+    }
+    if (whole.parts.size() < all.size()) continue;
+    whole.info.parent = wholes.empty() ? 0 : wholes.back().info.version;
+    strip(whole.info);
+    wholes.push_back(std::move(whole));
+  }
+  return wholes;
+}
+
+Result<ClusterVersions::Whole> ClusterVersions::find(std::string_view version) {
+  auto all = whole_versions();
+  if (!all.ok()) return all.status();
+  const uint64_t number = version_number(version);
+  for (Whole& whole : all.value()) {
+    const bool named = std::ranges::find(whole.info.names, version) != whole.info.names.end();
+    if (named || (number != 0 && whole.info.version == number)) return std::move(whole);
+  }
+  return Status::not_found("the servers do not all keep a version '" + std::string(version) + "'");
+}
+
+Result<VersionInfo> ClusterVersions::version() {
+  auto all = whole_versions();
+  if (!all.ok()) return all.status();
+  if (all.value().empty()) return VersionInfo{};
+  return std::move(all.value().back().info);
+}
+
+Result<std::vector<VersionInfo>> ClusterVersions::versions() {
+  auto all = whole_versions();
+  if (!all.ok()) return all.status();
+  std::vector<VersionInfo> infos;
+  for (Whole& whole : all.value()) infos.push_back(std::move(whole.info));
+  return infos;
+}
+
+Status ClusterVersions::tell_parts(const std::vector<uint64_t>& parts, const wire::Call& call) {
+  const auto tell = [&](size_t server) {
+    wire::Call its = call;
+    its.number = parts[server];
+    return cluster_->call(server, its, Cluster::long_deadline(), Effect::kReads).status();
+  };
+  for (size_t server = 0; server < cluster_->size(); ++server) {
+    if (server != leader_) HOTROW_RETURN_IF_ERROR(tell(server));
+  }
+  return tell(leader_);
+}
+
+Status ClusterVersions::name_version(std::string_view name, uint64_t version) {
+  HOTROW_RETURN_IF_ERROR(check_version_name(name));
+  const wire::Call call{.call = "nameVersion", .name = std::string(name)};
+  if (version == 0) return tell_parts(std::vector<uint64_t>(cluster_->size()), call);
+  const auto whole = find(std::to_string(version));
+  if (!whole.ok()) return whole.status();
+  return tell_parts(whole.value().parts, call);
+}
+
+Status ClusterVersions::pin_version(uint64_t version, bool pinned) {
+  const auto whole = find(std::to_string(version));
+  if (!whole.ok()) return whole.status();
+  return tell_parts(whole.value().parts, {.call = "pinVersion", .flag = pinned});
+}
+
+Result<std::vector<TableDiff>> ClusterVersions::diff(std::string_view from, std::string_view to) {
+  const auto before = find(from);
+  if (!before.ok()) return before.status();
+  const auto after = find(to);
+  if (!after.ok()) return after.status();
+  std::vector<wire::Call> calls;
+  for (size_t server = 0; server < cluster_->size(); ++server) {
+    calls.push_back({.call = "diff",
+                     .name = std::to_string(before.value().parts[server]),
+                     .other = std::to_string(after.value().parts[server])});
+  }
+  const auto texts = cluster_->call_each(calls, Cluster::long_deadline(), Effect::kReads);
+  if (!texts.ok()) return texts.status();
+  std::map<std::string, TableDiff> sums;
+  for (const std::string& text : texts.value()) {
+    const auto its = wire::from_text<std::vector<TableDiff>>(text);
+    if (!its.ok()) return its.status();
+    for (const TableDiff& diff : its.value()) {
+      TableDiff& sum = sums.try_emplace(diff.name, TableDiff{.name = diff.name}).first->second;
+      sum.added += diff.added;
+      sum.removed += diff.removed;
+      sum.changed += diff.changed;
+    }
+  }
+  std::vector<TableDiff> diffs;
+  for (auto& [name, sum] : sums) diffs.push_back(std::move(sum));
+  return diffs;
+}
+
+}  // namespace hotrow::client

@@ -1,0 +1,66 @@
+// ClusterVersions: what a client does about the versions of several servers, which it makes one of all
+// or none (server/cluster_versions.h has the two steps and what becomes of a server that dies
+// between them). The leader is the server whose name comes first, in whatever order they are given.
+//
+// A version's number is that of the leader's part. Its rows are those that each server had when it
+// committed: pushes that were acknowledged before the call are in it on every server; those made
+// during the call may be in it on one server and not on another.
+//
+// Threads: any number at once. Two that commit at once make two versions.
+#ifndef HOTROW_CLIENT_CLUSTER_VERSIONS_H_
+#define HOTROW_CLIENT_CLUSTER_VERSIONS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "client/cluster.h"
+#include "hotrow/store.h"
+
+namespace hotrow::client {
+
+class ClusterVersions {
+ public:
+  explicit ClusterVersions(std::shared_ptr<Cluster> cluster);
+
+  /// Settles what servers do not know of versions they were started on.
+  Status settle();
+
+  Result<VersionInfo> commit(const CommitOptions& options);
+  /// Makes a new version, as a commit does. One that fails may have been done by some servers.
+  Result<VersionInfo> rollback(std::string_view version);
+  /// The newest; all 0 when there is none.
+  Result<VersionInfo> version();
+  /// Those that all servers keep, oldest first.
+  Result<std::vector<VersionInfo>> versions();
+  Status name_version(std::string_view name, uint64_t version);
+  Status pin_version(uint64_t version, bool pinned);
+  Result<std::vector<TableDiff>> diff(std::string_view from, std::string_view to);
+
+ private:
+  /// A version of the cluster and the number of each server's part.
+  struct Whole {
+    VersionInfo info;
+    std::string id;
+    std::vector<uint64_t> parts;
+  };
+
+  Result<std::vector<Whole>> whole_versions();
+  /// By number or name.
+  Result<Whole> find(std::string_view version);
+  /// prepare of each server, then the decision. `number`: of the part to roll back to; empty: none.
+  Result<VersionInfo> make(wire::Call prepare, const std::vector<uint64_t>& rollback_to);
+  void give_up(const std::string& id);
+  /// A call of each server about its part of a version, the leader's last.
+  Status tell_parts(const std::vector<uint64_t>& parts, const wire::Call& call);
+
+  const std::shared_ptr<Cluster> cluster_;
+  size_t leader_ = 0;
+};
+
+}  // namespace hotrow::client
+
+#endif  // HOTROW_CLIENT_CLUSTER_VERSIONS_H_
