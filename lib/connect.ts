@@ -30,8 +30,11 @@ export interface ConnectOptions {
  * - When a server was started anew and has lost acknowledged changes of this client, every later
  *   call rejects with ERR_SESSION_EXPIRED: nothing is lost silently.
  * - With several servers, which share the keys of every table, a call is one request to each that
- *   has some of its keys, and a push that rejects may have been applied on some. `scan`
- *   and what is about versions need a single server (ERR_UNSUPPORTED).
+ *   has some of its keys, and a push that rejects may have been applied on some. A version is one
+ *   of all servers or of none, whoever dies meanwhile; it has every push that had resolved before
+ *   `commit` was called, on all of them, and of those made during the call perhaps a part. Its
+ *   number is that of one server's, so numbers may leave some out. A `rollback` that rejects may
+ *   have been done by some servers: call it again.
  * - `apply`, `snapshot`, `delta`, `at` and `follow` are about folders of the server's machine:
  *   ERR_UNSUPPORTED.
  *

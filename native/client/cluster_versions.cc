@@ -38,19 +38,19 @@ Status ClusterVersions::settle() {
     if (id.empty()) continue;
     const std::string leader = id.substr(id.find(' ') + 1);
     if (leader != cluster_->name(leader_)) {
-      return {StatusCode::kUnavailable,
-              "the server at " + cluster_->name(server) +
-                  " does not know what became of a version that " + leader +
-                  " led: connect to all servers of the cluster at once"};
+      return {StatusCode::kUnavailable, "the server at " + cluster_->name(server) +
+                                            " does not know what became of a version that " +
+                                            leader +
+                                            " led: connect to all servers of the cluster at once"};
     }
-    const auto decided = cluster_->ask<uint64_t>(leader_, {.call = "resolve", .name = id},
-                                                 deadline, Effect::kReads);
+    const auto decided =
+        cluster_->ask<uint64_t>(leader_, {.call = "resolve", .name = id}, deadline, Effect::kReads);
     if (!decided.ok()) return decided.status();
-    HOTROW_RETURN_IF_ERROR(
-        cluster_
-            ->call(server, {.call = "settle", .name = id, .flag = decided.value() != 0}, deadline,
-                   Effect::kReads)
-            .status());
+    HOTROW_RETURN_IF_ERROR(cluster_
+                               ->call(server,
+                                      {.call = "settle", .name = id, .flag = decided.value() != 0},
+                                      deadline, Effect::kReads)
+                               .status());
   }
   return {};
 }
@@ -63,7 +63,7 @@ void ClusterVersions::give_up(const std::string& id) {
 }
 
 Result<VersionInfo> ClusterVersions::make(wire::Call prepare,
-                                       const std::vector<uint64_t>& rollback_to) {
+                                          const std::vector<uint64_t>& rollback_to) {
   const std::string id = random_id() + " " + cluster_->name(leader_);
   const Deadline deadline = Cluster::long_deadline();
   prepare.call = "prepare";
@@ -80,8 +80,8 @@ Result<VersionInfo> ClusterVersions::make(wire::Call prepare,
     give_up(id);
     return prepared.status();
   }
-  auto made = cluster_->ask<VersionInfo>(leader_, {.call = "decide", .name = id}, deadline,
-                                         Effect::kReads);
+  auto made =
+      cluster_->ask<VersionInfo>(leader_, {.call = "decide", .name = id}, deadline, Effect::kReads);
   if (!made.ok()) return made.status();
   VersionInfo info = std::move(made).value();
   info.rows = 0;

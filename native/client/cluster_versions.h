@@ -1,5 +1,5 @@
-// ClusterVersions: what a client does about the versions of several servers, which it makes one of all
-// or none (server/cluster_versions.h has the two steps and what becomes of a server that dies
+// ClusterVersions: what a client does about the versions of several servers, which it makes one of
+// all or none (server/cluster_versions.h has the two steps and what becomes of a server that dies
 // between them). The leader is the server whose name comes first, in whatever order they are given.
 //
 // A version's number is that of the leader's part. Its rows are those that each server had when it

@@ -337,8 +337,8 @@ Result<std::vector<VersionInfo>> RemoteStore::versions() {
 Result<VersionInfo> RemoteStore::rollback(std::string_view version) {
   if (several()) return guarded([&] { return versions_.rollback(version); });
   const uint64_t acknowledged = cluster_->peer(0).acknowledged();
-  auto made = of_versions<VersionInfo>({.call = "rollback", .name = std::string(version)},
-                                       Effect::kOnce);
+  auto made =
+      of_versions<VersionInfo>({.call = "rollback", .name = std::string(version)}, Effect::kOnce);
   if (made.ok()) cluster_->peer(0).committed(acknowledged);
   return made;
 }

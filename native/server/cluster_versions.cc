@@ -15,8 +15,7 @@ constexpr size_t kIdDigits = 32;
 constexpr size_t kMostIdBytes = 160;
 
 Status check_id(std::string_view id) {
-  const bool digits =
-      id.find_first_not_of("0123456789abcdef") == kIdDigits && id[kIdDigits] == ' ';
+  const bool digits = id.find_first_not_of("0123456789abcdef") == kIdDigits && id[kIdDigits] == ' ';
   if (digits && id.size() > kIdDigits + 1 && id.size() <= kMostIdBytes) return {};
   return Status::invalid_argument(
       "name: expected 32 hexadecimal digits, a space and an address, received '" +
@@ -73,8 +72,8 @@ Result<VersionInfo> ClusterVersions::prepare(Store& store, const std::string& id
   const MutexLock lock(mutex_);
   if (given_up_.contains(id)) return Status::not_found("version '" + id + "' was given up");
   if (const std::string doubtful = in_doubt(); !doubtful.empty()) {
-    return Status(StatusCode::kBusy, "it is not known yet what became of version '" + doubtful +
-                                         "'; connect again");
+    return Status(StatusCode::kBusy,
+                  "it is not known yet what became of version '" + doubtful + "'; connect again");
   }
   const auto before = store.version();
   if (!before.ok()) return before.status();
@@ -85,8 +84,7 @@ Result<VersionInfo> ClusterVersions::prepare(Store& store, const std::string& id
   const std::string name = names::with(names::kPrepared, id);
   CommitOptions named = options;
   named.name = name;
-  auto made =
-      rollback_to == 0 ? store.commit(named) : store.rollback(std::to_string(rollback_to));
+  auto made = rollback_to == 0 ? store.commit(named) : store.rollback(std::to_string(rollback_to));
   Status status = made.status();
   if (status.ok() && !is_called(made.value(), name)) {
     status = store.name_version(name, made.value().version);

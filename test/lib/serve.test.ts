@@ -1,16 +1,15 @@
 // Servers and those who connect: what is theirs alone. All else: contract.test.ts.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { connect, open, Server, serve, sum } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { floats, keys, same } from './support/arrays.ts'
+import { kProgram, serveCommand } from './support/serve-command.ts'
 
-const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const test = suite<{ folder: string }>('serve')
 
 test.before.each((context) => {
@@ -23,34 +22,6 @@ const codeOf = (promise: Promise<unknown>): Promise<string> =>
     () => 'none',
     (error: Error & { code?: string }) => error.code ?? error.message,
   )
-
-/** `hotrow serve`, once it serves. */
-async function command(
-  path: string,
-  ...args: string[]
-): Promise<{
-  child: ChildProcess
-  address: string
-  ended: Promise<[number | null, string]>
-  said: () => string
-}> {
-  const child = spawn(process.execPath, [program, 'serve', path, '--json', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let out = ''
-  const ended = new Promise<[number | null, string]>((done) => {
-    child.on('close', (code) => done([code, out]))
-  })
-  const address = await new Promise<string>((done, fail) => {
-    child.stderr.setEncoding('utf8').on('data', (text) => fail(new Error(String(text))))
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      out += text
-      const [, found] = /"address": "([^"]+)"/.exec(out) ?? []
-      if (found !== undefined) done(found)
-    })
-  })
-  return { child, address, ended, said: () => out }
-}
 
 test('a process serves its store, and goes on using it', async () => {
   await using store = await open(':memory:')
@@ -137,12 +108,41 @@ test('two servers share the keys of a table', async () => {
   const rows = [(await a.stats()).rows, (await b.stats()).rows]
   assert.is(rows[0]! + rows[1]!, 1000)
   assert.ok(Math.min(...rows) > 350, String(rows))
+  // Stores in memory have no versions, one by one or together.
   assert.is(await codeOf(remote.commit()), 'ERR_UNSUPPORTED')
+  const seen: bigint[] = []
+  for await (const page of table.scan({ rows: 100 })) seen.push(...page.keys)
+  assert.equal(
+    seen.sort((a, b) => Number(a - b)),
+    [...all],
+  )
+})
+
+test('two servers make one version', async ({ folder }) => {
+  await using a = await open(join(folder, 'a'))
+  await using b = await open(join(folder, 'b'))
+  await using first = await serve(a)
+  await using second = await serve(b)
+  await using remote = await connect([first.address, second.address])
+  const table = await remote.table('t', { dim: 1, optimizer: sum() })
+  const all = BigUint64Array.from({ length: 1000 }, (_, i) => BigInt(i))
+  await table.push(all, new Float32Array(1000).fill(1))
+  const one = await remote.commit({ cursor: { step: 1 }, name: 'prod' })
+  assert.equal([one.rows, one.cursor, one.names], [1000, { step: 1 }, ['prod']])
+  await table.push(all, new Float32Array(1000).fill(1))
+  await remote.commit({ cursor: { step: 2 } })
+  assert.equal(
+    (await remote.versions()).map(({ cursor }) => cursor),
+    [{ step: 1 }, { step: 2 }],
+  )
+  const back = await remote.rollback('prod')
+  assert.is(back.rolledBackTo, one.version)
+  same(await table.lookup(all), new Float32Array(1000).fill(1))
 })
 
 test('the command serves until it is told to stop, and commits', async ({ folder }) => {
   const path = join(folder, 's')
-  const { child, address, ended } = await command(path, '--listen', '127.0.0.1:0')
+  const { child, address, ended } = await serveCommand(path, '--listen', '127.0.0.1:0')
   const remote = await connect(address)
   const table = await remote.table('t', { dim: 1, optimizer: sum() })
   await table.push(keys(5), floats(3))
@@ -158,7 +158,7 @@ test('the command serves until it is told to stop, and commits', async ({ folder
 test('the command tells Prometheus what it does', async ({ folder }) => {
   const path = join(folder, 's')
   const flags = ['--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0']
-  const { child, address, ended, said } = await command(path, ...flags)
+  const { child, address, ended, said } = await serveCommand(path, ...flags)
   await using remote = await connect(address)
   const table = await remote.table('t', { dim: 1, optimizer: sum() })
   await table.push(keys(5, 6), floats(3, 4))
@@ -183,7 +183,7 @@ test('the command refuses addresses beyond this machine', ({ folder }) => {
     ['--listen', '0.0.0.0:0'],
     ['--listen', '127.0.0.1:0', '--metrics', '0.0.0.0:9090'],
   ]) {
-    const args = [program, 'serve', join(folder, 's'), ...flags]
+    const args = [kProgram, 'serve', join(folder, 's'), ...flags]
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
     assert.is(status, 2, stderr)
     assert.match(stderr, /of this machine/)
@@ -192,7 +192,7 @@ test('the command refuses addresses beyond this machine', ({ folder }) => {
 
 test('a server that is killed loses nothing silently', async ({ folder }) => {
   const path = join(folder, 's')
-  const first = await command(path, '--listen', '127.0.0.1:0')
+  const first = await serveCommand(path, '--listen', '127.0.0.1:0')
   await using remote = await connect(first.address)
   await using reader = await connect(first.address)
   const table = await remote.table('t', { dim: 1, optimizer: sum() })
@@ -203,7 +203,7 @@ test('a server that is killed loses nothing silently', async ({ folder }) => {
   same(await read.lookup(keys(5)), [7])
   first.child.kill('SIGKILL')
   await first.ended
-  const second = await command(path, '--listen', first.address)
+  const second = await serveCommand(path, '--listen', first.address)
   // Who has only read goes on, at the version that is there; who has pushed hears of it.
   same(await read.lookup(keys(5)), [3])
   assert.is(await codeOf(table.lookup(keys(5))), 'ERR_SESSION_EXPIRED')

@@ -40,8 +40,10 @@ struct ConnectOptions {
 ///   call fails with ERR_SESSION_EXPIRED, which names the version that it is at: nothing is lost
 ///   silently.
 /// - With several servers a call on a table is one request to each that has some of its keys; a
-///   push that fails may have been applied on some of them. commit(), rollback() and what else is
-///   about versions ask for a single server.
+///   push that fails may have been applied on some of them. A version is one of all servers or of
+///   none, whoever dies meanwhile. It has every push that was acknowledged before commit() was
+///   called, and of those made during the call perhaps a part. Its number is that of one server's.
+///   A rollback() that fails may have been done by some servers.
 /// - apply() and snapshot() are about folders of the server's machine: ERR_UNSUPPORTED.
 ///
 /// ERR_UNAVAILABLE when a server does not answer within the timeout.
