@@ -6,7 +6,7 @@
 
 #include "base/cluster_names.h"
 #include "base/random_id.h"
-#include "store/version_names.h"
+#include "base/version_name.h"
 
 namespace hotrow::client {
 

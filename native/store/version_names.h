@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/version_name.h"
 #include "hotrow/status.h"
 #include "hotrow/store.h"
 
@@ -28,11 +29,6 @@ class VersionNames {
   /// Adds what a version is called and whether it is pinned.
   void tell(VersionInfo& info) const;
 };
-
-/// 1 to 255 bytes of UTF-8, not digits alone.
-Status check_version_name(std::string_view name);
-/// The number that a text of digits is, or 0.
-uint64_t version_number(std::string_view text);
 
 }  // namespace hotrow
 
