@@ -1,6 +1,7 @@
 #include "store/warmer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -94,12 +95,12 @@ class Warmer::Bringing {
       const auto take = [&](uint64_t hash, Engine::Row row) -> Status {
         ++count;
         HOTROW_RETURN_IF_ERROR(check_row(job_.stored, row.size(), row_bytes_));
-        if (ends_slice(images, hash)) HOTROW_RETURN_IF_ERROR(fill(images));
+        if (ends_slice(images, hash)) HOTROW_RETURN_IF_ERROR(fill(images, hash));
         images.add(hash, row.data(), row_bytes_);
         return {};
       };
       HOTROW_RETURN_IF_ERROR(job_.engine->read(job_.stored.id, take, range));
-      HOTROW_RETURN_IF_ERROR(fill(images));
+      HOTROW_RETURN_IF_ERROR(fill(images, range.last));
       rows_.fetch_add(count, std::memory_order_relaxed);
     }
     return {};
@@ -111,12 +112,25 @@ class Warmer::Bringing {
     return rows >= 4 * kBatch || IndexShards::of(hash) != IndexShards::of(images.hashes.back());
   }
 
-  Status fill(RowImages& images) HOTROW_EXCLUDES(fill_mutex_) {
+  /// About how many rows follow in the shard of the last of `images`, the next being at `next`:
+  /// hashes are even, give or take a few deviations.
+  uint64_t to_come(const RowImages& images, uint64_t next) const {
+    constexpr double kDeviations = 4;
+    if (images.hashes.empty() || IndexShards::of(next) != IndexShards::of(images.hashes.back())) {
+      return 0;
+    }
+    constexpr uint64_t kWithin = UINT64_MAX >> IndexShards::kBits;
+    const double left = static_cast<double>(kWithin - (next & kWithin)) / 0x1p64;
+    const double rows = left * static_cast<double>(job_.stored.rows);
+    return static_cast<uint64_t>(rows + kDeviations * std::sqrt(rows));
+  }
+
+  Status fill(RowImages& images, uint64_t next) HOTROW_EXCLUDES(fill_mutex_) {
     if (give_up_.load(std::memory_order_relaxed) || stopped_.load(std::memory_order_relaxed)) {
       return Status::closed("given up");
     }
     const MutexLock lock(fill_mutex_);
-    const Result<bool> filled = job_.table->fill(images);
+    const Result<bool> filled = job_.table->fill(images, to_come(images, next));
     images.clear();
     if (!filled.ok()) return filled.status();
     if (filled.value()) return {};

@@ -66,8 +66,13 @@ Status SparseTable::begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count) {
 }
 
 // As far as there is room.
-Result<bool> SparseTable::put_in(const RowImages& images, Arrival* arrival) {
+Result<bool> SparseTable::put_in(const RowImages& images, Arrival* arrival, uint64_t to_come) {
   return with_gates(context_, gate_, [&] {
+    if (to_come > 0) {
+      RestorePlan ahead;
+      ahead.keys_in[IndexShards::of(images.hashes.back())] = static_cast<uint32_t>(to_come);
+      if (rows_->promise_restore(images, {}, ahead)) return put_promised(images, ahead, arrival);
+    }
     RestorePlan plan;
     return rows_->promise_restore(images, {}, plan) && put_promised(images, plan, arrival);
   });

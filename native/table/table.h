@@ -113,9 +113,11 @@ class SparseTable final : public Table {
   // --- While its rows come from elsewhere (cold.cc); see ColdRows.
   /// Before anybody has the table: `count` rows are not in memory.
   Status begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count);
-  /// Takes rows that are not in memory and were not removed; false when they do not fit.
-  Result<bool> fill(const RowImages& images) {
-    return call([&] { return put_in(images, nullptr); });
+  /// Takes rows that are not in memory and were not removed; false when they do not fit. `to_come`:
+  /// about so many more follow in the last one's shard, which then grows once for all of them. In
+  /// the order of hashes they would crowd its first buckets else, time and again.
+  Result<bool> fill(const RowImages& images, uint64_t to_come) {
+    return call([&] { return put_in(images, nullptr, to_come); });
   }
   /// All rows are in memory, or never will be. The caller is in no call.
   void end_cold(Status status);
@@ -250,7 +252,7 @@ class SparseTable final : public Table {
 
   // cold.cc
   struct Arrival;
-  Result<bool> put_in(const RowImages& images, Arrival* arrival);
+  Result<bool> put_in(const RowImages& images, Arrival* arrival, uint64_t to_come = 0);
   bool put_promised(const RowImages& images, RestorePlan& plan, Arrival* arrival);
   Result<bool> put_in_or_demote(const RowImages& images, Arrival& arrival);
   bool demote_and_put(const RowImages& images, Arrival& arrival);
