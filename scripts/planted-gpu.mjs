@@ -4,9 +4,17 @@
 // tables on a device. By the nightly tests, which have `build` already: each mistake is compiled,
 // which takes 15 s of a core.
 //
-//   node scripts/planted-gpu.mjs [WORD]     only those whose names contain the word
+//   node scripts/planted-gpu.mjs [WORD]     only those whose file or name contain the word
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root, run, say } from './common/process.mjs'
@@ -53,15 +61,22 @@ async function compile(args) {
   if (result.code !== 0) throw new Error(`g++: ${result.output}`)
 }
 
-/** Objects of sources that no mistake reaches: of the tests' folder `test/native`. */
-function compileOnce(folder, names) {
-  return Promise.all(
-    names.map(async (name) => {
-      const object = join(folder, `${name.replaceAll('/', '-')}.o`)
-      await compile([...kFlags, '-c', join(root, `test/native/${name}.cc`), '-o', object])
-      return object
-    }),
+/** Runs work(item) for every item, two at a time. */
+async function inPairs(items, work) {
+  const waiting = [...items]
+  const worker = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) await work(next)
+  }
+  await Promise.all([worker(), worker()])
+}
+
+/** Objects of sources as they are. */
+async function compileOnce(folder, names) {
+  const objectOf = (name) => join(folder, `${name.replaceAll('/', '-')}.o`)
+  await inPairs(names, (name) =>
+    compile([...kFlags, '-c', join(root, `${name}.cc`), '-o', objectOf(name)]),
   )
+  return names.map(objectOf)
 }
 
 /** A copy of the part of the tree that the mistake is in, with it. */
@@ -83,13 +98,13 @@ const kSuites = [
   {
     mistakes: kInAlgorithms,
     part: 'cuda',
-    common: ['cuda/random_run', 'cuda/no_device'],
+    common: ['test/native/cuda/random_run', 'test/native/cuda/no_device'],
     source: () => kRandomRuns,
   },
   {
     mistakes: kInRing,
     part: 'cuda',
-    common: ['cuda/no_device'],
+    common: ['test/native/cuda/no_device'],
     source: () => `
 #include "${join(root, 'test/native/cuda/ring_test.cc')}"
 #include "${join(root, 'test/native/cuda/host_subject.cc')}"
@@ -98,10 +113,16 @@ const kSuites = [
   {
     mistakes: kInStore,
     part: 'native/store',
-    common: ['store/device_fill_test', 'store/device_rows_test', 'store/fill_queue_test'].concat([
-      'store/fake_tier',
-      'support/stores',
-    ]),
+    // The sources too, without the optimizer: in the core some are inlined into others.
+    common: [
+      ...['device_fill_test', 'device_rows_test', 'fill_queue_test', 'fake_tier'].map(
+        (name) => `test/native/store/${name}`,
+      ),
+      'test/native/support/stores',
+      ...readdirSync(join(root, 'native/store'))
+        .filter((name) => /^(device_\w+|fill_queue|gpu_tier)\.cc$/.test(name))
+        .map((name) => `native/store/${name.slice(0, -3)}`),
+    ],
     source: (planted) => readFileSync(planted, 'utf8'),
   },
 ]
@@ -112,7 +133,7 @@ async function isFound(folder, suite, common, mistake) {
   const source = join(place, 'planted.cc')
   writeFileSync(source, suite.source(plant(place, suite.part, mistake)))
   const program = join(place, 'planted')
-  // What is in the core already is left out there.
+  // The first of a name is taken: what is planted, then what is as it is, then the core's.
   const linking = ['-Wl,--allow-multiple-definition', join(root, 'build/libhotrow_core.a')]
   await compile(
     [`-I${place}`, ...kFlags, source, ...common, ...linking, ...kLibraries].concat('-o', program),
@@ -127,18 +148,15 @@ const folder = mkdtempSync(join(tmpdir(), 'hotrow-planted-'))
 const totals = { passed: 0, failed: 0, skipped: 0 }
 try {
   for (const suite of kSuites) {
-    const waiting = suite.mistakes.filter(([name]) => name.includes(word))
+    const waiting = suite.mistakes.filter((each) => `${each[1]}: ${each[0]}`.includes(word))
     if (waiting.length === 0) continue
     const common = await compileOnce(folder, suite.common)
-    const work = async () => {
-      for (let next = waiting.shift(); next; next = waiting.shift()) {
-        const found = await isFound(folder, suite, common, next)
-        const right = found !== next[0].startsWith('none')
-        totals[right ? 'passed' : 'failed']++
-        if (!right) say(`${next[0]}: ${found ? 'the test fails without a mistake' : 'not found'}`)
-      }
-    }
-    await Promise.all([work(), work()])
+    await inPairs(waiting, async (mistake) => {
+      const found = await isFound(folder, suite, common, mistake)
+      const right = found !== mistake[0].startsWith('none')
+      totals[right ? 'passed' : 'failed']++
+      if (!right) say(`${mistake[0]}: ${found ? 'the test fails without a mistake' : 'not found'}`)
+    })
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })

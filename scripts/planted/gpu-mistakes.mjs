@@ -1,5 +1,5 @@
-// The mistakes that scripts/planted-gpu.mjs plants: a name, a file, a text of it and what it becomes.
-// The first of each list is none.
+// The mistakes that scripts/planted-gpu.mjs plants: a name, a file, a text of it and what it
+// becomes. The first of each list is none.
 
 /** In cuda/, for the random runs: in this file, the first text becomes the second. */
 export const kInAlgorithms = [

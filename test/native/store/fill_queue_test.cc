@@ -1,3 +1,4 @@
+// Keys that wait for a thread: how many, in which pieces, and how it ends.
 #include "store/fill_queue.h"
 
 #include <gtest/gtest.h>
