@@ -1,6 +1,8 @@
 // `steps`: steady training with and without `prefetch` of the next batch, by the store's own front
 // of a table (native/store/device_table.h): lookup to the device, a stand-in for the model there,
-// push. With prefetch, the next batch's rows come while the model is at work.
+// push. With prefetch, the next batch's rows come while the model is at work. Then serving: lookups
+// that wait for their misses, and those that do not (GpuOptions::fill_above), whose rows are
+// checked.
 #include "steps.h"
 
 #include <dlfcn.h>
@@ -24,7 +26,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kAlpha = 1.05;
-constexpr uint32_t kBatches = 64;
+// Of which a run takes some, and the next run others.
+constexpr uint32_t kBatches = 256;
 
 template <class T>
 T demand(Result<T> result) {
@@ -70,6 +73,7 @@ class Training {
     uint64_t rows;
     uint64_t batch;
     uint64_t device_bytes;
+    double fill_above = 1;
   };
   struct Measured {
     Times step;
@@ -94,7 +98,7 @@ class Training {
                                                .device = static_cast<uint32_t>(settings.device),
                                                .policy = GpuPolicy::kAgeingLfu,
                                                .promotion = GpuPromotion::kSecondTouch,
-                                               .fill_above = 1,
+                                               .fill_above = size.fill_above,
                                                .bytes = size.device_bytes}));
     make_batches();
   }
@@ -106,6 +110,37 @@ class Training {
   Training& operator=(const Training&) = delete;
 
   uint64_t capacity() { return table_->device_stats().capacity; }
+  uint64_t defaulted() { return table_->device_stats().defaulted; }
+
+  /// Lookups alone, to the host's memory. Before any push: all rows are kRow then.
+  Measured serve(uint32_t lookups, std::string& checks) {
+    std::vector<double> samples;
+    std::vector<float> rows(size_.batch * size_.dim);
+    std::vector<uint8_t> found((size_.batch + 7) / 8);
+    const GpuTableStats before = table_->device_stats();
+    for (uint32_t i = 0; i < lookups; ++i, ++next_) {
+      const auto start = Clock::now();
+      demand(table_->lookup(batches_[next_ % kBatches], rows, LookupOptions{.found = found}));
+      const std::chrono::duration<double, std::micro> took = Clock::now() - start;
+      samples.push_back(took.count());
+      for (uint64_t at = i % 97; at < size_.batch; at += 97) {
+        const float expected = (found[at / 8] >> (at % 8) & 1) != 0 ? kRow : 0;
+        if (rows[at * size_.dim] != expected) checks = "wrong";
+      }
+    }
+    const GpuTableStats after = table_->device_stats();
+    Measured measured;
+    measured.hit_rate = static_cast<double>(after.hits - before.hits) /
+                        static_cast<double>(std::max<uint64_t>(after.lookups - before.lookups, 1));
+    if (!settings_.host) measured.step = Times::of(std::move(samples));
+    return measured;
+  }
+  /// Until no row is on its way.
+  void drain() {
+    for (int i = 0; i < 10'000 && table_->device_stats().fills_waiting > 0; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
 
   Measured run(uint32_t steps, double compute_ms, bool ahead) {
     std::vector<double> samples;
@@ -139,11 +174,13 @@ class Training {
   }
 
  private:
+  static constexpr float kRow = 0.25F;
+
   static uint64_t key_of(uint64_t id) { return (id + 1) * 0x9e3779b97f4a7c15U; }
 
   void fill(SparseTable& rows) {
     constexpr uint64_t kPiece = 1 << 16;
-    const std::vector<float> values(kPiece * size_.dim, 0.25F);
+    const std::vector<float> values(kPiece * size_.dim, kRow);
     std::vector<uint64_t> keys(kPiece);
     for (uint64_t first = 0; first < size_.rows; first += kPiece) {
       const uint64_t n = std::min(kPiece, size_.rows - first);
@@ -180,7 +217,8 @@ class Training {
 };
 
 void add(Report& report, const char* op, const Training::Size& size, uint64_t capacity,
-         const Training::Measured& measured, double ratio) {
+         const Training::Measured& measured, double ratio,
+         const std::string& checks = "not checked") {
   Point point;
   point.op = op;
   point.dim = size.dim;
@@ -194,7 +232,28 @@ void add(Report& report, const char* op, const Training::Size& size, uint64_t ca
   point.times = measured.step;
   point.bytes = static_cast<double>(size.batch) * size.dim * 4 * 2;
   point.floor_frac = ratio;
+  point.checks = checks;
   report.add(point);
+}
+
+/// Lookups of a steady cache that wait, and that do not above half of their keys.
+void serve(const Settings& settings, const TierApi& api, Training::Size size, Report& report) {
+  const uint32_t lookups = settings.host ? 8 : 100;
+  for (const bool waits : {true, false}) {
+    size.fill_above = waits ? 1 : 0.5;
+    Training table(settings, api, size);
+    std::string checks = "ok";
+    (void)table.serve(lookups, checks);
+    table.drain();
+    const uint64_t defaulted = table.defaulted();
+    const Training::Measured measured = table.serve(lookups, checks);
+    table.drain();
+    add(report, waits ? "serve_waits" : "serve_fills", size, table.capacity(), measured, 0, checks);
+    report.say(words("dim %u: %u lookups, %.2f%% of their keys got the default row", size.dim,
+                     lookups,
+                     100 * static_cast<double>(table.defaulted() - defaulted) /
+                         static_cast<double>(lookups * size.batch)));
+  }
 }
 
 void compare(Training& training, const Training::Size& size, double compute_ms, Report& report,
@@ -232,6 +291,8 @@ void run_steps(const Settings& settings, Report& report) {
                                  .rows = rows,
                                  .batch = settings.host ? 512U : 65'536U,
                                  .device_bytes = rows / 10 * (dim * 8 + 40) + stages};
+    if (settings.has("serve")) serve(settings, *api, size, report);
+    if (!settings.has("step")) continue;
     Training training(settings, *api, size);
     const uint32_t steps = settings.host ? 4 : 60;
     (void)training.run(steps, 0, false);
