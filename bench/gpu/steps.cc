@@ -103,6 +103,7 @@ class Training {
     make_batches();
   }
   ~Training() {
+    table_->stop_filling();
     table_->table().close();
     table_->close();
   }
