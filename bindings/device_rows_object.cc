@@ -67,19 +67,23 @@ Napi::Value DeviceRowsObject::release(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// lookupOnDevice(keys, found, missing, relaxed, maxAge), found undefined
+// lookupOnDevice(keys, found, missing, relaxed, maxAge)
 Napi::Value TableObject::lookup_on_device(const Napi::CallbackInfo& info) {
   const auto keys = read_keys(info[0], "keys");
-  const LookupOptions options = read_lookup_options(wishes(info, 1), keys.size(), "found");
+  LookupOptions options = read_lookup_options(wishes(info, 1), keys.size(), "found");
+  auto found = std::make_shared<FoundResult>(info[1], options);
   auto buffers = lane_->take_buffers();
   buffers->keys.assign(keys.begin(), keys.end());
   return lane_->answer(
       info.This().As<Napi::Object>(),
-      [table = table_, buffers, options] {
+      [table = table_, buffers, found, options] {
         return hotrow::lookup_on_device(*table, buffers->keys, options);
       },
-      [lane = lane_](Napi::Env env, std::shared_ptr<DeviceRows>& rows) {
-        return DeviceRowsObject::make(env, std::move(rows), lane);
+      [lane = lane_, found](Napi::Env env, std::shared_ptr<DeviceRows>& rows) {
+        found->check();
+        const Napi::Value handle = DeviceRowsObject::make(env, std::move(rows), lane);
+        found->fill();
+        return handle;
       });
 }
 

@@ -98,7 +98,8 @@ GpuOptions read_gpu(Napi::Object object) {
   return {.device = static_cast<uint32_t>(read_count(object, "device")),
           .bytes = read_count(object, "bytes"),
           .policy = read_enum<GpuPolicy>(object, "policy"),
-          .promotion = read_enum<GpuPromotion>(object, "promotion")};
+          .promotion = read_enum<GpuPromotion>(object, "promotion"),
+          .fill_above = read_double(object, "fillAbove")};
 }
 
 }  // namespace

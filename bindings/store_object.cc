@@ -66,6 +66,9 @@ Napi::Object to_object(Napi::Env env, const GpuTableStats& stats) {
   object.Set("inserted", to_number(env, stats.inserted));
   object.Set("evicted", to_number(env, stats.evicted));
   object.Set("refused", to_number(env, stats.refused));
+  object.Set("defaulted", to_number(env, stats.defaulted));
+  object.Set("fillsWaiting", to_number(env, stats.fills_waiting));
+  object.Set("fillsDropped", to_number(env, stats.fills_dropped));
   return object;
 }
 

@@ -1,4 +1,5 @@
-# hotrow_nvcc_objects(LIST ARCHITECTURES SOURCE...): objects of CUDA sources, appended to LIST.
+# hotrow_nvcc_objects(LIST ARCHITECTURES SOURCE...): objects of CUDA sources, appended to LIST; with
+# the flags of HOTROW_NVCC_MORE, where that is set.
 #
 # nvcc is called as it is: CMake's CUDA language would ask for a device's architecture, and takes
 # the flags of the whole project, which nvcc does not know. With 90, code for devices 9.x; with
@@ -18,6 +19,7 @@ function(hotrow_nvcc_objects list architectures)
       -cudart static -Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off -Xptxas -v
       -I${PROJECT_SOURCE_DIR} -I${PROJECT_SOURCE_DIR}/native -I${PROJECT_SOURCE_DIR}/native/include
       -I${PROJECT_SOURCE_DIR}/test/native)
+  list(APPEND flags ${HOTROW_NVCC_MORE})
   foreach(architecture ${architectures})
     if(architecture MATCHES "^([0-9]+)-virtual$")
       list(APPEND flags -gencode=arch=compute_${CMAKE_MATCH_1},code=compute_${CMAKE_MATCH_1})

@@ -20,6 +20,8 @@ export interface NativeGpu {
   /** Positions in the lists of complete-gpu.ts. */
   policy: number
   promotion: number
+  /** 1: every lookup waits for its rows. */
+  fillAbove: number
 }
 
 export interface NativeStoreOptions {
@@ -179,10 +181,10 @@ export interface NativeTable {
     weights: Floats | undefined,
     fresh: boolean,
   ): Promise<Float32Array>
-  /** Options as for `lookup`; `found` undefined. */
+  /** Options as for `lookup`. */
   lookupOnDevice(
     keys: BigUint64Array,
-    found: undefined,
+    found: Found,
     missing: Missing,
     relaxed: Relaxed,
     maxAge: MaxAge,

@@ -1,13 +1,13 @@
 /** Options of a GPU as the addon reads them. */
 import type { NativeGpu } from './addon.ts'
-import { checkChoice, checkInteger, checkObject } from './checks.ts'
+import { checkChoice, checkInteger, checkObject, checkShare } from './checks.ts'
 import { rangeError, typeError } from './errors.ts'
 import type { GpuOptions } from './options.ts'
 
 /** In the order of the enums of options.h. */
 const gpuPolicies = ['lru', 'lfu', 'ageingLfu', 'epochLru', 'epochLfu', 'custom'] as const
 const promotions = ['secondTouch', 'always'] as const
-const fields = ['device', 'bytes', 'policy', 'promotion']
+const fields = ['device', 'bytes', 'policy', 'promotion', 'fillAbove']
 
 const leastBytes = 2 ** 20
 const mostBytes = 2 ** 46
@@ -37,14 +37,21 @@ function checkBytes(argument: string, value: unknown): number {
 }
 
 export function completeGpu(options: GpuOptions | undefined): NativeGpu {
-  if (options === undefined) return { device: 0, bytes: 0, policy: 2, promotion: 0 }
+  if (options === undefined) return { device: 0, bytes: 0, policy: 2, promotion: 0, fillAbove: 1 }
   checkObject('gpu', options, fields)
-  const { device = 0, bytes, policy = 'ageingLfu', promotion = 'secondTouch' } = options
+  const {
+    device = 0,
+    bytes,
+    policy = 'ageingLfu',
+    promotion = 'secondTouch',
+    fillAbove = 1,
+  } = options
   return {
     device: checkInteger('gpu.device', device, 0, 1023),
     bytes: checkBytes('gpu.bytes', bytes),
     policy: checkChoice('gpu.policy', policy, gpuPolicies),
     promotion: checkChoice('gpu.promotion', promotion, promotions),
+    fillAbove: checkShare('gpu.fillAbove', fillAbove),
   }
 }
 

@@ -57,6 +57,12 @@ export interface GpuTableStats {
   evicted: number
   /** Rows that found no room. */
   refused: number
+  /** With `gpu.fillAbove`: keys answered with the default row, whatever memory has. */
+  defaulted: number
+  /** Of these, those whose rows are on their way. */
+  fillsWaiting: number
+  /** And those whose rows are not: too many were waiting. Asked for again, they come. */
+  fillsDropped: number
 }
 
 /** Figures of a store's GPU. */

@@ -27,6 +27,16 @@ export interface GpuOptions {
    * or `'always'`.
    */
   readonly promotion?: 'secondTouch' | 'always'
+  /**
+   * For inference, a number from 0 to 1: a lookup of which a larger share is on the GPU does not
+   * wait for the rest. Those keys get what a key without a row gets (`missing`, or the table's
+   * rule; their bits of `found` are cleared), and their rows come to the GPU in the background, for
+   * lookups after that. So with 0.95 at most 5 % of the keys of any lookup get another row than the
+   * one that was learned; a lookup at or below it is exact, and so is everything that changes rows
+   * or reads them for export. Not under `tieredTable`, which asks its tier for what is not found.
+   * By default 1: every lookup waits for its rows.
+   */
+  readonly fillAbove?: number
 }
 
 /** Options of `open`. */

@@ -182,17 +182,14 @@ export class Table {
    * Rejects with ERR_UNSUPPORTED for a table without rows on a GPU.
    *
    * @param keys - [n]
+   * @param options - as for `lookup`; `found` stays here, in the host's memory
    * @returns to be released: its memory is not part of `gpu.bytes`
    */
-  lookupOnDevice(
-    keys: BigUint64Array,
-    options?: Omit<LookupOptions, 'found'>,
-  ): Promise<DeviceRows> {
-    checkCallOptions(options, ['missing', 'relaxed', 'maxAgeMs'])
-    const { missing, relaxed, maxAge } = checkLookupOptions(options)
+  lookupOnDevice(keys: BigUint64Array, options?: LookupOptions): Promise<DeviceRows> {
+    const { found, missing, relaxed, maxAge } = checkLookupOptions(options)
     return this.#call((native) =>
       native
-        .lookupOnDevice(keys, undefined, missing, relaxed, maxAge)
+        .lookupOnDevice(keys, found, missing, relaxed, maxAge)
         .then((rows) => new DeviceRows(this.dim, rows)),
     )
   }

@@ -1,65 +1,27 @@
-// Plants mistakes in the algorithms of cuda/, one at a time, and expects the random runs of
-// test/native/cuda to find each: a test that would pass with them tests nothing. By the nightly
-// tests, which have `build` already: each mistake is compiled, which takes 15 s of a core.
+// Plants mistakes in the GPU tier, one at a time, and expects tests to find each: a test that would
+// pass with them tests nothing. Those in the algorithms of cuda/ are for the random runs of
+// test/native/cuda, those in its ring for ring_test.cc, and those in native/store/ for the tests of
+// tables on a device. By the nightly tests, which have `build` already: each mistake is compiled,
+// which takes 15 s of a core.
 //
-//   node scripts/planted-gpu.mjs [WORD]     only those whose names contain the word
+//   node scripts/planted-gpu.mjs [WORD]     only those whose file or name contain the word
 
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root, run, say } from './common/process.mjs'
 import { closingLine } from './common/totals.mjs'
+import { kInAlgorithms, kInRing, kInStore } from './planted/gpu-mistakes.mjs'
 
-/** What is planted: in a file of cuda/, the first text becomes the second. */
-const kMistakes = [
-  ['none', 'insert.h', '++counted.inserted;', '++counted.inserted;'],
-  ['ties go to the highest way', 'tile.h', 'lanes[lane] < lanes[at]', 'lanes[lane] <= lanes[at]'],
-  [
-    'equal ranks are refused',
-    'insert.h',
-    'scores.rank(score) < rank',
-    'scores.rank(score) <= rank',
-  ],
-  ['held ways are victims', 'insert.h', 'if ((ways.flags[lane] & kHeld) != 0) return kPinned;', ''],
-  ['a way filled is let go', 'insert.h', 'ways.flags[lane] &= kHeld;', 'ways.flags[lane] = 0;'],
-  [
-    'hesitant rows replace any',
-    'insert.h',
-    'return wish == TierWish::kHesitant && ',
-    'return false && ',
-  ],
-  ['awaited rows are refused', 'insert.h', 'if (wish == TierWish::kAwaited) return false;', ''],
-  ['awaited rows go for the next', 'insert.h', 'ways.flags[lane] = kHeld;', ''],
-  ['awaited rows are not held', 'insert.h', 'held_more(cache.pins[handle])', 'cache.pins[handle]'],
-  ['ways are held less than never', 'lookup.h', 'pins > 0 ?', 'pins >= 0 ?'],
-  ['held as before counts', 'lookup.h', 'return pins != before;', 'return true;'],
-  ['stale ends one too early', 'insert.h', 'rank <= kStaleRank', 'rank < kStaleRank'],
-  ['new rows keep the mark', 'insert.h', 'cache.dirty[handle] = 0;', ''],
-  ['dirty victims are lost', 'insert.h', '& 1) != 0) {', '& 1) != 0 && candidate % 8 != 0) {'],
-  ['pushed rows are clean', 'push.h', 'cache.dirty[handle] = 1;', ''],
-  [
-    'flushed rows stay dirty',
-    'rows.h',
-    'rows.keys[to] = cache.keys[handle];\n        cache.dirty[handle] = 0;',
-    'rows.keys[to] = cache.keys[handle];',
-  ],
-  ['chunks are stepped over', 'copy.h', 'chunk += W;', 'chunk += W - 1;'],
-  ['whole rows are stepped over', 'copy.h', 'row += W / kLength;', 'row += 1;'],
-  ['ranks of misses count the lane', 'lookup.h', '((1U << lane) - 1)', '((2U << lane) - 1)'],
-  ['rows of misses are written', 'lookup.h', 'if (handle[lane] == kNoHandle) return;', ''],
-  ['uses are looked at one in four', 'scores.h', '(mixed >> 61) != 0', '(mixed >> 62) != 0'],
-  ['epochs do not wrap', 'scores.h', '& 0xff; }', '& 0x1ff; }'],
-  ['ages are not halvings', 'scores.h', '(score & kLow) >> halvings', '(score & kLow)'],
-  [
-    'bags sum backwards',
-    'pool.h',
-    'value_of(handles[at], i)',
-    'value_of(handles[end - 1 - at + begin], i)',
-  ],
-  ['the last position claims', 'tile.h', 'while (value < seen &&', 'while (value > seen &&'],
-]
-
-const kProgram = `
+const kRandomRuns = `
 #include <gtest/gtest.h>
 #include "cuda/host_device.h"
 #include "cuda/push.h"
@@ -99,31 +61,83 @@ async function compile(args) {
   if (result.code !== 0) throw new Error(`g++: ${result.output}`)
 }
 
-/** What of the tests includes nothing that a kernel is made of. */
-async function compileCommon(folder) {
-  const names = ['random_run', 'no_device']
-  const objects = names.map((name) => join(folder, `${name}.o`))
-  await Promise.all(
-    names.map((name, i) =>
-      compile([...kFlags, '-c', join(root, `test/native/cuda/${name}.cc`), '-o', objects[i]]),
-    ),
-  )
-  return objects
+/** Runs work(item) for every item, two at a time. */
+async function inPairs(items, work) {
+  const waiting = [...items]
+  const worker = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) await work(next)
+  }
+  await Promise.all([worker(), worker()])
 }
 
-/** Does the test find it? */
-async function isFound(folder, common, [name, file, from, to]) {
-  const place = mkdtempSync(join(folder, 'planted-'))
-  cpSync(join(root, 'cuda'), join(place, 'cuda'), { recursive: true })
-  const path = join(place, 'cuda', file)
+/** Objects of sources as they are. */
+async function compileOnce(folder, names) {
+  const objectOf = (name) => join(folder, `${name.replaceAll('/', '-')}.o`)
+  await inPairs(names, (name) =>
+    compile([...kFlags, '-c', join(root, `${name}.cc`), '-o', objectOf(name)]),
+  )
+  return names.map(objectOf)
+}
+
+/** A copy of the part of the tree that the mistake is in, with it. */
+function plant(place, part, [name, file, from, to]) {
+  const copy = join(place, part)
+  mkdirSync(copy, { recursive: true })
+  cpSync(join(root, part), copy, { recursive: true })
+  const path = join(copy, file)
   const text = readFileSync(path, 'utf8')
-  if (!text.includes(from)) throw new Error(`${name}: cuda/${file} has no \`${from}\``)
+  if (!text.includes(from)) throw new Error(`${name}: ${part}/${file} has no \`${from}\``)
   writeFileSync(path, text.replaceAll(from, to))
+  return path
+}
+
+const kLibraries = ['-lgtest', '-lgtest_main', '-lrocksdb', '-ldl']
+
+/** Where mistakes are planted: what is compiled once, and what with each of them. */
+const kSuites = [
+  {
+    mistakes: kInAlgorithms,
+    part: 'cuda',
+    common: ['test/native/cuda/random_run', 'test/native/cuda/no_device'],
+    source: () => kRandomRuns,
+  },
+  {
+    mistakes: kInRing,
+    part: 'cuda',
+    common: ['test/native/cuda/no_device'],
+    source: () => `
+#include "${join(root, 'test/native/cuda/ring_test.cc')}"
+#include "${join(root, 'test/native/cuda/host_subject.cc')}"
+`,
+  },
+  {
+    mistakes: kInStore,
+    part: 'native/store',
+    // The sources too, without the optimizer: in the core some are inlined into others.
+    common: [
+      ...['device_fill_test', 'device_rows_test', 'fill_queue_test', 'fake_tier'].map(
+        (name) => `test/native/store/${name}`,
+      ),
+      'test/native/support/stores',
+      ...readdirSync(join(root, 'native/store'))
+        .filter((name) => /^(device_\w+|fill_queue|gpu_tier)\.cc$/.test(name))
+        .map((name) => `native/store/${name.slice(0, -3)}`),
+    ],
+    source: (planted) => readFileSync(planted, 'utf8'),
+  },
+]
+
+/** Does a test find it? */
+async function isFound(folder, suite, common, mistake) {
+  const place = mkdtempSync(join(folder, 'planted-'))
   const source = join(place, 'planted.cc')
-  writeFileSync(source, kProgram)
+  writeFileSync(source, suite.source(plant(place, suite.part, mistake)))
   const program = join(place, 'planted')
-  const libraries = [join(root, 'build/libhotrow_core.a'), '-lgtest', '-lgtest_main', '-lrocksdb']
-  await compile([`-I${place}`, ...kFlags, source, ...common, ...libraries, '-o', program])
+  // The first of a name is taken: what is planted, then what is as it is, then the core's.
+  const linking = ['-Wl,--allow-multiple-definition', join(root, 'build/libhotrow_core.a')]
+  await compile(
+    [`-I${place}`, ...kFlags, source, ...common, ...linking, ...kLibraries].concat('-o', program),
+  )
   const { code, timedOut } = await run(program, [], { quiet: true, timeoutMs: 60_000 })
   rmSync(place, { recursive: true })
   return code !== 0 || timedOut
@@ -133,17 +147,17 @@ const word = process.argv[2] ?? ''
 const folder = mkdtempSync(join(tmpdir(), 'hotrow-planted-'))
 const totals = { passed: 0, failed: 0, skipped: 0 }
 try {
-  const common = await compileCommon(folder)
-  const waiting = kMistakes.filter(([name]) => name.includes(word))
-  const work = async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      const found = await isFound(folder, common, next)
-      const right = found === (next[0] !== 'none')
+  for (const suite of kSuites) {
+    const waiting = suite.mistakes.filter((each) => `${each[1]}: ${each[0]}`.includes(word))
+    if (waiting.length === 0) continue
+    const common = await compileOnce(folder, suite.common)
+    await inPairs(waiting, async (mistake) => {
+      const found = await isFound(folder, suite, common, mistake)
+      const right = found !== mistake[0].startsWith('none')
       totals[right ? 'passed' : 'failed']++
-      if (!right) say(`${next[0]}: ${found ? 'the test fails without a mistake' : 'not found'}`)
-    }
+      if (!right) say(`${mistake[0]}: ${found ? 'the test fails without a mistake' : 'not found'}`)
+    })
   }
-  await Promise.all([work(), work()])
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "commands.h"
+#include "steps.h"
 
 namespace {
 
@@ -19,6 +20,7 @@ constexpr Command kCommands[] = {
     {"table", on_cuda::run_updates, on_host::run_updates},
     {"cpu", on_cuda::run_cpu, on_host::run_cpu},
     {"misses", on_cuda::run_misses, on_host::run_misses},
+    {"steps", run_steps, run_steps},
 };
 
 }  // namespace

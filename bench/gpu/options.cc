@@ -11,7 +11,7 @@ namespace hotrow::bench {
 namespace {
 
 constexpr const char* kHelp =
-    "hotrow_bench_gpu roofline | table | cpu | misses [options]\n"
+    "hotrow_bench_gpu roofline | table | cpu | misses | steps [options]\n"
     "Times the cache on a device beside its limits; the CSV goes to stdout, words to stderr.\n\n"
     "  --device N|host   which device; host: the CPU checks tiny sizes of everything (default 0)\n"
     "  --pool-gib G      rows on the device (default 8)\n"
@@ -104,8 +104,9 @@ Settings read_settings(int argc, char** argv) {
     }
   }
   const std::string& command = settings.command;
-  if (command != "roofline" && command != "table" && command != "cpu" && command != "misses") {
-    wrong("expected roofline, table, cpu or misses; --help says more");
+  if (command != "roofline" && command != "table" && command != "cpu" && command != "misses" &&
+      command != "steps") {
+    wrong("expected roofline, table, cpu, misses or steps; --help says more");
   }
   if (settings.threads == 0) settings.threads = std::max(1U, std::thread::hardware_concurrency());
   return settings;

@@ -10,7 +10,7 @@
 namespace hotrow::bench {
 
 struct Settings {
-  std::string command;  ///< "roofline", "table", "cpu" or "misses"
+  std::string command;  ///< "roofline", "table", "cpu", "misses" or "steps"
   bool host = false;    ///< the CPU plays the device: checks, no timings
   int device = 0;
   double pool_gib = 8;

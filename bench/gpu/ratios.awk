@@ -19,6 +19,9 @@ $14 == "uniform" && $13 == 1048576 && $9 == "f32" && $16 > 0.999 {
 }
 $6 ~ /^small_/ { small[$6, $10] = $19 " p95 " $20 }
 $6 ~ /^(cpu_|gpu_)/ { cpu[$6, $10, $16 > 0.999 ? 100 : 80] = $21 }
+$6 ~ /^steps_/ { line[++lines] = sprintf("%-22s dim %3d hit %.3f: %.1f steps/s%s", $6, $8, $16, 1e6 / $19, $23 > 0 ? sprintf(", %.2f times as many as without", $23) : "") }
+$6 ~ /^serve_/ { line[++lines] = sprintf("%-22s dim %3d hit %.3f: lookups of %d keys, p50 %.0f us, p95 %.0f us", $6, $8, $16, $13, $19, $20) }
+$6 ~ /^peer_/ && $4 != "hotrow" { line[++lines] = sprintf("%-18s %-10s R %3d load %.2f batch %7d hit %.3f: %.3f Gkeys/s, time of ours %.3f of it", $6, $4, $10, $12, $13, $16, $21, $23) }
 $6 ~ /^misses_/ { line[++lines] = sprintf("%-22s R %3d hit %.2f: %.3f of min(HBM, PCIe, CPU tier), %.3f Gkeys/s", $6, $10, $16, $23, $21) }
 END {
   split("64 128 256 512", rows, " ")

@@ -259,7 +259,7 @@ const tieredFields = ['timeoutMs', 'onError', 'promoteAfter', 'promotedRows']
  * same for several tables). One view a table. The tier is closed by whoever opened it.
  *
  * @param local - with a policy of eviction, so that there is room for what is promoted: where there
- * is none, promotion ends when the table is full
+ * is none, promotion ends when the table is full. Of a store without `gpu.fillAbove`
  */
 export function tieredTable(
   local: Table,

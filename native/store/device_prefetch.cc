@@ -69,18 +69,23 @@ Result<uint64_t> DeviceTable::bring_and_hold(KeyBatch keys) {
   page.keys.assign(keys.begin(), keys.end());
   HOTROW_RETURN_IF_ERROR(table_->read_whole(page, cache_->state_values() != 0));
   if (page.keys.empty()) return uint64_t{0};
+  uint64_t refused = 0;
+  HOTROW_RETURN_IF_ERROR(insert_awaited(page, refused));
+  return page.keys.size() - refused;
+}
+
+Status DeviceTable::insert_awaited(const ScanPage& page, uint64_t& refused) {
   const size_t n = page.keys.size();
   WholeRows rows;
   cache_->encode(page, rows);
-  uint64_t refused = 0;
   if (!cache_->insert(rows, std::vector<uint32_t>(n, 1),
                       std::vector<TierWish>(n, TierWish::kAwaited), homeless_, refused)) {
     homeless_.keys.clear();
-    return uint64_t{0};
+    refused = n;
+    return {};
   }
   homeless_rows_.store(homeless_.size(), std::memory_order_release);
-  HOTROW_RETURN_IF_ERROR(settle());
-  return n - refused;
+  return settle();
 }
 
 void DeviceTable::let_go(KeyBatch keys, TierHolding how) {

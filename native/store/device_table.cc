@@ -64,10 +64,16 @@ DeviceTable::DeviceTable(std::shared_ptr<SparseTable> table, const Place& place,
     : table_(std::move(table)),
       call_gate_(table_->call_gate()),
       promotion_(place.promotion),
+      fill_above_(place.fill_above),
       cache_(std::move(cache)),
-      touches_(4 * cache_->capacity()) {}
+      touches_(4 * cache_->capacity()) {
+  if (fill_above_ < 1) {
+    fills_ = std::make_unique<FillQueue>([this](KeyBatch keys) { fill(keys); });
+  }
+}
 
 Status DeviceTable::ready() {
+  ++changes_;
   give_up_failed();
   HOTROW_RETURN_IF_ERROR(settle());
   return loss();
@@ -99,6 +105,7 @@ Status DeviceTable::loss() {
 // They are the newest there is of these rows, so nothing may go on without them.
 Status DeviceTable::settle() {
   if (homeless_.size() == 0) return {};
+  ++changes_;
   std::vector<float> values;
   const RowRules& rules = table_->rules();
   values.resize(homeless_.size() * rules.dim());
@@ -158,6 +165,7 @@ Status DeviceTable::bring_down_now() HOTROW_NO_THREAD_SAFETY_ANALYSIS {
 
 void DeviceTable::forget() {
   const WriteTurn lock(mutex_);
+  ++changes_;
   homeless_.keys.clear();
   homeless_rows_.store(0, kRelaxed);
   dirty_rows_.store(0, kRelaxed);
@@ -192,6 +200,12 @@ GpuTableStats DeviceTable::device_stats() {
   }
   give_up_failed();
   out.reason = reason_;
+  out.defaulted = defaulted_.load(kRelaxed);
+  if (fills_ != nullptr) {
+    const FillQueue::Figures fills = fills_->figures();
+    out.fills_waiting = fills.waiting;
+    out.fills_dropped = fills.dropped;
+  }
   return out;
 }
 

@@ -13,8 +13,9 @@
 //
 // Threads: any. One lock a table: lookups and pools hold it shared, everything else alone. Order: a
 // Call (context.h), this lock (of several tables by rising address), the store's capacity gate, the
-// table's own. Lookups: device_lookup.cc; pushes: device_push.cc; rows held for the next batch:
-// device_prefetch.cc; outputs that stay there: device_rows.cc.
+// table's own. Lookups: device_lookup.cc; those that do not wait: device_fill.cc; pushes:
+// device_push.cc; rows held for the next batch: device_prefetch.cc; outputs that stay there:
+// device_rows.cc.
 #ifndef HOTROW_STORE_DEVICE_TABLE_H_
 #define HOTROW_STORE_DEVICE_TABLE_H_
 
@@ -26,6 +27,7 @@
 #include "base/turn_mutex.h"
 #include "hotrow/device_rows.h"
 #include "store/device_cache.h"
+#include "store/fill_queue.h"
 #include "store/touch_filter.h"
 #include "table/front_rows.h"
 #include "table/table.h"
@@ -40,6 +42,7 @@ class DeviceTable final : public Table, private FrontRows {
     uint32_t device;
     GpuPolicy policy;
     GpuPromotion promotion;
+    double fill_above;
     uint64_t bytes;
   };
   /// Why such a table stays on the CPU; empty: it need not.
@@ -101,7 +104,12 @@ class DeviceTable final : public Table, private FrontRows {
     return dirty_rows_.load(std::memory_order_relaxed) > 0 ||
            homeless_rows_.load(std::memory_order_relaxed) > 0;
   }
-  /// After the table has been closed.
+  /// Nothing is brought in the background any more. The caller keeps no calls out and holds no lock
+  /// that a call takes, or whoever keeps calls out needs.
+  void stop_filling() {
+    if (fills_ != nullptr) fills_->stop();
+  }
+  /// After the table has been closed, and stop_filling().
   void close() HOTROW_EXCLUDES(mutex_);
   GpuTableStats device_stats() HOTROW_EXCLUDES(mutex_);
 
@@ -184,10 +192,22 @@ class DeviceTable final : public Table, private FrontRows {
   bool choose(std::vector<Missed>& missed);
   Status insert(const std::vector<Missed>& missed) HOTROW_REQUIRES(mutex_);
 
+  // --- device_fill.cc
+  /// Are misses of such a lookup answered with the default row?
+  bool answers_at_once(size_t keys, size_t missed) const;
+  /// rows [n, dim] of keys whose own rows come later.
+  void give_defaults(KeyBatch keys, const LookupOptions& options, std::span<float> rows);
+  /// On the thread of fills_.
+  void fill(KeyBatch keys) HOTROW_EXCLUDES(mutex_);
+  Status read_absent(KeyBatch keys, ScanPage& page) HOTROW_REQUIRES_SHARED(mutex_);
+  Status take_in(const ScanPage& page) HOTROW_REQUIRES(mutex_);
+
   // --- device_prefetch.cc
   /// Holds what of distinct `keys` has a row; returns how many.
   Result<uint64_t> hold_here(KeyBatch keys) HOTROW_REQUIRES(mutex_);
   Result<uint64_t> bring_and_hold(KeyBatch keys) HOTROW_REQUIRES(mutex_);
+  /// Rows that the device has not come and are held, but for `refused` of them.
+  Status insert_awaited(const ScanPage& page, uint64_t& refused) HOTROW_REQUIRES(mutex_);
   /// Of rows that are held, those of `keys` are once less, or no more.
   void let_go(KeyBatch keys, TierHolding how) HOTROW_REQUIRES(mutex_);
   void let_all_go() HOTROW_REQUIRES(mutex_);
@@ -201,6 +221,7 @@ class DeviceTable final : public Table, private FrontRows {
   const std::shared_ptr<SparseTable> table_;
   const std::shared_ptr<CallGate> call_gate_;
   const GpuPromotion promotion_;
+  const double fill_above_;
   TurnMutex mutex_;
   std::unique_ptr<DeviceCache> cache_ HOTROW_GUARDED_BY(mutex_);  // null: given up, or closed
   std::string reason_ HOTROW_GUARDED_BY(mutex_);                  // why it was given up
@@ -210,6 +231,8 @@ class DeviceTable final : public Table, private FrontRows {
   Claimed claimed_ HOTROW_GUARDED_BY(mutex_);
   // Times that rows are held, at most: one that is let go altogether counts as one.
   uint64_t held_ HOTROW_GUARDED_BY(mutex_) = 0;
+  // Rises before the table's rows change, or may.
+  uint64_t changes_ HOTROW_GUARDED_BY(mutex_) = 0;
   // Numbers that change under the lock; read without it as hints.
   std::atomic<uint64_t> homeless_rows_{0};
   std::atomic<uint64_t> dirty_rows_{0};  // at most
@@ -217,6 +240,9 @@ class DeviceTable final : public Table, private FrontRows {
   // Promotions that waited for nobody and found somebody; rows refused. Hints: publish nothing.
   std::atomic<uint32_t> given_way_{0};
   std::atomic<uint32_t> full_calls_{0};
+  std::atomic<uint64_t> defaulted_{0};  // a number
+  // Null: every lookup waits for its rows. Last, so that its thread ends before the rest goes.
+  std::unique_ptr<FillQueue> fills_;
 };
 
 /// By rising address, so that two of them cannot wait for each other.

@@ -38,6 +38,7 @@ GpuTier::Entry GpuTier::place(const std::shared_ptr<SparseTable>& table, float s
                                           .device = options_.device,
                                           .policy = options_.policy,
                                           .promotion = options_.promotion,
+                                          .fill_above = options_.fill_above,
                                           .bytes = bytes});
   if (!made.ok()) {
     entry.reason = made.status().message();
@@ -57,6 +58,8 @@ void GpuTier::add(const std::shared_ptr<SparseTable>& table, float share) {
 }
 
 void GpuTier::remove(const SparseTable* table) {
+  // Without the lock: a thread that fills may wait for whoever keeps calls out, who needs it.
+  if (const auto front = in_front_of(table)) front->stop_filling();
   const MutexLock lock(mutex_);
   const auto found = std::ranges::find_if(
       entries_, [&](const Entry& entry) { return entry.table.get() == table; });

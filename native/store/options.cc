@@ -160,8 +160,10 @@ Status GpuOptions::validate() const {
   HOTROW_RETURN_IF_ERROR(expect(policy <= GpuPolicy::kCustom, "gpu.policy",
                                 "'lru', 'lfu', 'ageingLfu', 'epochLru', 'epochLfu' or 'custom'",
                                 static_cast<double>(policy)));
-  return expect(promotion <= GpuPromotion::kAlways, "gpu.promotion", "'secondTouch' or 'always'",
-                static_cast<double>(promotion));
+  HOTROW_RETURN_IF_ERROR(expect(promotion <= GpuPromotion::kAlways, "gpu.promotion",
+                                "'secondTouch' or 'always'", static_cast<double>(promotion)));
+  return expect(fill_above >= 0 && fill_above <= 1, "gpu.fillAbove", "a number from 0 to 1",
+                fill_above);
 }
 
 Status StoreOptions::validate() const {

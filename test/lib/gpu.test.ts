@@ -11,7 +11,7 @@ import { adam, type GpuOptions, open, type Store, sum, type Table } from 'hotrow
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { filled, keyRange, same } from './support/arrays.ts'
-import { assertRefusal, errorAtOnce, type Kind } from './support/refusals.ts'
+import { assertRefusal, errorAtOnce, errorOf, type Kind } from './support/refusals.ts'
 import { sameStores } from './support/stores.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -41,6 +41,9 @@ test('wrong options are named', () => {
     [{ bytes: '1GiB', device: '0' }, 'TypeError', /^gpu\.device/],
     [{ bytes: '1GiB', policy: 'mru' }, 'RangeError', /^gpu\.policy: expected one of 'lru'/],
     [{ bytes: '1GiB', promotion: 'never' }, 'RangeError', /^gpu\.promotion: expected one of/],
+    [{ bytes: '1GiB', fillAbove: 1.5 }, 'RangeError', /^gpu\.fillAbove: expected a number from 0/],
+    [{ bytes: '1GiB', fillAbove: Number.NaN }, 'RangeError', /^gpu\.fillAbove: expected/],
+    [{ bytes: '1GiB', fillAbove: '95%' }, 'TypeError', /^gpu\.fillAbove: expected a number/],
     [{ bytes: '1GiB', share: 1 }, 'RangeError', /^gpu: expected only device, bytes/],
   ]
   for (const [gpu, kind, message] of wrong) {
@@ -238,8 +241,17 @@ if (library !== undefined) {
     )
     await table.lookup(keyRange(0, 200))
     const keys = new BigUint64Array([...keyRange(100, 400), 5n, 5n])
-    const rows = await table.lookupOnDevice(keys, { missing: 7 })
-    const expected = await table.lookup(keys, { missing: 7 })
+    const found = new Uint8Array(51)
+    const rows = await table.lookupOnDevice(keys, { missing: 7, found })
+    const foundHere = new Uint8Array(51)
+    const expected = await table.lookup(keys, { missing: 7, found: foundHere })
+    assert.equal(found, foundHere)
+    assert.is(found[0], 0xff)
+    assert.is(found[40], 0)
+    assertRefusal(await errorOf(() => table.lookupOnDevice(keys, { found: new Uint8Array(50) })), {
+      kind: 'RangeError',
+      message: /^found: expected 51 bytes/,
+    })
     assert.is(rows.rows, 402)
     assert.is(rows.dim, 6)
     await table.push(keyRange(0, 400), filled(2400, 1))
@@ -258,6 +270,33 @@ if (library !== undefined) {
     same(await copy, expected)
     const error = await rows.copyTo().catch((reason: { code?: string }) => reason)
     assert.is((error as { code?: string }).code, 'ERR_CLOSED')
+  })
+
+  test('above a hit rate a lookup does not wait, and the next one finds the rows', async () => {
+    const gpu = { bytes: '16MiB', promotion: 'always', fillAbove: 0.9 } as const
+    await using store = await open(':memory:', { gpu })
+    const table = await store.table('t', { dim: 6, optimizer: sum() })
+    await table.push(keyRange(0, 5000), filled(5000 * 6, 1))
+    const figures = async () => (await store.stats()).gpu!.tables[0]!
+    const keys = keyRange(0, 1000)
+    assert.equal(await table.lookup(keys), filled(6000, 1), 'nothing is there: it waits')
+    const more = new BigUint64Array([...keys, ...keyRange(3000, 50)])
+    const found = new Uint8Array(132)
+    const rows = await table.lookup(more, { found, missing: -1 })
+    assert.equal(rows.subarray(0, 6000), filled(6000, 1))
+    assert.equal(rows.subarray(6000), filled(300, -1))
+    assert.equal(found.subarray(0, 125), new Uint8Array(125).fill(0xff))
+    assert.equal(found.subarray(125), new Uint8Array(7))
+    assert.is((await figures()).defaulted, 50)
+    // Older than the rows that are on their way.
+    await table.push(keyRange(3000, 50), filled(300, 1))
+    while ((await figures()).fillsWaiting > 0)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    const before = (await figures()).hits
+    assert.equal((await table.lookup(more)).subarray(6000), filled(300, 2))
+    assert.is((await figures()).hits - before, 1050)
+    assert.is((await figures()).fillsDropped, 0)
+    await table.lookup(new BigUint64Array([...keys, 4000n]))
   })
 
   test('no more is held than half of what the GPU has room for', async () => {

@@ -376,6 +376,12 @@ struct GpuOptions {
   uint64_t bytes = 0;   ///< of device memory, for all tables together; 0: no GPU
   GpuPolicy policy = GpuPolicy::kAgeingLfu;
   GpuPromotion promotion = GpuPromotion::kSecondTouch;
+  /// For inference, from 0 to 1: a lookup of which a larger share is on the device does not wait
+  /// for the rest. Those keys get what a key without a row gets (its bit of LookupOptions::found is
+  /// cleared), and their rows come to the device in the background, for lookups after that. So a
+  /// share of at most 1 - fill_above of any answer is not what was learned. Lookups of values
+  /// alone; all else is exact. 1: every lookup waits for its rows.
+  double fill_above = 1;
 
   Status validate() const;
   bool operator==(const GpuOptions&) const = default;

@@ -90,6 +90,10 @@ struct GpuTableStats {
   uint64_t inserted = 0;    ///< rows that came
   uint64_t evicted = 0;     ///< rows that went for others
   uint64_t refused = 0;     ///< rows that found no room
+  // With GpuOptions::fill_above.
+  uint64_t defaulted = 0;      ///< keys answered with the default row, whatever memory has
+  uint64_t fills_waiting = 0;  ///< of these, those whose rows are on their way
+  uint64_t fills_dropped = 0;  ///< and those whose rows are not: too many were waiting
 };
 
 struct GpuStats {

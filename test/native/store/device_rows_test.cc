@@ -78,6 +78,8 @@ TEST_F(Prefetching, HalfOfTheRowsAreHeldAtMost) {
 }
 
 TEST_F(Prefetching, RowsAreLetGoWhenAskedAndWhenErased) {
+  // There are more rows than are held.
+  crowd();
   EXPECT_EQ(must(table_->prefetch(range(0, 6))), 6U);
   EXPECT_EQ(must(table_->erase(range(0, 2))), 2U);
   EXPECT_EQ(held(), 4U);

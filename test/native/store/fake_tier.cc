@@ -188,6 +188,7 @@ const char* find(TierCache* cache, const uint64_t* keys, uint64_t n, TierMisses*
   for (uint64_t i = 0; i < n; ++i) {
     if (cache->find(keys[i]) == nullptr) miss(misses, i);
   }
+  if (const auto& on_find = FakeTier::instance().on_find) on_find();
   return nullptr;
 }
 
@@ -465,6 +466,7 @@ FakeDevice::FakeDevice() {
   fake.no_memory_every = 0;
   fake.no_device.clear();
   fake.most_output_rows = UINT64_MAX;
+  fake.on_find = nullptr;
   fake.calls = 0;
   fake.inserts = 0;
   fake.collisions = 0;

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "store/tier.h"
@@ -23,6 +24,8 @@ struct FakeTier {
   std::string no_device;
   /// Outputs with more have no room.
   uint64_t most_output_rows = UINT64_MAX;
+  /// Called by every `find`, when it has its answer.
+  std::function<void()> on_find;
 
   std::atomic<uint64_t> calls{0};
   std::atomic<uint64_t> inserts{0};
