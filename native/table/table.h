@@ -116,7 +116,7 @@ class SparseTable final : public Table {
   /// Takes rows that are not in memory and were not removed; false when they do not fit. `to_come`:
   /// about so many more follow in the last one's shard, which then grows once for all of them. In
   /// the order of hashes they would crowd its first buckets else, time and again.
-  Result<bool> fill(const RowImages& images, uint64_t to_come) {
+  Result<bool> fill(const RowImages& images, uint64_t to_come = 0) {
     return call([&] { return put_in(images, nullptr, to_come); });
   }
   /// All rows are in memory, or never will be. The caller is in no call.

@@ -12,6 +12,7 @@
 #include "support/status.h"
 #include "support/stores.h"
 #include "table/hash_set.h"
+#include "table/shards.h"
 #include "table/table.h"
 
 namespace hotrow::test {
@@ -111,6 +112,36 @@ TEST_F(Cold, ErasedRowsStayGone) {
   EXPECT_EQ(values({8, 9, 10}), (std::vector<float>{0, 0, 0, 1, 1, 1, 10, 10, 10}));
   EXPECT_EQ(stats_of(*table_).rows, kRows - 1);
   EXPECT_EQ(stats_of(*table_).cold_rows, 0U);
+}
+
+// Rows come from disk in the order of their hashes, many batches a shard in a large table. What is
+// to come tells the shard its size: else each batch would crowd the first of its buckets.
+TEST(ColdFill, AShardOfManyBatchesGrowsOnce) {
+  constexpr size_t kInShard = 20'000;
+  constexpr size_t kBatch = 500;
+  const auto grown = [&](bool tells) {
+    TableContext context(256 * kMiB, 1);
+    const auto table = must(SparseTable::create("t", sum_table(1), context));
+    must(table->track_changes());
+    table->rows_for_versions().remember_gone(false);
+    const size_t row_bytes = table->rules().row_bytes();
+    must(table->begin_cold(std::make_shared<MapRows>(0, row_bytes, 1), kInShard));
+    const std::vector<std::byte> row(row_bytes);
+    for (size_t first = 0; first < kInShard; first += kBatch) {
+      RowImages images;
+      for (size_t i = first; i < first + kBatch; ++i) {
+        images.add((UINT64_MAX >> IndexShards::kBits) / kInShard * i, row.data(), row_bytes);
+      }
+      EXPECT_TRUE(must(table->fill(images, tells ? kInShard - first - kBatch : 0)));
+    }
+    table->end_cold({});
+    EXPECT_EQ(stats_of(*table).rows, kInShard);
+    const uint64_t times = stats_of(*table).grown_shards;
+    table->close();
+    return times;
+  };
+  EXPECT_LE(grown(true), 2U);
+  EXPECT_GT(grown(false), 4U);
 }
 
 TEST_F(Cold, PooledAndStateLookupsBringTheirRows) {
