@@ -12,6 +12,7 @@ import type {
   TableDiff,
   TableStats,
 } from './figures.ts'
+import type { NativeTls } from './tls.ts'
 
 export interface NativeGpu {
   device: number
@@ -327,6 +328,7 @@ export interface NativeConnectOptions {
   servers: string[]
   timeoutMs: number
   spinUs: number
+  tls: NativeTls
 }
 
 export interface NativeServerOptions {
@@ -336,6 +338,7 @@ export interface NativeServerOptions {
   mostConnections: number
   mostBodyBytes: number
   sessionMs: number
+  tls: NativeTls
 }
 
 export interface NativeServer {
