@@ -62,8 +62,7 @@ TlsContext::TlsContext(bool is_server) : is_server_(is_server) {
   if (is_server) {
     SSL_CTX_set_session_id_context(its, kSessionContext, sizeof kSessionContext - 1);
   }
-  SSL_CTX_set_mode(its, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                            SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(its, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   // Several records by one call of the system.
   SSL_CTX_set_read_ahead(its, 1);
   SSL_CTX_set_default_read_buffer_len(its, kReadBufferBytes);

@@ -48,7 +48,8 @@ std::vector<std::string> names_of_tables(const Json& value, const std::string& o
 Grant grant_of(const Json& value, const std::string& of) {
   if (!value.is_object()) refuse_file(of + ": expected an object with role and tables");
   for (const auto& [field, unused] : value.items()) {
-    if (field != "role" && field != "tables") refuse_file(of + ": what is '" + field + "'?");
+    if (field == "role" || field == "tables") continue;
+    refuse_file(std::string(of).append(": what is '").append(field).append("'?"));
   }
   if (!value.contains("role")) refuse_file(of + ": role is missing");
   const Role role = role_of(value.at("role"), of);
