@@ -76,7 +76,8 @@ void throughput(const NetSettings& settings) {
               raw.cipher() + ", beside OpenSSL on a bare socket that answers from a ready buffer" +
               ", congestion control " + congestion_control(raw.socket()));
   for (const Samples& each : samples) print_rates(each, row_bytes, "GB/s");
-  print_ratio("hotrow over TLS ÷ OpenSSL on a bare socket", samples[1], samples[0], {.reach = 0.85});
+  print_ratio("hotrow over TLS ÷ OpenSSL on a bare socket", samples[1], samples[0],
+              {.reach = 0.85});
   print_ratio("over TLS ÷ without", samples[2], samples[0]);
   print_values(our_time.samples(), 1, "CPU s/GB");
   print_values(raw_time.samples(), 1, "CPU s/GB");

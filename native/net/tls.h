@@ -89,23 +89,29 @@ class TlsStream {
   Need read_need() const HOTROW_EXCLUDES(mutex_);
   /// Has the last read() left nothing behind that a look at the socket would not tell of?
   bool drained() const HOTROW_EXCLUDES(mutex_);
-  /// Bytes taken of the pieces, of a record at most; 0: the socket takes none now, and the next
-  /// call must begin with the same bytes.
+  /// Bytes taken of the pieces, of a few records at most; 0: the socket takes none now, or not all
+  /// of what was encrypted, and the next call must begin with the same bytes.
   Result<size_t> write(std::span<const iovec> pieces) HOTROW_EXCLUDES(mutex_);
   /// Tells the peer that nothing more comes, as far as the socket takes that.
   void finish() HOTROW_EXCLUDES(mutex_);
 
  private:
   static constexpr size_t kRecordBytes = size_t{16} << 10;
+  // One send() of 64 KiB costs less than four, on both sides.
+  static constexpr size_t kRecordsAtOnce = 4;
 
   struct Free {
     void operator()(ssl_st* ssl) const;
   };
-  explicit TlsStream(std::shared_ptr<const TlsContext> context);
-  Status prepare(int socket, const std::string& host) HOTROW_EXCLUDES(mutex_);
+  TlsStream(std::shared_ptr<const TlsContext> context, int socket);
+  Status prepare(const std::string& host) HOTROW_EXCLUDES(mutex_);
   Status know_peer() HOTROW_REQUIRES(mutex_);
   Status failure(int returned) HOTROW_REQUIRES(mutex_);
   Result<size_t> read_some(std::span<std::byte> space) HOTROW_REQUIRES(mutex_);
+  /// The bytes of the next record, from `skip` on of the first piece.
+  std::span<const std::byte> next_record(std::span<const iovec> pieces, size_t skip)
+      HOTROW_REQUIRES(mutex_);
+  Result<size_t> flush() HOTROW_REQUIRES(mutex_);
 
   const std::shared_ptr<const TlsContext> context_;
   const std::unique_ptr<TlsCalls> calls_;  // of the handshake
@@ -113,7 +119,8 @@ class TlsStream {
 
   mutable Mutex mutex_;  // OpenSSL's connections are of one thread at a time
   std::unique_ptr<ssl_st, Free> ssl_ HOTROW_GUARDED_BY(mutex_);
-  Status failed_ HOTROW_GUARDED_BY(mutex_);  // what a read found behind the bytes that it gave
+  Status failed_ HOTROW_GUARDED_BY(mutex_);    // what a read found behind the bytes that it gave
+  size_t owed_ HOTROW_GUARDED_BY(mutex_) = 0;  // bytes of the caller's that were encrypted
   bool shaken_ HOTROW_GUARDED_BY(mutex_) = false;
   bool dead_ HOTROW_GUARDED_BY(mutex_) = false;  // OpenSSL may be asked nothing any more
   Need read_need_ HOTROW_GUARDED_BY(mutex_) = Need::kNothing;

@@ -17,21 +17,21 @@ constexpr unsigned char kCipher[] = {0x13, 0x01};  // TLS_AES_128_GCM_SHA256
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
-int fd_of(BIO* bio) { return static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(bio))); }
+TlsWire& wire_of(BIO* bio) { return *static_cast<TlsWire*>(BIO_get_data(bio)); }
 
 int write_socket(BIO* bio, const char* bytes, int size) {
   BIO_clear_retry_flags(bio);
-  const ssize_t sent = ::send(fd_of(bio), bytes, static_cast<size_t>(size), MSG_NOSIGNAL);
+  const int sent = wire_of(bio).write({bytes, static_cast<size_t>(size)});
   if (sent < 0 && would_block(errno)) BIO_set_retry_write(bio);
-  return static_cast<int>(sent);
+  return sent;
 }
 
 int read_socket(BIO* bio, char* bytes, int size) {
   BIO_clear_retry_flags(bio);
-  const ssize_t came = ::recv(fd_of(bio), bytes, static_cast<size_t>(size), 0);
+  const int came = wire_of(bio).read({bytes, static_cast<size_t>(size)});
   if (came < 0 && would_block(errno)) BIO_set_retry_read(bio);
   if (came == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-  return static_cast<int>(came);
+  return came;
 }
 
 long control(BIO* bio, int command, long, void*) {
@@ -71,11 +71,39 @@ TlsCalls& calls_of(SSL* ssl) { return *static_cast<TlsCalls*>(SSL_get_app_data(s
 
 }  // namespace
 
-BIO* socket_bio(int socket) {
+int TlsWire::flush() {
+  corked_ = false;
+  while (waits()) {
+    const ssize_t sent =
+        ::send(socket_, kept_.data() + begin_, kept_.size() - begin_, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return -1;
+    begin_ += static_cast<size_t>(sent);
+  }
+  kept_.clear();
+  begin_ = 0;
+  return 0;
+}
+
+int TlsWire::write(std::span<const char> bytes) {
+  if (corked_) {
+    kept_.insert(kept_.end(), bytes.begin(), bytes.end());
+    return static_cast<int>(bytes.size());
+  }
+  // What was kept goes first.
+  if (waits() && flush() != 0) return -1;
+  return static_cast<int>(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
+}
+
+int TlsWire::read(std::span<char> space) const {
+  return static_cast<int>(::recv(socket_, space.data(), space.size(), 0));
+}
+
+BIO* bio_of(TlsWire& wire) {
   if (socket_method() == nullptr) return nullptr;
   BIO* const bio = BIO_new(socket_method());
   if (bio == nullptr) return nullptr;
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<intptr_t>(socket)));
+  BIO_set_data(bio, &wire);
   BIO_set_init(bio, 1);
   return bio;
 }

@@ -64,24 +64,25 @@ Status meaning_of(unsigned long error, bool is_server, bool shaken) {
 
 void TlsStream::Free::operator()(ssl_st* ssl) const { SSL_free(ssl); }
 
-TlsStream::TlsStream(std::shared_ptr<const TlsContext> context)
-    : context_(std::move(context)), calls_(new TlsCalls{context_->keys(), {}}) {}
+TlsStream::TlsStream(std::shared_ptr<const TlsContext> context, int socket)
+    : context_(std::move(context)),
+      calls_(new TlsCalls{.keys = context_->keys(), .wire = TlsWire(socket), .offered = {}}) {}
 
 TlsStream::~TlsStream() = default;
 
 Result<std::unique_ptr<TlsStream>> TlsStream::make(std::shared_ptr<const TlsContext> context,
                                                    int socket, const std::string& host) {
-  std::unique_ptr<TlsStream> made(new TlsStream(std::move(context)));
-  HOTROW_RETURN_IF_ERROR(made->prepare(socket, host));
+  std::unique_ptr<TlsStream> made(new TlsStream(std::move(context), socket));
+  HOTROW_RETURN_IF_ERROR(made->prepare(host));
   return Result<std::unique_ptr<TlsStream>>(std::move(made));
 }
 
-Status TlsStream::prepare(int socket, const std::string& host) {
+Status TlsStream::prepare(const std::string& host) {
   const MutexLock lock(mutex_);
   const Status no_memory = Status::capacity("no memory for a TLS connection");
   ERR_clear_error();
   ssl_.reset(SSL_new(context_->get()));
-  BIO* const bio = ssl_ == nullptr ? nullptr : socket_bio(socket);
+  BIO* const bio = ssl_ == nullptr ? nullptr : bio_of(calls_->wire);
   if (bio == nullptr) return no_memory;
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_app_data(ssl_.get(), calls_.get());
@@ -205,30 +206,59 @@ bool TlsStream::drained() const {
   return read_need_ != Need::kNothing && failed_.ok();
 }
 
-Result<size_t> TlsStream::write(std::span<const iovec> pieces) {
-  while (!pieces.empty() && pieces.front().iov_len == 0) pieces = pieces.subspan(1);
-  if (pieces.empty()) return size_t{0};
-  const MutexLock lock(mutex_);
-  const void* bytes = pieces.front().iov_base;
-  size_t size = std::min(pieces.front().iov_len, kRecordBytes);
-  if (size < kRecordBytes && pieces.size() > 1) {
-    if (record_ == nullptr) record_ = std::make_unique<std::array<std::byte, kRecordBytes>>();
-    size = 0;
-    for (const iovec& piece : pieces) {
-      const size_t n = std::min(piece.iov_len, kRecordBytes - size);
-      if (n == 0) continue;
-      std::memcpy(record_->data() + size, piece.iov_base, n);
-      size += n;
+std::span<const std::byte> TlsStream::next_record(std::span<const iovec> pieces, size_t skip) {
+  const iovec& first = pieces.front();
+  const auto* const bytes = static_cast<const std::byte*>(first.iov_base) + skip;
+  const size_t size = std::min(first.iov_len - skip, kRecordBytes);
+  if (size == kRecordBytes || pieces.size() == 1) return {bytes, size};
+  if (record_ == nullptr) record_ = std::make_unique<std::array<std::byte, kRecordBytes>>();
+  size_t filled = 0;
+  for (const iovec& piece : pieces) {
+    const size_t n = std::min(piece.iov_len - skip, kRecordBytes - filled);
+    if (n > 0) {
+      std::memcpy(record_->data() + filled, static_cast<const std::byte*>(piece.iov_base) + skip,
+                  n);
     }
-    bytes = record_->data();
+    filled += n;
+    skip = 0;
   }
-  ERR_clear_error();
-  size_t sent = 0;
-  const int done = SSL_write_ex(ssl_.get(), bytes, size, &sent);
-  if (done == 1) return sent;
-  const int error = SSL_get_error(ssl_.get(), done);
-  if (error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ) return size_t{0};
-  return failure(done);
+  return {record_->data(), filled};
+}
+
+// What was encrypted counts as taken once all of it has gone: whoever gets 0 comes again with it.
+Result<size_t> TlsStream::flush() {
+  if (calls_->wire.flush() == 0) return std::exchange(owed_, 0);
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return size_t{0};
+  dead_ = true;
+  return lost(std::generic_category().message(errno));
+}
+
+Result<size_t> TlsStream::write(std::span<const iovec> pieces) {
+  const MutexLock lock(mutex_);
+  if (owed_ > 0) return flush();
+  uint64_t left = 0;
+  for (const iovec& piece : pieces) left += piece.iov_len;
+  if (left > kRecordBytes) calls_->wire.cork();
+  size_t skip = 0;  // of the first piece
+  for (size_t i = 0; i < kRecordsAtOnce && left > 0; ++i) {
+    while (skip >= pieces.front().iov_len) {
+      skip -= pieces.front().iov_len;
+      pieces = pieces.subspan(1);
+    }
+    const auto record = next_record(pieces, skip);
+    ERR_clear_error();
+    size_t sent = 0;
+    const int done = SSL_write_ex(ssl_.get(), record.data(), record.size(), &sent);
+    if (done != 1) {
+      const int error = SSL_get_error(ssl_.get(), done);
+      if (error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ) break;
+      return failure(done);
+    }
+    owed_ += sent;
+    skip += sent;
+    left -= sent;
+  }
+  return flush();
 }
 
 void TlsStream::finish() {
