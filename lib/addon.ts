@@ -12,7 +12,6 @@ import type {
   TableDiff,
   TableStats,
 } from './figures.ts'
-import type { NativeTls } from './tls.ts'
 
 export interface NativeGpu {
   device: number
@@ -323,6 +322,9 @@ export interface NativeStore {
   ): Float32Array
   close(): Promise<void>
 }
+
+/** Names of files; all fields of `ServerTls` or `ClientTls`, empty where they were not given. */
+export type NativeTls = Record<string, string>
 
 export interface NativeConnectOptions {
   servers: string[]

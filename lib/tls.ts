@@ -1,4 +1,5 @@
 /** TLS 1.3 between servers and clients: the files that prove who they are. */
+import type { NativeTls } from './addon.ts'
 import { checkObject } from './checks.ts'
 import { rangeError, typeError } from './errors.ts'
 
@@ -48,9 +49,6 @@ export interface ClientTls {
   /** That the servers' certificates have; by default the host of each address. */
   serverName?: string
 }
-
-/** @internal All fields, empty where they were not given. */
-export type NativeTls = Record<string, string>
 
 /** @internal */
 export const serverTlsFields = [

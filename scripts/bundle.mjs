@@ -32,7 +32,7 @@ async function copyNotice(path) {
   const real = realpathSync(path)
   // Debian knows some by the folder that they had before /lib and /usr/lib were one.
   const owner = await run('dpkg', ['-S', real, real.replace(/^\/usr/, '')], { quiet: true })
-  const [, debian] = /^([^:\s]+)(?::\S+)?: /m.exec(owner.output) ?? []
+  const [, debian] = /^([^:\s]+)(?::\S+)?: \//m.exec(owner.output) ?? []
   const notice = `/usr/share/doc/${debian}/copyright`
   if (debian === undefined || !existsSync(notice)) throw new Error(`${path}: no licence is found`)
   copyFileSync(notice, join(folder, 'notices', `${debian}.txt`))

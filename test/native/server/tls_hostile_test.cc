@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/hash.h"
 #include "hotrow/connect.h"
 #include "hotrow/server.h"
 #include "net/listener.h"
@@ -238,6 +239,50 @@ TEST_F(TlsHostile, WhoIsKnownButSaysNothingIsLetGo) {
   hear(socket, seconds(20));
   EXPECT_LT(SteadyClock::now() - started, seconds(19));
   EXPECT_EQ(server_->stats().refused, 1U);
+}
+
+// Records that were encrypted and found no room wait, and come out whole and in order.
+TEST_F(TlsHostile, WhoReadsSlowlyGetsEveryByte) {
+  must(client_->dense("wide", {.shape = {2'000'000}}));
+  auto socket = must(net::Socket::connect(
+      must(net::parse_address(server_->address())), SteadyClock::now() + seconds(20),
+      must(net::TlsContext::client(files_.with_certificate()))));
+  const auto frame_of = [](AlignedBuffer frame) {
+    return Raw(frame.data(), frame.data() + frame.size());
+  };
+  send(socket, raw_hello());
+  send(socket, frame_of(wire::text_frame({.verb = wire::Verb::kCall},
+                                         R"({"call":"dense","name":"wide"})")));
+  hear(socket, milliseconds(500));
+  wire::FrameWriter pull;
+  pull.layout().add(0, 1, wire::Kind::kOptions, wire::Type::kU8, sizeof(wire::CallOptions));
+  pull.begin({.verb = wire::Verb::kPull});
+  std::memset(pull.array<uint8_t>(0).data(), 0, sizeof(wire::CallOptions));
+  const Raw request = frame_of(pull.finish(true));
+  constexpr size_t kPulls = 6;  // 48 MB, far more than sockets hold
+  for (size_t i = 0; i < kPulls; ++i) send(socket, request);
+  std::string heard;
+  Raw space(100'000);
+  for (int i = 0; socket.wait(net::Socket::kReadable, SteadyClock::now() + seconds(3), {}) != 0;
+       ++i) {
+    const auto came = socket.receive(space, {});
+    ASSERT_TRUE(ok(came));
+    heard.append(reinterpret_cast<const char*>(space.data()), came.value());
+    if (i % 100 == 0) std::this_thread::sleep_for(milliseconds(2));
+  }
+  size_t replies = 0;
+  for (size_t at = 0; at < heard.size(); ++replies) {
+    const auto header = must(
+        wire::decode(std::span<const std::byte, wire::kHeaderBytes>(
+                         reinterpret_cast<const std::byte*>(heard.data() + at), wire::kHeaderBytes),
+                     uint64_t{1} << 30));
+    ASSERT_LE(at + header.bytes(), heard.size());
+    EXPECT_EQ(header.code, 0U);
+    EXPECT_EQ(xxh3(std::string_view(heard).substr(at + wire::kHeaderBytes, header.body_bytes)),
+              header.body_sum);
+    at += header.bytes();
+  }
+  EXPECT_EQ(replies, kPulls);
 }
 
 // Hands bytes on between clients and a server, and ends both connections after so many of the
