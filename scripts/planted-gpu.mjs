@@ -122,7 +122,8 @@ async function isFound(folder, common, [name, file, from, to]) {
   const source = join(place, 'planted.cc')
   writeFileSync(source, kProgram)
   const program = join(place, 'planted')
-  const libraries = [join(root, 'build/libhotrow_core.a'), '-lgtest', '-lgtest_main', '-lrocksdb']
+  const core = join(root, 'build/libhotrow_core.a')
+  const libraries = [core, '-lgtest', '-lgtest_main', '-lrocksdb', '-l:libssl.a', '-l:libcrypto.a']
   await compile([`-I${place}`, ...kFlags, source, ...common, ...libraries, '-o', program])
   const { code, timedOut } = await run(program, [], { quiet: true, timeoutMs: 60_000 })
   rmSync(place, { recursive: true })
