@@ -102,6 +102,11 @@ GpuOptions read_gpu(Napi::Object object) {
           .fill_above = read_double(object, "fillAbove")};
 }
 
+// A field of tls, empty where it was not given.
+std::string read_tls(Napi::Object object, const char* field) {
+  return read_string(object.Get("tls").As<Napi::Object>().Get(field), field);
+}
+
 }  // namespace
 
 StoreOptions read_store_options(Napi::Object object) {
@@ -120,7 +125,13 @@ StoreOptions read_store_options(Napi::Object object) {
 
 ConnectOptions read_connect_options(Napi::Object object) {
   ConnectOptions options{.timeout_ms = static_cast<uint32_t>(read_count(object, "timeoutMs")),
-                         .spin_us = static_cast<uint32_t>(read_count(object, "spinUs"))};
+                         .spin_us = static_cast<uint32_t>(read_count(object, "spinUs")),
+                         .tls = {.ca_file = read_tls(object, "caFile"),
+                                 .cert_file = read_tls(object, "certFile"),
+                                 .key_file = read_tls(object, "keyFile"),
+                                 .psk_file = read_tls(object, "pskFile"),
+                                 .token_file = read_tls(object, "tokenFile"),
+                                 .server_name = read_tls(object, "serverName")}};
   const auto servers = object.Get("servers").As<Napi::Array>();
   for (uint32_t i = 0; i < servers.Length(); ++i) {
     options.servers.push_back(read_string(servers.Get(i), "servers"));
@@ -134,7 +145,13 @@ ServerOptions read_server_options(Napi::Object object) {
           .spin_us = static_cast<uint32_t>(read_count(object, "spinUs")),
           .most_connections = static_cast<uint32_t>(read_count(object, "mostConnections")),
           .most_body_bytes = read_count(object, "mostBodyBytes"),
-          .session_ms = static_cast<uint32_t>(read_count(object, "sessionMs"))};
+          .session_ms = static_cast<uint32_t>(read_count(object, "sessionMs")),
+          .tls = {.cert_file = read_tls(object, "certFile"),
+                  .key_file = read_tls(object, "keyFile"),
+                  .ca_file = read_tls(object, "caFile"),
+                  .psk_file = read_tls(object, "pskFile"),
+                  .token_file = read_tls(object, "tokenFile"),
+                  .access_file = read_tls(object, "accessFile")}};
 }
 
 TableOptions read_table_options(Napi::Object object) {

@@ -325,10 +325,14 @@ export interface NativeStore {
   close(): Promise<void>
 }
 
+/** Names of files; all fields of `ServerTls` or `ClientTls`, empty where they were not given. */
+export type NativeTls = Record<string, string>
+
 export interface NativeConnectOptions {
   servers: string[]
   timeoutMs: number
   spinUs: number
+  tls: NativeTls
 }
 
 export interface NativeServerOptions {
@@ -338,6 +342,7 @@ export interface NativeServerOptions {
   mostConnections: number
   mostBodyBytes: number
   sessionMs: number
+  tls: NativeTls
 }
 
 export interface NativeServer {

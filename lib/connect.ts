@@ -3,6 +3,7 @@ import { checkInteger, checkObject } from './checks.ts'
 import { rangeError, typeError } from './errors.ts'
 import { addon } from './native.ts'
 import { Store } from './store.ts'
+import { type ClientTls, checkTls, clientTlsFields } from './tls.ts'
 
 /** Options of `connect`. */
 export interface ConnectOptions {
@@ -16,6 +17,11 @@ export interface ConnectOptions {
    * processor time. At most 1,000,000, by default 0.
    */
   spinUs?: number
+  /**
+   * TLS 1.3: how this client proves who it is, and knows its servers. Without it servers may only
+   * be on addresses of this machine.
+   */
+  tls?: ClientTls
 }
 
 /**
@@ -23,7 +29,8 @@ export interface ConnectOptions {
  * process, with these differences:
  *
  * - Calls also reject with ERR_UNAVAILABLE (no server answers; nothing was done), ERR_TIMEOUT (it
- *   is not known whether it was done), ERR_BUSY and ERR_PROTOCOL.
+ *   is not known whether it was done), ERR_BUSY, ERR_PROTOCOL and ERR_DENIED (this client may not
+ *   do it; nothing was done).
  * - A broken connection is made again, and what was under way sent again, until the call's
  *   deadline. A change takes effect once all the same; where that cannot be known any more,
  *   ERR_SESSION_EXPIRED.
@@ -38,7 +45,9 @@ export interface ConnectOptions {
  * - `apply`, `snapshot`, `delta`, `at` and `follow` are about folders of the server's machine:
  *   ERR_UNSUPPORTED.
  *
- * Rejects with ERR_UNAVAILABLE when a server does not answer within the timeout.
+ * Rejects with ERR_UNAVAILABLE when a server does not answer within the timeout, with ERR_DENIED
+ * when one of the two does not accept the other, with ERR_INVALID_ARGUMENT when a file of `tls`
+ * cannot be used.
  *
  * @param servers - `'HOST:PORT'`, or several: all clients must name the same ones, in any order
  */
@@ -46,7 +55,7 @@ export async function connect(
   servers: string | readonly string[],
   options: ConnectOptions = {},
 ): Promise<Store> {
-  checkObject('options', options, ['timeoutMs', 'spinUs'])
+  checkObject('options', options, ['timeoutMs', 'spinUs', 'tls'])
   const list = typeof servers === 'string' ? [servers] : servers
   if (!Array.isArray(list)) throw typeError('servers', 'a string or an array of strings', servers)
   for (const server of list as unknown[]) {
@@ -58,6 +67,7 @@ export async function connect(
     servers: [...list],
     timeoutMs: checkInteger('timeoutMs', timeoutMs, 1, 86_400_000),
     spinUs: checkInteger('spinUs', spinUs, 0, 1_000_000),
+    tls: checkTls(options.tls, clientTlsFields),
   })
   try {
     return new Store(await native.open(), native)

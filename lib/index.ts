@@ -119,6 +119,7 @@ export type {
 export { Server, type ServerOptions, serve } from './serve.ts'
 export { Store } from './store.ts'
 export { Table } from './table.ts'
+export type { ClientTls, ServerTls } from './tls.ts'
 export {
   type ExportFormat,
   type ExportOptions,

@@ -6,12 +6,13 @@ import type { ServerStats } from './figures.ts'
 import { addon } from './native.ts'
 import { nativeStoreOf } from './native-stores.ts'
 import type { Store } from './store.ts'
+import { checkTls, type ServerTls, serverTlsFields } from './tls.ts'
 
 /** Options of `serve`. */
 export interface ServerOptions {
   /**
-   * `'HOST:PORT'`, by default `'127.0.0.1:0'`; port 0 is one of the system's choice. Only hosts
-   * that are this machine: what leaves it would be neither encrypted nor authenticated.
+   * `'HOST:PORT'`, by default `'127.0.0.1:0'`; port 0 is one of the system's choice. Without `tls`
+   * only hosts that are this machine: what leaves it would be neither encrypted nor authenticated.
    */
   listen?: string
   /** Threads that serve connections, 1 to 256; by default 1. */
@@ -30,9 +31,13 @@ export interface ServerOptions {
    * once. By default 60,000.
    */
   sessionMs?: number
+  /** TLS 1.3, and whom the server lets in. Without it whoever reaches it may do everything. */
+  tls?: ServerTls
 }
 
-const fields = ['listen', 'threads', 'spinUs', 'mostConnections', 'mostBodyBytes', 'sessionMs']
+const fields = [
+  ...['listen', 'threads', 'spinUs', 'mostConnections', 'mostBodyBytes', 'sessionMs', 'tls'],
+]
 
 /** A running server; made by `serve`. */
 export class Server {
@@ -74,7 +79,8 @@ export class Server {
  * Serves a store to other processes, which use it through `connect` as if it were theirs. This
  * process may go on using it too. Stop the server before the store is closed.
  *
- * Rejects with ERR_UNAVAILABLE when the address cannot be had.
+ * Rejects with ERR_UNAVAILABLE when the address cannot be had, with ERR_INVALID_ARGUMENT when a
+ * file of `tls` cannot be used.
  */
 export async function serve(store: Store, options: ServerOptions = {}): Promise<Server> {
   checkObject('options', options, fields)
@@ -89,6 +95,7 @@ export async function serve(store: Store, options: ServerOptions = {}): Promise<
     mostConnections: checkInteger('mostConnections', mostConnections, 1, 2 ** 20),
     mostBodyBytes: checkInteger('mostBodyBytes', mostBodyBytes, 2 ** 16, 2 ** 30),
     sessionMs: checkInteger('sessionMs', sessionMs, 0, 2 ** 32 - 1),
+    tls: checkTls(options.tls, serverTlsFields),
   })
   try {
     return new Server(await native.start(), native)

@@ -1,5 +1,6 @@
 // node scripts/bundle.mjs FOLDER NAME: what a platform package holds. The built addon under NAME,
-// and beside it the shared libraries that not every Linux has: RocksDB and what it needs.
+// and beside it the shared libraries that not every Linux has: RocksDB and what it needs, and in
+// notices/ the licences of these and of OpenSSL, which is linked into the addon.
 
 import { copyFileSync, existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -25,8 +26,21 @@ for (const beside of [probe, 'libhotrow_cuda.so']) {
 }
 const { code, output } = await run('ldd', [addon], { quiet: true })
 if (code !== 0) throw new Error(`ldd ${addon}: ${output}`)
+mkdirSync(join(folder, 'notices'), { recursive: true })
+/** The licence of a file of Debian's, as Debian has it. */
+async function copyNotice(path) {
+  const real = realpathSync(path)
+  // Debian knows some by the folder that they had before /lib and /usr/lib were one.
+  const owner = await run('dpkg', ['-S', real, real.replace(/^\/usr/, '')], { quiet: true })
+  const [, debian] = /^([^:\s]+)(?::\S+)?: \//m.exec(owner.output) ?? []
+  const notice = `/usr/share/doc/${debian}/copyright`
+  if (debian === undefined || !existsSync(notice)) throw new Error(`${path}: no licence is found`)
+  copyFileSync(notice, join(folder, 'notices', `${debian}.txt`))
+}
+await copyNotice('/usr/include/openssl/ssl.h')
 for (const [, library, path] of output.matchAll(/^\s*(\S+) => (\S+) \(/gm)) {
   if (kEverywhere.test(library)) continue
   copyFileSync(realpathSync(path), join(folder, basename(library)))
+  await copyNotice(path)
   console.log(`${library} from ${path}`)
 }

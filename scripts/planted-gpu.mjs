@@ -91,7 +91,7 @@ function plant(place, part, [name, file, from, to]) {
   return path
 }
 
-const kLibraries = ['-lgtest', '-lgtest_main', '-lrocksdb', '-ldl']
+const kLibraries = ['-lgtest', '-lgtest_main', '-lrocksdb', '-ldl', '-l:libssl.a', '-l:libcrypto.a']
 
 /** Where mistakes are planted: what is compiled once, and what with each of them. */
 const kSuites = [

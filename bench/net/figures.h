@@ -11,6 +11,8 @@ namespace hotrow::bench {
 /// Rows of 1 MiB requests, 4 under way, beside a bare socket that gathers; and from a table that
 /// fits the cache, beside a bare socket that echoes a ready buffer. With processor time.
 bool lookup_figures(const NetSettings& settings);
+/// As the second of these over TLS, beside OpenSSL on a bare socket.
+bool tls_figures(const NetSettings& settings);
 /// p50 and p99 of lookups of few keys, beside a bare socket's ping-pong.
 bool latency_figures(const NetSettings& settings);
 /// Many tables in one message, beside one message a table.

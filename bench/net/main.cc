@@ -21,8 +21,8 @@ int main(int argc, char** argv) {
       "Server and client are processes on a processor each. Figures are medians over the rounds\n"
       "(lowest to highest); ratios are taken round by round.\n\n");
   bool good = true;
-  for (const auto figures :
-       {lookup_figures, latency_figures, together_figures, push_figures, redis_figures}) {
+  for (const auto figures : {lookup_figures, tls_figures, latency_figures, together_figures,
+                             push_figures, redis_figures}) {
     good = figures(settings) && good;
   }
   return good ? 0 : 1;

@@ -20,6 +20,7 @@ struct OurShape {
   uint32_t dim = 64;
   uint32_t tables = 1;
   uint32_t spin_us = 0;
+  const char* psk_file = "";  ///< over TLS with this key; empty: without
 };
 
 /// A store that is used, wherever its rows are. Calls end the program when they fail.

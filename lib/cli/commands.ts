@@ -4,6 +4,7 @@ import { doctor } from './doctor.ts'
 import { exportCommand } from './export.ts'
 import { importCommand } from './import.ts'
 import { inspect } from './inspect.ts'
+import { keyCommand } from './key.ts'
 import { serveCommand } from './serve.ts'
 import { compact, diff, rollback, verify, versions } from './versions.ts'
 
@@ -17,5 +18,6 @@ export const commands: readonly Command[] = [
   rollback,
   compact,
   serveCommand,
+  keyCommand,
   doctor,
 ]

@@ -2,6 +2,7 @@
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Store } from '../store.ts'
+import type { ServerTls } from '../tls.ts'
 import { type Call, type Command, number } from './command.ts'
 import { serveMetrics } from './metrics.ts'
 
@@ -19,6 +20,23 @@ function options<T>(flags: Record<string, T | undefined>): Record<string, T> {
   return Object.fromEntries(given) as Record<string, T>
 }
 
+/** The flags about TLS and the options that they are. */
+const tlsFlags: Readonly<Record<string, keyof ServerTls>> = {
+  'tls-cert': 'certFile',
+  'tls-key': 'keyFile',
+  'tls-ca': 'caFile',
+  'psk-file': 'pskFile',
+  'token-file': 'tokenFile',
+  'access-file': 'accessFile',
+}
+
+function tlsOf(call: Call): ServerTls | undefined {
+  const given = options(
+    Object.fromEntries(Object.entries(tlsFlags).map(([flag, name]) => [name, call.text(flag)])),
+  )
+  return Object.keys(given).length > 0 ? (given as ServerTls) : undefined
+}
+
 function addressOf(http: HttpServer): string {
   const { address, family, port } = http.address() as AddressInfo
   return `${family === 'IPv6' ? `[${address}]` : address}:${port}`
@@ -29,6 +47,7 @@ async function serveUntilInterrupted(store: Store, call: Call): Promise<void> {
   const server = await serve(store, {
     listen: call.text('listen') ?? '127.0.0.1:7070',
     ...options({ threads: number(call, 'threads'), spinUs: number(call, 'spin-us') }),
+    ...options({ tls: tlsOf(call) }),
   })
   try {
     const wanted = call.text('metrics')
@@ -55,7 +74,7 @@ export const serveCommand: Command = {
     listen: {
       type: 'string',
       value: 'HOST:PORT',
-      help: "default 127.0.0.1:7070; hosts of this machine only, port 0: the system's choice",
+      help: "default 127.0.0.1:7070; other hosts with TLS only; port 0: the system's choice",
     },
     threads: { type: 'string', value: 'N', help: 'threads that serve connections; default 1' },
     'spin-us': { type: 'string', value: 'N', help: 'look for work so long before sleeping' },
@@ -64,6 +83,20 @@ export const serveCommand: Command = {
       value: 'HOST:PORT',
       help: 'figures for Prometheus over HTTP, on this machine only',
     },
+    'tls-cert': { type: 'string', value: 'FILE', help: "the server's certificate, PEM" },
+    'tls-key': { type: 'string', value: 'FILE', help: 'its private key, PEM' },
+    'tls-ca': {
+      type: 'string',
+      value: 'FILE',
+      help: 'authorities whose certificates clients may have, PEM',
+    },
+    'psk-file': { type: 'string', value: 'FILE', help: 'pre-shared keys of clients' },
+    'token-file': { type: 'string', value: 'FILE', help: 'tokens of clients' },
+    'access-file': {
+      type: 'string',
+      value: 'FILE',
+      help: 'what each client may do, JSON; default: all are trainers',
+    },
     'read-only': { type: 'boolean', help: 'the newest version, for reading' },
   },
   details: [
@@ -71,6 +104,10 @@ export const serveCommand: Command = {
     'made. On SIGINT or SIGTERM the server stops, and what was changed is committed, unless',
     'it is --read-only. What clients had acknowledged and nobody had committed is lost when',
     'the process is killed.',
+    '',
+    'Addresses beyond this machine need TLS: a key file alone (--psk-file), or --tls-cert',
+    'and --tls-key with --tls-ca (certificates of clients), --token-file or several of',
+    'them. Lines of key and token files are IDENTITY:SECRET, as `hotrow key` writes them.',
   ].join('\n'),
   async run(call) {
     const [path] = call.positionals as [string]

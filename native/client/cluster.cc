@@ -5,10 +5,11 @@
 
 namespace hotrow::client {
 
-Cluster::Cluster(const ConnectOptions& options, const std::vector<net::Address>& addresses)
+Cluster::Cluster(const ConnectOptions& options, const std::vector<net::Address>& addresses,
+                 const std::shared_ptr<const Credentials>& credentials)
     : names_(options.servers), placement_(options.servers), timeout_(options.timeout_ms) {
   for (const net::Address& address : addresses) {
-    peers_.push_back(std::make_unique<Peer>(address, options));
+    peers_.push_back(std::make_unique<Peer>(address, options, credentials));
     path_ += (path_.empty() ? "hotrow://" : ",") + address.to_string();
   }
 }

@@ -19,7 +19,8 @@ namespace hotrow::client {
 
 class Cluster {
  public:
-  explicit Cluster(const ConnectOptions& options, const std::vector<net::Address>& addresses);
+  Cluster(const ConnectOptions& options, const std::vector<net::Address>& addresses,
+          const std::shared_ptr<const Credentials>& credentials);
 
   size_t size() const { return peers_.size(); }
   Peer& peer(size_t i) { return *peers_[i]; }

@@ -29,8 +29,9 @@ Status gone(std::string why) { return {StatusCode::kUnavailable, std::move(why)}
 
 Result<std::shared_ptr<Connection>> Connection::open(const net::Address& address,
                                                      const wire::Hello& hello, Deadline deadline,
-                                                     std::chrono::microseconds spin) {
-  auto socket = net::Socket::connect(address, deadline);
+                                                     std::chrono::microseconds spin,
+                                                     std::shared_ptr<const net::TlsContext> tls) {
+  auto socket = net::Socket::connect(address, deadline, std::move(tls));
   if (!socket.ok()) return socket.status();
   const std::shared_ptr<Connection> connection(new Connection(std::move(socket).value(), spin));
   Request request(wire::Verb::kHello);

@@ -27,9 +27,9 @@ using net::Deadline;
 class Connection {
  public:
   /// Connects and says hello. ERR_UNAVAILABLE as Socket::connect(); the server's refusal.
-  static Result<std::shared_ptr<Connection>> open(const net::Address& address,
-                                                  const wire::Hello& hello, Deadline deadline,
-                                                  std::chrono::microseconds spin);
+  static Result<std::shared_ptr<Connection>> open(
+      const net::Address& address, const wire::Hello& hello, Deadline deadline,
+      std::chrono::microseconds spin, std::shared_ptr<const net::TlsContext> tls = nullptr);
 
   const wire::Welcome& welcome() const { return welcome_; }
 

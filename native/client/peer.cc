@@ -30,6 +30,25 @@ bool is_of_connection(const Status& status) { return status.code() == StatusCode
 
 }  // namespace
 
+Result<std::shared_ptr<const Credentials>> read_credentials(const ClientTls& tls) {
+  auto made = std::make_shared<Credentials>();
+  if (tls.used()) {
+    auto context = net::TlsContext::client(tls);
+    if (!context.ok()) return context.status();
+    made->tls = std::move(context).value();
+  }
+  if (!tls.token_file.empty()) {
+    auto token = net::read_token_file("tokenFile", tls.token_file);
+    if (!token.ok()) return token.status();
+    if (token.value().size() != 1) {
+      return Status::invalid_argument("tokenFile: '" + tls.token_file +
+                                      "' has several lines, a client one");
+    }
+    made->token = std::move(token).value();
+  }
+  return std::shared_ptr<const Credentials>(std::move(made));
+}
+
 Peer::~Peer() { close(); }
 
 void Peer::close() {
@@ -65,7 +84,12 @@ Result<std::shared_ptr<Connection>> Peer::connected(Deadline deadline) {
 Status Peer::connect(Deadline deadline) {
   milliseconds pause = kFirstPause;
   while (true) {
-    auto made = Connection::open(address_, {.session = session_}, deadline, spin_);
+    wire::Hello hello{.session = session_};
+    for (const auto& [identity, token] : credentials_->token) {
+      hello.identity = identity;
+      hello.token = token.view();
+    }
+    auto made = Connection::open(address_, hello, deadline, spin_, credentials_->tls);
     if (made.ok()) {
       adopt(made.value());
       return lost_;

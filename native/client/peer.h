@@ -47,10 +47,23 @@ struct Exchange {
   bool stale = false;       // these were of a server that has been started anew; nothing was done
 };
 
+/// How a client proves who it is; of all its servers alike.
+struct Credentials {
+  std::shared_ptr<const net::TlsContext> tls;  ///< null: it speaks plainly
+  net::Secrets token;                          ///< one at most
+};
+
+/// ERR_INVALID_ARGUMENT when a file cannot be used.
+Result<std::shared_ptr<const Credentials>> read_credentials(const ClientTls& tls);
+
 class Peer {
  public:
-  Peer(net::Address address, const ConnectOptions& options)
-      : address_(std::move(address)), spin_(options.spin_us), timeout_(options.timeout_ms) {}
+  Peer(net::Address address, const ConnectOptions& options,
+       std::shared_ptr<const Credentials> credentials)
+      : address_(std::move(address)),
+        spin_(options.spin_us),
+        timeout_(options.timeout_ms),
+        credentials_(std::move(credentials)) {}
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
@@ -95,6 +108,7 @@ class Peer {
   const net::Address address_;
   const std::chrono::microseconds spin_;
   const std::chrono::milliseconds timeout_;  // of connecting, whatever the call's is
+  const std::shared_ptr<const Credentials> credentials_;
 
   Mutex mutex_;
   CondVar changed_;

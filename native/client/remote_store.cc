@@ -408,14 +408,15 @@ Status ConnectOptions::validate() const {
     const auto address = net::parse_address(server);
     if (!address.ok()) return wrong("servers: " + address.status().message());
     if (address.value().port == 0) return wrong("servers: '" + server + "' has no port");
-    if (!net::is_loopback(address.value().host)) {
+    if (!net::is_loopback(address.value().host) && !tls.used()) {
       return wrong(
           "servers: expected an address of this machine only (127.0.0.1, ::1, localhost) "
           "but received '" +
-          server + "': beyond it nothing would be encrypted or authenticated");
+          server + "': beyond it nothing would be encrypted or authenticated without tls");
     }
     if (!seen.insert(server).second) return wrong("servers: '" + server + "' appears twice");
   }
+  HOTROW_RETURN_IF_ERROR(tls.validate());
   HOTROW_RETURN_IF_ERROR(expect_between(timeout_ms, "timeoutMs", 1, client::kMostTimeoutMs));
   return expect_between(spin_us, "spinUs", 0, client::kMostSpinUs);
 }
@@ -427,7 +428,10 @@ Result<std::shared_ptr<Store>> connect(const ConnectOptions& options) {
     for (const std::string& server : options.servers) {
       addresses.push_back(net::parse_address(server).value());
     }
-    auto cluster = std::make_shared<client::Cluster>(options, addresses);
+    auto credentials = client::read_credentials(options.tls);
+    if (!credentials.ok()) return credentials.status();
+    auto cluster =
+        std::make_shared<client::Cluster>(options, addresses, std::move(credentials).value());
     for (size_t server = 0; server < cluster->size(); ++server) {
       HOTROW_RETURN_IF_ERROR(cluster->peer(server).welcome(cluster->deadline()).status());
     }

@@ -13,10 +13,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/aligned_buffer.h"
 #include "hotrow/status.h"
 #include "net/address.h"
+#include "net/tls.h"
 
 namespace hotrow::net {
 
@@ -50,6 +52,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   virtual void post(std::function<void(Handler&)> work) = 0;
   /// Who is at the other end.
   virtual const std::string& peer() const = 0;
+  /// Who that is by its key or certificate (net/tls.h); empty: it has shown none.
+  virtual const std::string& identity() const = 0;
 };
 
 struct ListenOptions {
@@ -62,6 +66,12 @@ struct ListenOptions {
   uint64_t most_queued_bytes = uint64_t{128} << 20;
   /// A peer that takes nothing of what waits for it for so long is gone.
   std::chrono::milliseconds write_timeout{30'000};
+  /// Every connection is one of TLS then, and has a handler once its handshake is done.
+  std::shared_ptr<const TlsContext> tls;
+  /// A handshake must be done within it.
+  std::chrono::milliseconds handshake_timeout{5'000};
+  /// With TLS: what is answered, plainly, to whoever does not speak it.
+  std::vector<std::byte> plain_answer;
 };
 
 class Listener {
@@ -76,6 +86,8 @@ class Listener {
   /// As it is: the port that the system chose.
   virtual const Address& address() const = 0;
   virtual uint64_t connections() const = 0;
+  /// Connections so far whose handshake failed or was late.
+  virtual uint64_t refused() const = 0;
   /// Nobody new is let in; connections go on.
   virtual void stop_accepting() = 0;
   /// Closes everything and joins the threads. The destructor does, too.

@@ -51,6 +51,7 @@ uint32_t poll_once(int fd, uint32_t wanted, int timeout_ms) {
 Socket& Socket::operator=(Socket&& other) noexcept {
   if (fd_ >= 0) ::close(fd_);
   fd_ = std::exchange(other.fd_, -1);
+  tls_ = std::move(other.tls_);
   return *this;
 }
 
@@ -59,10 +60,13 @@ Socket::~Socket() {
 }
 
 void Socket::shut() {
-  if (fd_ >= 0) ::shutdown(fd_, SHUT_RDWR);
+  if (fd_ < 0) return;
+  if (tls_ != nullptr) tls_->finish();
+  ::shutdown(fd_, SHUT_RDWR);
 }
 
-Result<Socket> Socket::connect(const Address& address, Deadline deadline) {
+Result<Socket> Socket::connect(const Address& address, Deadline deadline,
+                               std::shared_ptr<const TlsContext> tls) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
@@ -91,11 +95,39 @@ Result<Socket> Socket::connect(const Address& address, Deadline deadline) {
     }
     if (error == 0) {
       tune(socket.fd_, is_loopback(address.host));
+      if (tls != nullptr) HOTROW_RETURN_IF_ERROR(socket.secure(address, deadline, std::move(tls)));
       return Result<Socket>(std::move(socket));
     }
     why = reason(error);
   }
   return unavailable(why);
+}
+
+Status Socket::secure(const Address& address, Deadline deadline,
+                      std::shared_ptr<const TlsContext> tls) {
+  const std::string at = address.to_string() + ": ";
+  auto made = TlsStream::make(std::move(tls), fd_, address.host);
+  if (!made.ok()) return made.status();
+  while (true) {
+    const auto need = made.value()->handshake();
+    if (!need.ok()) return {need.status().code(), at + need.status().message()};
+    if (need.value() == TlsStream::Need::kNothing) break;
+    const uint32_t wanted = need.value() == TlsStream::Need::kToRead ? kReadable : kWritable;
+    if (wait(wanted, deadline, {}) == kNone) {
+      return {StatusCode::kUnavailable, at + "the server does not end the TLS handshake"};
+    }
+  }
+  tls_ = std::move(made).value();
+  return {};
+}
+
+// A server that refuses a client says so and is gone: why is to be read, not that writing failed.
+Result<size_t> Socket::send_tls(std::span<const iovec> pieces) {
+  auto sent = tls_->write(pieces);
+  if (sent.ok()) return sent;
+  std::array<std::byte, 1024> unread;
+  const auto why = tls_->read(unread, {});
+  return why.ok() ? sent : Result<size_t>(why.status());
 }
 
 Result<size_t> Socket::send(std::span<const std::span<const std::byte>> pieces) {
@@ -104,6 +136,7 @@ Result<size_t> Socket::send(std::span<const std::span<const std::byte>> pieces) 
   for (size_t i = 0; i < count; ++i) {
     vectors[i] = {const_cast<std::byte*>(pieces[i].data()), pieces[i].size()};
   }
+  if (tls_ != nullptr) return send_tls(std::span(vectors).first(count));
   msghdr message{};
   message.msg_iov = vectors.data();
   message.msg_iovlen = count;
@@ -117,6 +150,7 @@ Result<size_t> Socket::send(std::span<const std::span<const std::byte>> pieces) 
 }
 
 Result<size_t> Socket::receive(std::span<std::byte> first, std::span<std::byte> second) {
+  if (tls_ != nullptr) return tls_->read(first, second);
   std::array<iovec, 2> vectors{iovec{first.data(), first.size()},
                                iovec{second.data(), second.size()}};
   while (true) {
@@ -130,6 +164,19 @@ Result<size_t> Socket::receive(std::span<std::byte> first, std::span<std::byte> 
 }
 
 uint32_t Socket::wait(uint32_t wanted, Deadline deadline, std::chrono::microseconds spin) const {
+  if (tls_ != nullptr && (wanted & kReadable) != 0) {
+    // What OpenSSL has read ahead the system does not tell of.
+    if (!tls_->drained()) return kReadable;
+    if (tls_->read_need() == TlsStream::Need::kToWrite) {
+      const uint32_t ready = wait_plain(kWritable, deadline, spin);
+      return ready == kNone ? kNone : uint32_t{kReadable};
+    }
+  }
+  return wait_plain(wanted, deadline, spin);
+}
+
+uint32_t Socket::wait_plain(uint32_t wanted, Deadline deadline,
+                            std::chrono::microseconds spin) const {
   if (spin.count() > 0) {
     const auto end = std::min(deadline, Clock::now() + spin);
     do {

@@ -4,14 +4,18 @@
 #ifndef HOTROW_NET_SOCKET_H_
 #define HOTROW_NET_SOCKET_H_
 
+#include <sys/uio.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 
 #include "hotrow/status.h"
 #include "net/address.h"
+#include "net/tls.h"
 
 namespace hotrow::net {
 
@@ -20,19 +24,23 @@ using Deadline = std::chrono::steady_clock::time_point;
 class Socket {
  public:
   Socket() = default;
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Socket(Socket&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), tls_(std::move(other.tls_)) {}
   Socket& operator=(Socket&& other) noexcept;
   ~Socket();
 
-  /// ERR_UNAVAILABLE when nobody answers at any of the host's addresses before the deadline.
-  static Result<Socket> connect(const Address& address, Deadline deadline);
+  /// ERR_UNAVAILABLE when nobody answers at any of the host's addresses before the deadline. With
+  /// `tls` what TlsStream::handshake() says, too.
+  static Result<Socket> connect(const Address& address, Deadline deadline,
+                                std::shared_ptr<const TlsContext> tls = nullptr);
 
   bool open() const { return fd_ >= 0; }
-  /// Ends both directions: who waits in a call is woken. The number stays taken until destruction.
+  /// Ends both directions, with TLS telling the peer: who waits in a call is woken. The number
+  /// stays taken until destruction.
   void shut();
 
   /// Bytes that the system took of the pieces; 0: it takes none now. ERR_UNAVAILABLE when the
-  /// connection is gone.
+  /// connection is gone. With TLS the next call must begin with the bytes that were not taken.
   Result<size_t> send(std::span<const std::span<const std::byte>> pieces);
   /// Bytes that came, into `first`, then `second`; 0: there are none now. ERR_UNAVAILABLE when the
   /// connection is gone, or the peer has ended it.
@@ -45,7 +53,12 @@ class Socket {
 
  private:
   explicit Socket(int fd) : fd_(fd) {}
+  Status secure(const Address& address, Deadline deadline, std::shared_ptr<const TlsContext> tls);
+  uint32_t wait_plain(uint32_t wanted, Deadline deadline, std::chrono::microseconds spin) const;
+  Result<size_t> send_tls(std::span<const iovec> pieces);
+
   int fd_ = -1;
+  std::unique_ptr<TlsStream> tls_;
 };
 
 }  // namespace hotrow::net

@@ -38,7 +38,9 @@ struct Loop {
 
 struct Shared {
   ListenOptions options;
-  std::atomic<uint64_t> connections{0};  // counts; publishes nothing
+  // Counts; they publish nothing.
+  std::atomic<uint64_t> connections{0};
+  std::atomic<uint64_t> refused{0};
 };
 
 class TcpConnection final : public Connection {
@@ -50,9 +52,9 @@ class TcpConnection final : public Connection {
   ~TcpConnection() override { --shared_.connections; }
 
   void start(const Listener::Accept& accept) {
-    guard([&] { handler_ = accept(*this); });
-    if (handler_ == nullptr) return close();
-    read();
+    accept_ = &accept;
+    if (shared_.options.tls == nullptr) return open();
+    wait_for(tcp::socket::wait_read, &TcpConnection::begin_handshake);
   }
 
   void send(AlignedBuffer frame) override {
@@ -88,10 +90,15 @@ class TcpConnection final : public Connection {
   }
 
   const std::string& peer() const override { return peer_; }
+  const std::string& identity() const override {
+    static const std::string kNobody;
+    return tls_ == nullptr ? kNobody : tls_->identity();
+  }
 
   void close() {
     if (!socket_.is_open()) return;
     asio::error_code ignored;
+    if (tls_ != nullptr) tls_->finish();
     socket_.shutdown(tcp::socket::shutdown_both, ignored);
     socket_.close(ignored);
     queue_.clear();
@@ -100,7 +107,9 @@ class TcpConnection final : public Connection {
   }
 
   void look(Clock::time_point now) {
-    const bool stuck = !queue_.empty() && now - progress_ > shared_.options.write_timeout;
+    const ListenOptions& options = shared_.options;
+    const bool stuck = !queue_.empty() && now - progress_ > options.write_timeout;
+    if (handler_ == nullptr && now - begun_ > options.handshake_timeout) return refuse();
     if (stuck || (handler_ != nullptr && handler_->overdue(now))) close();
   }
 
@@ -108,15 +117,84 @@ class TcpConnection final : public Connection {
   static constexpr size_t kMostPieces = 64;
   static constexpr size_t kMostSpares = 8;
   static constexpr size_t kMostSpareBytes = size_t{4} << 20;
+  static constexpr int kMostUnreadPieces = 64;
 
   std::shared_ptr<TcpConnection> self() {
     return std::static_pointer_cast<TcpConnection>(shared_from_this());
+  }
+
+  // Calls `then` when the socket is ready, unless the connection is closed by then.
+  void wait_for(tcp::socket::wait_type what, void (TcpConnection::*then)()) {
+    socket_.async_wait(what, [self = self(), then](const asio::error_code& error) {
+      if (error) return self->close();
+      (self.get()->*then)();
+    });
+  }
+
+  void open() {
+    guard([&] { handler_ = (*accept_)(*this); });
+    if (handler_ == nullptr) return close();
+    read();
+  }
+
+  // What begins is looked at before OpenSSL takes it: who speaks plainly is told so plainly.
+  void begin_handshake() {
+    constexpr char kHandshake = 22;  // the first byte of all that TLS begins with
+    char first = 0;
+    const ssize_t came = ::recv(socket_.native_handle(), &first, 1, MSG_PEEK);
+    if (came < 0 && (errno == EAGAIN || errno == EINTR)) {
+      return wait_for(tcp::socket::wait_read, &TcpConnection::begin_handshake);
+    }
+    if (came <= 0) return refuse();
+    if (first != kHandshake) {
+      const auto& answer = shared_.options.plain_answer;
+      (void)::send(socket_.native_handle(), answer.data(), answer.size(), MSG_NOSIGNAL);
+      return refuse();
+    }
+    guard([&] {
+      auto made = TlsStream::make(shared_.options.tls, socket_.native_handle(), {});
+      if (made.ok()) tls_ = std::move(made).value();
+    });
+    if (tls_ == nullptr) return close();  // no memory
+    shake();
+  }
+
+  void shake() {
+    if (!socket_.is_open()) return;
+    const auto need = tls_->handshake();
+    if (!need.ok()) return refuse();
+    switch (need.value()) {
+      case TlsStream::Need::kNothing:
+        return open();
+      case TlsStream::Need::kToRead:
+        return wait_for(tcp::socket::wait_read, &TcpConnection::shake);
+      case TlsStream::Need::kToWrite:
+        return wait_for(tcp::socket::wait_write, &TcpConnection::shake);
+    }
+  }
+
+  // A peer that was refused hears why only when nothing that it has sent is left unread.
+  void refuse() {
+    ++shared_.refused;
+    if (!socket_.is_open()) return;
+    asio::error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    std::array<std::byte, 4096> unread;
+    for (int i = 0; i < kMostUnreadPieces; ++i) {
+      if (::recv(socket_.native_handle(), unread.data(), unread.size(), 0) <= 0) break;
+    }
+    close();
   }
 
   void read() {
     if (reading_ || !socket_.is_open() || ending_ || full()) return;  // flush() reads again
     if (handler_->waiting()) return arrived(0);
     reading_ = true;
+    if (tls_ != nullptr) {
+      if (tls_->drained()) return wait_to_read();
+      // Not at once: others have their turn first.
+      return asio::post(loop_.context, [self = self()] { self->read_tls(); });
+    }
     const std::span<std::byte> space = handler_->space();
     socket_.async_receive(asio::buffer(space.data(), space.size()),
                           [self = self()](const asio::error_code& error, size_t bytes) {
@@ -124,6 +202,20 @@ class TcpConnection final : public Connection {
                             if (error || bytes == 0) return self->close();
                             self->arrived(bytes);
                           });
+  }
+
+  void wait_to_read() {
+    const bool to_write = tls_->read_need() == TlsStream::Need::kToWrite;
+    wait_for(to_write ? tcp::socket::wait_write : tcp::socket::wait_read, &TcpConnection::read_tls);
+  }
+
+  void read_tls() {
+    if (!socket_.is_open()) return;
+    const auto came = tls_->read(handler_->space(), {});
+    if (!came.ok()) return close();
+    if (came.value() == 0) return wait_to_read();
+    reading_ = false;
+    arrived(came.value());
   }
 
   // Where there is no memory for a peer it loses its connection, and nobody else anything.
@@ -155,10 +247,7 @@ class TcpConnection final : public Connection {
         const size_t skip = count == 0 ? sent_ : 0;
         pieces[count++] = {frame.data() + skip, frame.size() - skip};
       }
-      msghdr message{};
-      message.msg_iov = pieces.data();
-      message.msg_iovlen = count;
-      const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
+      const ssize_t sent = transmit({pieces.data(), count});
       if (sent < 0 && errno == EINTR) continue;
       if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return wait_for_room();
       if (sent < 0) return close();
@@ -166,6 +255,19 @@ class TcpConnection final : public Connection {
       went(static_cast<size_t>(sent));
     }
     if (ending_ && queue_.empty()) close();
+  }
+
+  // As sendmsg(): -1 and errno.
+  ssize_t transmit(std::span<iovec> pieces) {
+    if (tls_ != nullptr) {
+      const auto sent = tls_->write(pieces);
+      errno = sent.ok() ? EAGAIN : EPIPE;
+      return sent.ok() && sent.value() > 0 ? static_cast<ssize_t>(sent.value()) : -1;
+    }
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = pieces.size();
+    return ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
   }
 
   void went(size_t bytes) {
@@ -183,23 +285,26 @@ class TcpConnection final : public Connection {
 
   void wait_for_room() {
     waiting_ = true;
-    socket_.async_wait(tcp::socket::wait_write, [self = self()](const asio::error_code& error) {
-      self->waiting_ = false;
-      if (error) return self->close();
-      self->flush();
-      self->read();
-    });
+    wait_for(tcp::socket::wait_write, &TcpConnection::has_room);
+  }
+  void has_room() {
+    waiting_ = false;
+    flush();
+    read();
   }
 
   Loop& loop_;
   Shared& shared_;
   tcp::socket socket_;
   const std::string peer_;
+  const Listener::Accept* accept_ = nullptr;  // the listener's
+  std::unique_ptr<TlsStream> tls_;
   std::unique_ptr<Handler> handler_;
   std::deque<AlignedBuffer> queue_;
   std::vector<AlignedBuffer> spares_;
   size_t sent_ = 0;  // of the first in the queue
   uint64_t queued_bytes_ = 0;
+  const Clock::time_point begun_ = Clock::now();
   Clock::time_point progress_ = Clock::now();
   bool reading_ = false;
   bool waiting_ = false;
@@ -240,6 +345,7 @@ class TcpListener final : public Listener {
 
   const Address& address() const override { return address_; }
   uint64_t connections() const override { return shared_.connections; }
+  uint64_t refused() const override { return shared_.refused; }
 
   void stop_accepting() override {
     asio::post(loops_[0]->context, [this] {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/guarded.h"
+#include "base/hash.h"
 #include "server/session.h"
 
 namespace hotrow::server {
@@ -23,9 +24,27 @@ Text text_of(const Status& status) {
   return std::string();
 }
 
-Text open_table(Hub& hub, const wire::Call& call) {
+// Who may not make one opens what is there, by its name or, as most programs do, by its options
+// too.
+template <class Parameter, class Options>
+Result<Parameter> only_open(Result<Parameter> existing, const wire::Call& call, Options options,
+                            const Status& denied) {
+  if (existing.status().code() == StatusCode::kNotFound && call.flag) return denied;
+  if (!existing.ok() || !call.flag) return existing;
+  const Options& its = existing.value()->options();
+  // 0 is that of the name, as it is for whoever makes it.
+  if (options.seed == 0) options.seed = seed_of_name(call.name);
+  if (its == options) return existing;
+  return Status::conflict("'" + call.name + "' exists with other options");
+}
+
+Text open_table(Hub& hub, const Grant& grant, const wire::Call& call) {
+  HOTROW_RETURN_IF_ERROR(grant.permits_table(call.name));
   if (call.flag) HOTROW_RETURN_IF_ERROR(call.table.validate());
-  auto table = call.flag ? hub.store->table(call.name, call.table) : hub.store->table(call.name);
+  const Status makes = grant.permits(Role::kTrainer, "to make a table");
+  auto table = makes.ok() && call.flag
+                   ? hub.store->table(call.name, call.table)
+                   : only_open(hub.store->table(call.name), call, call.table, makes);
   if (!table.ok()) return table.status();
   auto number = hub.parameters.number_of(table.value());
   if (!number.ok()) return number.status();
@@ -35,9 +54,13 @@ Text open_table(Hub& hub, const wire::Call& call) {
                                          .state_values = table.value()->state_values()});
 }
 
-Text open_dense(Hub& hub, const wire::Call& call) {
+Text open_dense(Hub& hub, const Grant& grant, const wire::Call& call) {
+  HOTROW_RETURN_IF_ERROR(grant.permits_table(call.name));
   if (call.flag) HOTROW_RETURN_IF_ERROR(call.dense.validate());
-  auto dense = call.flag ? hub.store->dense(call.name, call.dense) : hub.store->dense(call.name);
+  const Status makes = grant.permits(Role::kTrainer, "to make a dense parameter");
+  auto dense = makes.ok() && call.flag
+                   ? hub.store->dense(call.name, call.dense)
+                   : only_open(hub.store->dense(call.name), call, call.dense, makes);
   if (!dense.ok()) return dense.status();
   auto number = hub.parameters.number_of(dense.value());
   if (!number.ok()) return number.status();
@@ -48,17 +71,27 @@ Text open_dense(Hub& hub, const wire::Call& call) {
                                          .state_values = dense.value()->state_values()});
 }
 
-Text commit(Hub& hub, const wire::Call& call) {
+// Of a list of what has names, what the client may use.
+template <class T>
+Text text_of_permitted(Result<std::vector<T>> result, const Grant& grant) {
+  if (!result.ok()) return result.status();
+  std::erase_if(result.value(), [&](const T& each) { return !grant.names(each.name); });
+  return wire::to_text(result.value());
+}
+
+Text commit(Hub& hub, const Grant&, const wire::Call& call) {
   return text_of(
       hub.store->commit({.cursor = call.other, .name = call.name, .keep_cursor = call.flag}));
 }
 
-Text prepare(Hub& hub, const wire::Call& call) {
+// A part that is a rollback asks for what a rollback asks for.
+Text prepare(Hub& hub, const Grant& grant, const wire::Call& call) {
+  if (call.number != 0) HOTROW_RETURN_IF_ERROR(grant.permits(Role::kAdmin, "rollback"));
   return text_of(hub.cluster_versions.prepare(
       *hub.store, call.name, {.cursor = call.other, .keep_cursor = call.flag}, call.number));
 }
 
-Text resolve(Hub& hub, const wire::Call& call) {
+Text resolve(Hub& hub, const Grant&, const wire::Call& call) {
   const auto decided = hub.cluster_versions.resolve(*hub.store, call.name);
   if (!decided.ok()) return decided.status();
   return wire::to_text(uint64_t{decided.value()});
@@ -66,85 +99,97 @@ Text resolve(Hub& hub, const wire::Call& call) {
 
 // Of a table by its number.
 template <class Work>
-Text of_table(Hub& hub, const wire::Call& call, const Work& work) {
+Text of_table(Hub& hub, const Grant& grant, const wire::Call& call, const Work& work) {
   auto table = hub.parameters.table(call.parameter);
   if (!table.ok()) return table.status();
+  HOTROW_RETURN_IF_ERROR(grant.permits_table(table.value()->name()));
   return text_of(work(*table.value()));
 }
 
 struct Entry {
   std::string_view name;
+  Role role;
   Worker Hub::* worker;
-  Text (*work)(Hub& hub, const wire::Call& call);
+  Text (*work)(Hub& hub, const Grant& grant, const wire::Call& call);
 };
 
 constexpr std::array kCalls{
-    Entry{"table", &Hub::opening, open_table},
-    Entry{"dense", &Hub::opening, open_dense},
-    Entry{"list", &Hub::others,
-          [](Hub& hub, const wire::Call&) { return text_of(hub.store->list()); }},
-    Entry{"drop", &Hub::files,
-          [](Hub& hub, const wire::Call& call) { return text_of(hub.store->drop(call.name)); }},
-    Entry{"commit", &Hub::files, commit},
-    Entry{"version", &Hub::others,
-          [](Hub& hub, const wire::Call&) { return text_of(hub.store->version()); }},
-    Entry{"versions", &Hub::others,
-          [](Hub& hub, const wire::Call&) { return text_of(hub.store->versions()); }},
-    Entry{"rollback", &Hub::files,
-          [](Hub& hub, const wire::Call& call) { return text_of(hub.store->rollback(call.name)); }},
-    Entry{"prepare", &Hub::files, prepare},
-    Entry{"decide", &Hub::files,
-          [](Hub& hub, const wire::Call& call) {
+    Entry{"table", Role::kReader, &Hub::opening, open_table},
+    Entry{"dense", Role::kReader, &Hub::opening, open_dense},
+    Entry{"list", Role::kReader, &Hub::others,
+          [](Hub& hub, const Grant& grant, const wire::Call&) {
+            return text_of_permitted(hub.store->list(), grant);
+          }},
+    Entry{"drop", Role::kAdmin, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
+            return text_of(hub.store->drop(call.name));
+          }},
+    Entry{"commit", Role::kTrainer, &Hub::files, commit},
+    Entry{"version", Role::kReader, &Hub::others,
+          [](Hub& hub, const Grant&, const wire::Call&) { return text_of(hub.store->version()); }},
+    Entry{"versions", Role::kReader, &Hub::others,
+          [](Hub& hub, const Grant&, const wire::Call&) { return text_of(hub.store->versions()); }},
+    Entry{"rollback", Role::kAdmin, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
+            return text_of(hub.store->rollback(call.name));
+          }},
+    Entry{"prepare", Role::kTrainer, &Hub::files, prepare},
+    Entry{"decide", Role::kTrainer, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
             return text_of(hub.cluster_versions.decide(*hub.store, call.name));
           }},
-    Entry{"resolve", &Hub::files, resolve},
-    Entry{"settle", &Hub::files,
-          [](Hub& hub, const wire::Call& call) {
+    Entry{"resolve", Role::kTrainer, &Hub::files, resolve},
+    Entry{"settle", Role::kTrainer, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
             return text_of(hub.cluster_versions.settle(*hub.store, call.name, call.flag));
           }},
-    Entry{"nameVersion", &Hub::files,
-          [](Hub& hub, const wire::Call& call) {
+    Entry{"nameVersion", Role::kAdmin, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
             return text_of(hub.store->name_version(call.name, call.number));
           }},
-    Entry{"pinVersion", &Hub::files,
-          [](Hub& hub, const wire::Call& call) {
+    Entry{"pinVersion", Role::kAdmin, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
             return text_of(hub.store->pin_version(call.number, call.flag));
           }},
-    Entry{"refresh", &Hub::files,
-          [](Hub& hub, const wire::Call&) { return text_of(hub.store->refresh()); }},
-    Entry{"diff", &Hub::files,
-          [](Hub& hub, const wire::Call& call) {
-            return text_of(hub.store->diff(call.name, call.other));
+    Entry{"refresh", Role::kTrainer, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call&) { return text_of(hub.store->refresh()); }},
+    Entry{"diff", Role::kReader, &Hub::files,
+          [](Hub& hub, const Grant& grant, const wire::Call& call) {
+            return text_of_permitted(hub.store->diff(call.name, call.other), grant);
           }},
-    Entry{"verify", &Hub::files,
-          [](Hub& hub, const wire::Call&) { return text_of(hub.store->verify()); }},
-    Entry{"compact", &Hub::files,
-          [](Hub& hub, const wire::Call&) { return text_of(hub.store->compact()); }},
-    Entry{"stats", &Hub::others,
-          [](Hub& hub, const wire::Call&) { return text_of(hub.store->stats()); }},
-    Entry{"tableStats", &Hub::others,
-          [](Hub& hub, const wire::Call& call) {
-            return of_table(hub, call, [](Table& table) { return table.stats(); });
+    Entry{"verify", Role::kTrainer, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call&) { return text_of(hub.store->verify()); }},
+    Entry{"compact", Role::kAdmin, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call&) { return text_of(hub.store->compact()); }},
+    Entry{"stats", Role::kReader, &Hub::others,
+          [](Hub& hub, const Grant&, const wire::Call&) { return text_of(hub.store->stats()); }},
+    Entry{"tableStats", Role::kReader, &Hub::others,
+          [](Hub& hub, const Grant& grant, const wire::Call& call) {
+            return of_table(hub, grant, call, [](Table& table) { return table.stats(); });
           }},
-    Entry{"reserve", &Hub::others,
-          [](Hub& hub, const wire::Call& call) {
-            return of_table(hub, call, [&](Table& table) { return table.reserve(call.number); });
+    Entry{"reserve", Role::kTrainer, &Hub::others,
+          [](Hub& hub, const Grant& grant, const wire::Call& call) {
+            return of_table(hub, grant, call,
+                            [&](Table& table) { return table.reserve(call.number); });
           }},
-    Entry{"evict", &Hub::others,
-          [](Hub& hub, const wire::Call& call) {
-            return of_table(hub, call, [&](Table& table) { return table.evict(call.number); });
+    Entry{"evict", Role::kTrainer, &Hub::others,
+          [](Hub& hub, const Grant& grant, const wire::Call& call) {
+            return of_table(hub, grant, call,
+                            [&](Table& table) { return table.evict(call.number); });
           }},
-    Entry{"shrink", &Hub::others,
-          [](Hub& hub, const wire::Call& call) {
-            return of_table(hub, call, [&](Table& table) { return table.shrink(call.shrink); });
+    Entry{"shrink", Role::kTrainer, &Hub::others,
+          [](Hub& hub, const Grant& grant, const wire::Call& call) {
+            return of_table(hub, grant, call,
+                            [&](Table& table) { return table.shrink(call.shrink); });
           }},
-    Entry{"decay", &Hub::others,
-          [](Hub& hub, const wire::Call& call) {
-            return of_table(hub, call, [&](Table& table) { return table.decay(call.real); });
+    Entry{"decay", Role::kTrainer, &Hub::others,
+          [](Hub& hub, const Grant& grant, const wire::Call& call) {
+            return of_table(hub, grant, call, [&](Table& table) { return table.decay(call.real); });
           }},
-    Entry{"hotKeys", &Hub::others,
-          [](Hub& hub, const wire::Call& call) {
-            return of_table(hub, call, [&](Table& table) { return table.hot_keys(call.number); });
+    Entry{"hotKeys", Role::kReader, &Hub::others,
+          [](Hub& hub, const Grant& grant, const wire::Call& call) {
+            return of_table(hub, grant, call,
+                            [&](Table& table) { return table.hot_keys(call.number); });
           }},
 };
 
@@ -162,13 +207,15 @@ Worker& worker_of(Hub& hub, const wire::Call& call) {
   return entry == nullptr ? hub.others : hub.*entry->worker;
 }
 
-AlignedBuffer answer_call(Hub& hub, const wire::FrameHeader& request, const wire::Call& call) {
+AlignedBuffer answer_call(Hub& hub, const Grant& grant, const wire::FrameHeader& request,
+                          const wire::Call& call) {
   auto text = guarded([&]() -> Text {
     const Entry* entry = find(call.call);
     if (entry == nullptr) {
       return Status(StatusCode::kUnsupported, "the server knows no call '" + call.call + "'");
     }
-    return entry->work(hub, call);
+    HOTROW_RETURN_IF_ERROR(grant.permits(entry->role, entry->name));
+    return entry->work(hub, grant, call);
   });
   if (text.ok()) return wire::text_frame(reply_to(request, {}), text.value());
   ++hub.failures;

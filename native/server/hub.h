@@ -10,6 +10,8 @@
 #include "base/random_id.h"
 #include "hotrow/server.h"
 #include "hotrow/store.h"
+#include "net/secrets.h"
+#include "server/access.h"
 #include "server/cluster_versions.h"
 #include "server/parameters.h"
 #include "server/sessions.h"
@@ -17,14 +19,22 @@
 
 namespace hotrow::server {
 
+/// Whom the server lets in, as its files say.
+struct Admission {
+  net::Secrets tokens;
+  Access access;
+};
+
 struct Hub {
-  Hub(std::shared_ptr<Store> its_store, const ServerOptions& its_options)
+  Hub(std::shared_ptr<Store> its_store, const ServerOptions& its_options, Admission its_admission)
       : store(std::move(its_store)),
         options(its_options),
+        admission(std::move(its_admission)),
         sessions(std::chrono::milliseconds(its_options.session_ms)) {}
 
   const std::shared_ptr<Store> store;
   const ServerOptions options;
+  const Admission admission;
   const std::string run = random_id();
   uint64_t store_version = 0;  // when the server started
   Parameters parameters;

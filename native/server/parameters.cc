@@ -20,10 +20,17 @@ Result<uint32_t> Parameters::add(const std::string& name, const Parameter& param
     its = {};
   }
   if (all_.size() == kMost) return Status::capacity("too many tables were opened and dropped");
+  names_.push_back(name);
   all_.push_back(parameter);
   const auto number = static_cast<uint32_t>(all_.size() - 1);
   by_name_[name] = number;
   return number;
+}
+
+Result<std::string> Parameters::name_of(uint32_t number) const {
+  const SharedLock lock(mutex_);
+  if (number < names_.size()) return names_[number];
+  return Status::not_found("nothing has the number " + std::to_string(number));
 }
 
 Result<std::shared_ptr<Table>> Parameters::table(uint32_t number) const {

@@ -23,6 +23,9 @@ class Parameters {
   Result<uint32_t> number_of(const std::shared_ptr<Table>& table) HOTROW_EXCLUDES(mutex_);
   Result<uint32_t> number_of(const std::shared_ptr<Dense>& dense) HOTROW_EXCLUDES(mutex_);
 
+  /// What a number was given to, whether it is still there or not. ERR_NOT_FOUND when nobody has
+  /// it.
+  Result<std::string> name_of(uint32_t number) const HOTROW_EXCLUDES(mutex_);
   /// ERR_NOT_FOUND when there is no table of that number.
   Result<std::shared_ptr<Table>> table(uint32_t number) const HOTROW_EXCLUDES(mutex_);
   Result<std::shared_ptr<Dense>> dense(uint32_t number) const HOTROW_EXCLUDES(mutex_);
@@ -40,6 +43,7 @@ class Parameters {
 
   mutable SharedMutex mutex_;
   std::vector<Parameter> all_ HOTROW_GUARDED_BY(mutex_);
+  std::vector<std::string> names_ HOTROW_GUARDED_BY(mutex_);  // one each
   std::map<std::string, uint32_t> by_name_ HOTROW_GUARDED_BY(mutex_);
 };
 

@@ -10,6 +10,37 @@ namespace hotrow {
 
 namespace {
 
+// A frame for whoever speaks plainly to a server that does not.
+std::vector<std::byte> tls_only() {
+  const AlignedBuffer frame =
+      server::failure({}, {StatusCode::kDenied, "the server speaks TLS only"});
+  return {frame.data(), frame.data() + frame.size()};
+}
+
+struct Admitting {
+  std::shared_ptr<const net::TlsContext> context;
+  server::Admission admission;
+};
+
+Result<Admitting> read_files(const ServerTls& tls) {
+  Admitting made;
+  if (!tls.used()) return Result<Admitting>(std::move(made));
+  auto context = net::TlsContext::server(tls);
+  if (!context.ok()) return context.status();
+  made.context = std::move(context).value();
+  if (!tls.token_file.empty()) {
+    auto tokens = net::read_token_file("tokenFile", tls.token_file);
+    if (!tokens.ok()) return tokens.status();
+    made.admission.tokens = std::move(tokens).value();
+  }
+  if (!tls.access_file.empty()) {
+    auto access = server::Access::read(tls.access_file);
+    if (!access.ok()) return access.status();
+    made.admission.access = std::move(access).value();
+  }
+  return Result<Admitting>(std::move(made));
+}
+
 constexpr uint32_t kMostSpinUs = 1'000'000;
 constexpr uint32_t kMostConnections = 1 << 20;
 constexpr uint64_t kLeastBodyBytes = uint64_t{64} << 10;
@@ -17,11 +48,12 @@ constexpr uint64_t kMostBodyBytes = uint64_t{1} << 30;
 
 class SocketServer final : public Server {
  public:
-  SocketServer(std::shared_ptr<Store> store, const ServerOptions& options)
-      : hub_(std::move(store), options) {}
+  SocketServer(std::shared_ptr<Store> store, const ServerOptions& options,
+               server::Admission admission)
+      : hub_(std::move(store), options, std::move(admission)) {}
   ~SocketServer() override { stop(); }
 
-  Status start(const net::Address& address) {
+  Status start(const net::Address& address, std::shared_ptr<const net::TlsContext> tls) {
     const auto version = hub_.store->version();
     // A store in memory has none.
     if (version.ok()) hub_.store_version = version.value().version;
@@ -30,7 +62,9 @@ class SocketServer final : public Server {
                               .threads = hub_.options.threads,
                               .spin_us = hub_.options.spin_us,
                               .most_connections = hub_.options.most_connections,
-                              .most_queued_bytes = 2 * hub_.options.most_body_bytes};
+                              .most_queued_bytes = 2 * hub_.options.most_body_bytes,
+                              .tls = std::move(tls),
+                              .plain_answer = tls_only()};
     auto listener = net::Listener::open(listen, [this](net::Connection& connection) {
       return std::make_unique<server::Session>(hub_, connection);
     });
@@ -47,7 +81,7 @@ class SocketServer final : public Server {
             .requests = hub_.requests,
             .failures = hub_.failures,
             .repeated = hub_.repeated,
-            .refused = hub_.refused};
+            .refused = hub_.refused + listener_->refused()};
   }
 
   void stop() override {
@@ -70,12 +104,13 @@ class SocketServer final : public Server {
 Status ServerOptions::validate() const {
   auto address = net::parse_address(listen);
   if (!address.ok()) return Status::invalid_argument("listen: " + address.status().message());
-  if (!net::is_loopback(address.value().host)) {
+  if (!net::is_loopback(address.value().host) && !tls.used()) {
     return Status::invalid_argument(
         "listen: expected an address of this machine only (127.0.0.1, ::1, localhost) but received "
         "'" +
-        listen + "': beyond it nothing would be encrypted or authenticated");
+        listen + "': beyond it nothing would be encrypted or authenticated without tls");
   }
+  HOTROW_RETURN_IF_ERROR(tls.validate());
   HOTROW_RETURN_IF_ERROR(expect_between(threads, "threads", 1, kMaxThreads));
   HOTROW_RETURN_IF_ERROR(expect_between(spin_us, "spinUs", 0, kMostSpinUs));
   HOTROW_RETURN_IF_ERROR(expect_between(most_connections, "mostConnections", 1, kMostConnections));
@@ -93,8 +128,11 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Store> store,
   return guarded([&]() -> Result<std::unique_ptr<Server>> {
     HOTROW_RETURN_IF_ERROR(options.validate());
     const auto address = net::parse_address(options.listen);
-    auto server = std::make_unique<SocketServer>(std::move(store), options);
-    HOTROW_RETURN_IF_ERROR(server->start(address.value()));
+    auto files = read_files(options.tls);
+    if (!files.ok()) return files.status();
+    auto server = std::make_unique<SocketServer>(std::move(store), options,
+                                                 std::move(files.value().admission));
+    HOTROW_RETURN_IF_ERROR(server->start(address.value(), std::move(files.value().context)));
     return Result<std::unique_ptr<Server>>(std::move(server));
   });
 }

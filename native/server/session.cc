@@ -60,9 +60,16 @@ bool Session::handle() {
     send_failure(request, readable);
     return false;
   }
+  if (request.verb == wire::Verb::kHello) return welcome();
+  if (Status permitted = permits(request); !permitted.ok()) {
+    send_failure(request, permitted);
+    return true;
+  }
+  return dispatch(request);
+}
+
+bool Session::dispatch(const wire::FrameHeader& request) {
   switch (request.verb) {
-    case wire::Verb::kHello:
-      return welcome();
     case wire::Verb::kGoodbye:
       said_goodbye_ = true;
       return false;
@@ -109,7 +116,13 @@ bool Session::welcome() {
                         .most_body_bytes = hub_.options.most_body_bytes,
                         .session_ms = hub_.options.session_ms,
                         .in_doubt = hub_.cluster_versions.in_doubt()};
-  auto joined = hub_.sessions.join(hello.value().session, welcome.resumed);
+  std::string identity;
+  if (Status admitted = admit(hello.value(), identity); !admitted.ok()) {
+    ++hub_.refused;
+    send_failure(reader_.header(), admitted);
+    return false;
+  }
+  auto joined = hub_.sessions.join(hello.value().session, identity, welcome.resumed);
   if (!joined.ok()) {
     send_failure(reader_.header(), joined.status());
     return false;
@@ -120,6 +133,53 @@ bool Session::welcome() {
   reader_.open(hub_.options.most_body_bytes);
   connection_.send(wire::text_frame(reply_to(request, {}), wire::to_text(welcome)));
   return true;
+}
+
+Status Session::admit(const wire::Hello& hello, std::string& identity) {
+  if (!hub_.options.tls.used()) {
+    grant_ = &Access::everything();
+    return {};
+  }
+  identity = connection_.identity();
+  if (identity.empty()) {
+    if (!net::is_token_of(hub_.admission.tokens, hello.identity, hello.token)) {
+      return {StatusCode::kDenied,
+              "the server knows neither a certificate, a key nor a token of "
+              "this client"};
+    }
+    identity = hello.identity;
+  }
+  grant_ = hub_.admission.access.of(identity);
+  if (grant_ != nullptr) return {};
+  return {StatusCode::kDenied, "the server's access file does not list '" + identity + "'"};
+}
+
+Status Session::permits(const wire::FrameHeader& request) {
+  using wire::Verb;
+  // Of calls in text each says itself what it is for.
+  if (request.verb == Verb::kGoodbye || request.verb == Verb::kCall) return {};
+  HOTROW_RETURN_IF_ERROR(grant_->permits(role_for(request.verb), wire::name_of(request.verb)));
+  if (grant_->everywhere()) return {};
+  for (uint16_t i = 0; i < message_.parts(); ++i) {
+    HOTROW_RETURN_IF_ERROR(permits_number(message_.part(i).front().parameter));
+  }
+  // Of these two it is the section of options that names the table.
+  const bool pages = request.verb == Verb::kScan || request.verb == Verb::kEvicted;
+  const wire::Section* const options = pages ? message_.find(0, wire::Kind::kOptions) : nullptr;
+  return options == nullptr ? Status() : permits_number(options->parameter);
+}
+
+Status Session::permits_number(uint32_t parameter) {
+  if (permitted_.contains(parameter)) return {};
+  // A number stays that of one name: what was found holds.
+  const auto name = hub_.parameters.name_of(parameter);
+  if (!name.ok()) return name.status();
+  if (!grant_->names(name.value())) {
+    return {StatusCode::kDenied,
+            "this client may not use what has the number " + std::to_string(parameter)};
+  }
+  permitted_.insert(parameter);
+  return {};
 }
 
 void Session::send(AlignedBuffer frame) {
@@ -140,8 +200,8 @@ void Session::call_later() {
   auto call = wire::from_text<wire::Call>(message_.text());
   if (!call.ok()) return send_failure(request, call.status());
   later(worker_of(hub_, call.value()), request,
-        [&hub = hub_, request, its = std::move(call).value()] {
-          return answer_call(hub, request, its);
+        [&hub = hub_, &grant = *grant_, request, its = std::move(call).value()] {
+          return answer_call(hub, grant, request, its);
         });
 }
 

@@ -9,6 +9,8 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <set>
+#include <string>
 
 #include "net/listener.h"
 #include "server/hub.h"
@@ -39,6 +41,12 @@ class Session final : public net::Handler {
   /// False: the conversation ends.
   bool handle();
   bool welcome();
+  /// Knows who the client is; `identity` is set to that. ERR_DENIED: nobody who may do anything.
+  Status admit(const wire::Hello& hello, std::string& identity);
+  /// May this client ask for that?
+  Status permits(const wire::FrameHeader& request);
+  Status permits_number(uint32_t parameter);
+  bool dispatch(const wire::FrameHeader& request);
   void send(AlignedBuffer frame);
   void send_failure(const wire::FrameHeader& request, const Status& status);
   /// Does the rest of a request on a worker; the frame that `work` makes is sent.
@@ -50,6 +58,8 @@ class Session final : public net::Handler {
   wire::FrameReader reader_;
   wire::Message message_;
   std::shared_ptr<SessionState> state_;     // once welcomed
+  const Grant* grant_ = nullptr;            // the hub's, once welcomed
+  std::set<uint32_t> permitted_;            // numbers of what it was found to permit
   Clock::time_point since_ = Clock::now();  // of the connection, or of a frame not yet whole
   uint32_t jobs_ = 0;                       // on workers
   bool said_goodbye_ = false;
@@ -70,8 +80,9 @@ inline constexpr uint64_t kMostPageBytes = uint64_t{8} << 20;
 AlignedBuffer answer_page(Hub& hub, const wire::FrameHeader& request, uint32_t number,
                           const wire::CallOptions& options);
 
-/// Answers a call in text.
-AlignedBuffer answer_call(Hub& hub, const wire::FrameHeader& request, const wire::Call& call);
+/// Answers a call in text of a client who may do what `grant` says.
+AlignedBuffer answer_call(Hub& hub, const Grant& grant, const wire::FrameHeader& request,
+                          const wire::Call& call);
 
 /// Who does the call: one that may take long does not hold up those of another kind.
 Worker& worker_of(Hub& hub, const wire::Call& call);

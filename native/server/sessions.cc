@@ -18,11 +18,12 @@ bool SessionState::look_up(uint64_t sequence, Outcome& known) {
   return false;
 }
 
-Result<std::shared_ptr<SessionState>> Sessions::join(const std::string& id, bool& resumed) {
+Result<std::shared_ptr<SessionState>> Sessions::join(const std::string& id,
+                                                     const std::string& owner, bool& resumed) {
   const MutexLock lock(mutex_);
   expire();
   const auto known = all_.find(id);
-  resumed = known != all_.end();
+  resumed = known != all_.end() && known->second->owner_ == owner;
   if (resumed) {
     ++known->second->connections_;
     return known->second;
@@ -30,7 +31,7 @@ Result<std::shared_ptr<SessionState>> Sessions::join(const std::string& id, bool
   if (all_.size() >= kMost && !drop_oldest()) {
     return Status(StatusCode::kBusy, "the server has " + std::to_string(kMost) + " sessions");
   }
-  auto session = std::make_shared<SessionState>(random_id());
+  auto session = std::make_shared<SessionState>(random_id(), owner);
   session->connections_ = 1;
   all_.emplace(session->id(), session);
   return session;

@@ -31,7 +31,7 @@ class SessionState {
  public:
   static constexpr uint64_t kWindow = 1024;
 
-  explicit SessionState(std::string id) : id_(std::move(id)) {}
+  SessionState(std::string id, std::string owner) : id_(std::move(id)), owner_(std::move(owner)) {}
 
   const std::string& id() const { return id_; }
 
@@ -64,6 +64,7 @@ class SessionState {
   bool look_up(uint64_t sequence, Outcome& known) HOTROW_REQUIRES(mutex_);
 
   const std::string id_;
+  const std::string owner_;  // the identity that began it
   Mutex mutex_;
   std::vector<Record> records_ HOTROW_GUARDED_BY(mutex_);  // kWindow, once there was a change
   // Guarded by Sessions::mutex_.
@@ -77,10 +78,11 @@ class Sessions {
 
   explicit Sessions(std::chrono::milliseconds kept) : kept_(kept) {}
 
-  /// The session of that id when it is still known, which `resumed` tells, else a new one. Where
-  /// there are too many, the one that was left first goes; ERR_BUSY when all have connections.
-  Result<std::shared_ptr<SessionState>> join(const std::string& id, bool& resumed)
-      HOTROW_EXCLUDES(mutex_);
+  /// The session of that id when it is still known and the owner's, which `resumed` tells, else a
+  /// new one. Where there are too many, the one that was left first goes; ERR_BUSY when all have
+  /// connections.
+  Result<std::shared_ptr<SessionState>> join(const std::string& id, const std::string& owner,
+                                             bool& resumed) HOTROW_EXCLUDES(mutex_);
   /// A connection of the session has ended; `done`: the client will not come back.
   void leave(const std::shared_ptr<SessionState>& session, bool done) HOTROW_EXCLUDES(mutex_);
   uint64_t size() const HOTROW_EXCLUDES(mutex_);

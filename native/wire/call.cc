@@ -17,6 +17,8 @@ void fields(Archive& a, T& v)
   a("version", v.version);
   a("session", v.session);
   a("client", v.client);
+  a("identity", v.identity);
+  a("token", v.token);
 }
 
 template <class Archive, class T>

@@ -19,6 +19,8 @@ struct Hello {
   uint32_t version = 1;  ///< of the protocol
   std::string session;   ///< to go on with; empty: a new one
   std::string client;    ///< what it calls itself, for the server's figures
+  std::string identity;  ///< whose token it has; empty: none
+  std::string token;     ///< only over TLS
 };
 
 /// What the server answers.

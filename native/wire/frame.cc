@@ -1,5 +1,6 @@
 #include "wire/frame.h"
 
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -60,6 +61,13 @@ Status check(const Section& section, const FrameHeader& header, uint64_t least_o
 }
 
 }  // namespace
+
+std::string_view name_of(Verb verb) {
+  constexpr std::array<std::string_view, kLastVerb + 1> kNames{
+      "",       "HELLO", "CALL",   "LOOKUP", "STATE",   "POOLED", "PUSH",   "PUSH_BAGS",
+      "UPDATE", "ERASE", "SCORES", "SCAN",   "EVICTED", "PULL",   "GOODBYE"};
+  return kNames[static_cast<size_t>(verb)];
+}
 
 void encode(const FrameHeader& header, std::span<std::byte, kHeaderBytes> out) {
   RawHeader raw{.magic = kMagic,

@@ -53,6 +53,8 @@ enum class Verb : uint8_t {
   kGoodbye = 14,  ///< no reply: the sender is going, its session may end
 };
 inline constexpr uint8_t kLastVerb = 14;
+/// As docs/FORMATS.md calls it.
+std::string_view name_of(Verb verb);
 
 /// Bits of FrameHeader::flags.
 enum Flag : uint8_t {

@@ -21,6 +21,7 @@ const kPackages = [
   ['librocksdb-dev', () => header('rocksdb/db.h'), 'build'],
   ['nlohmann-json3-dev', () => header('nlohmann/json.hpp'), 'build'],
   ['libasio-dev', () => header('asio.hpp'), 'build'],
+  ['libssl-dev', () => header('openssl/ssl.h'), 'build'],
   ['libgtest-dev', () => header('gtest/gtest.h'), 'test'],
   ['redis-server', () => which('redis-server'), 'bench'],
   ['libtbb-dev', () => header('tbb/concurrent_hash_map.h'), 'bench-table'],

@@ -1,6 +1,6 @@
 // Checks of what users get: the packed files, the API reference, and the main example end to end.
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root, run } from '../common/process.mjs'
@@ -35,7 +35,10 @@ async function pack() {
   return { code: complaints.length > 0 ? 1 : 0, output: complaints.join('\n'), note }
 }
 
-/** The addon runs from a folder that holds all it needs, and with RocksDB from there. */
+/**
+ * The addon runs from a folder that holds all it needs, and with RocksDB from there; the licences
+ * of what is not ours lie beside it.
+ */
 async function bundle() {
   const folder = mkdtempSync(join(tmpdir(), 'hotrow-bundle-'))
   try {
@@ -56,7 +59,10 @@ async function bundle() {
       quiet: true,
       env: { ...process.env, HOTROW_NATIVE_PATH: addon },
     })
-    const right = ran.output.includes('version 1') && ran.output.includes(folder)
+    const noticed = ['libssl-dev', 'librocksdb'].every((name) => {
+      return readdirSync(join(folder, 'notices')).some((notice) => notice.startsWith(name))
+    })
+    const right = ran.output.includes('version 1') && ran.output.includes(folder) && noticed
     return right ? ran : { ...ran, code: 1 }
   } finally {
     rmSync(folder, { recursive: true, force: true })

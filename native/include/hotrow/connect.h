@@ -10,6 +10,7 @@
 
 #include "hotrow/status.h"
 #include "hotrow/store.h"
+#include "hotrow/tls.h"
 
 namespace hotrow {
 
@@ -23,6 +24,9 @@ struct ConnectOptions {
   /// How long a waiting call looks for its answer before it sleeps, in microseconds: latency for
   /// processor time. At most 1,000,000.
   uint32_t spin_us = 0;
+  /// How the client proves who it is, and knows its servers. Without it servers may only be on
+  /// addresses of this machine.
+  ClientTls tls;
 
   Status validate() const;
   bool operator==(const ConnectOptions&) const = default;
@@ -32,7 +36,8 @@ struct ConnectOptions {
 ///
 /// What it gives behaves as a Store of this process, with these differences:
 /// - Calls also fail with ERR_UNAVAILABLE (no server answers; nothing was done), ERR_TIMEOUT (it is
-///   not known whether it was done), ERR_BUSY and ERR_PROTOCOL.
+///   not known whether it was done), ERR_BUSY, ERR_PROTOCOL, and ERR_DENIED (this client may not do
+///   it; nothing was done).
 /// - A broken connection is made again, and what was under way sent again, until the call's
 ///   deadline. A change takes effect once all the same. Where that cannot be known any more,
 ///   ERR_SESSION_EXPIRED.
@@ -46,7 +51,8 @@ struct ConnectOptions {
 ///   A rollback() that fails may have been done by some servers.
 /// - apply() and snapshot() are about folders of the server's machine: ERR_UNSUPPORTED.
 ///
-/// ERR_UNAVAILABLE when a server does not answer within the timeout.
+/// ERR_UNAVAILABLE when a server does not answer within the timeout; ERR_DENIED when one of the two
+/// does not accept the other; ERR_INVALID_ARGUMENT for files of `tls` that cannot be used.
 Result<std::shared_ptr<Store>> connect(const ConnectOptions& options);
 
 }  // namespace hotrow

@@ -11,6 +11,7 @@
 
 #include "hotrow/status.h"
 #include "hotrow/store.h"
+#include "hotrow/tls.h"
 
 namespace hotrow {
 
@@ -18,8 +19,8 @@ namespace hotrow {
 inline constexpr uint64_t kMostFrameBytes = uint64_t{64} << 20;
 
 struct ServerOptions {
-  /// HOST:PORT; port 0: of the system's choice. Only hosts that are this machine: what leaves it
-  /// would be neither encrypted nor authenticated.
+  /// HOST:PORT; port 0: of the system's choice. Without `tls` only hosts that are this machine:
+  /// what leaves it would be neither encrypted nor authenticated.
   std::string listen = "127.0.0.1:0";
   uint32_t threads = 1;  ///< that serve connections, 1 to kMaxThreads
   /// How long an idle thread looks for work before it sleeps, in microseconds: latency for
@@ -30,6 +31,8 @@ struct ServerOptions {
   /// How long a session outlives its connection: whoever comes back within it has each push applied
   /// once.
   uint32_t session_ms = 60'000;
+  /// Whom the server lets in. None: whoever reaches it may do everything.
+  ServerTls tls;
 
   Status validate() const;
   bool operator==(const ServerOptions&) const = default;
@@ -41,13 +44,16 @@ struct ServerStats {
   uint64_t requests = 0;     ///< answered since the start
   uint64_t failures = 0;     ///< of these, with an error
   uint64_t repeated = 0;     ///< changes that came a second time, and were not applied again
-  uint64_t refused = 0;      ///< connections ended because what they sent was no frame, or late
+  /// Connections ended because what they sent was no frame or no handshake, or was late, or because
+  /// nobody knows who they are.
+  uint64_t refused = 0;
 };
 
 class Server {
  public:
   /// Serves `store`, which stays open until the server has stopped. ERR_INVALID_ARGUMENT for
-  /// options that are not valid; ERR_UNAVAILABLE when the address cannot be had.
+  /// options that are not valid and files of `tls` that cannot be used; ERR_UNAVAILABLE when the
+  /// address cannot be had.
   static Result<std::unique_ptr<Server>> start(std::shared_ptr<Store> store,
                                                const ServerOptions& options);
   /// As stop().

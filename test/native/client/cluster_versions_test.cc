@@ -80,7 +80,7 @@ float value_of(Table& table) {
 class Coordinator {
  public:
   explicit Coordinator(const Crew& crew)
-      : cluster_(crew.addresses(), parsed(crew)),
+      : cluster_(crew.addresses(), parsed(crew), must(client::read_credentials({}))),
         id_(random_id() + " " + crew.addresses().servers[crew.leader()]) {}
 
   Status say(int server, const char* call) {
@@ -304,7 +304,8 @@ TEST(ClusterVersions, IdsThatAreNoneAreRefused) {
   Crew crew;
   const auto remote = crew.connected();
   client::Cluster one({.servers = {crew.addresses().servers[0]}},
-                      {net::parse_address(crew.addresses().servers[0]).value()});
+                      {net::parse_address(crew.addresses().servers[0]).value()},
+                      must(client::read_credentials({})));
   for (const char* call : {"prepare", "decide", "resolve", "settle"}) {
     for (const std::string& id : {std::string(), std::string("../x"), std::string(32, 'a'),
                                   std::string(32, 'a') + " " + std::string(500, 'b')}) {
