@@ -79,4 +79,16 @@ Napi::Value to_array(Napi::Env env, std::span<const float> values) {
   return array;
 }
 
+Napi::Object latency_object(Napi::Env env, const LatencySummary& summary) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("count", to_number(env, summary.count));
+  object.Set("meanNs", Napi::Number::New(env, summary.mean_ns));
+  object.Set("p50Ns", to_number(env, summary.p50_ns));
+  object.Set("p90Ns", to_number(env, summary.p90_ns));
+  object.Set("p99Ns", to_number(env, summary.p99_ns));
+  object.Set("p999Ns", to_number(env, summary.p999_ns));
+  object.Set("maxNs", to_number(env, summary.max_ns));
+  return object;
+}
+
 }  // namespace hotrow::bindings

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hotrow/batch.h"
+#include "hotrow/stats.h"
 
 namespace hotrow::bindings {
 
@@ -67,6 +68,9 @@ Napi::Value to_number(Napi::Env env, uint64_t value);
 Napi::Value to_array(Napi::Env env, std::span<const uint64_t> keys);
 Napi::Value to_array(Napi::Env env, std::span<const float> values);
 Napi::Value to_array(Napi::Env env, std::span<const uint8_t> bytes);
+
+/// As TypeScript has it.
+Napi::Object latency_object(Napi::Env env, const LatencySummary& summary);
 
 }  // namespace hotrow::bindings
 

@@ -50,6 +50,14 @@ Napi::Value ServerObject::stats(const Napi::CallbackInfo& info) {
   object.Set("failures", to_number(env, stats.failures));
   object.Set("repeated", to_number(env, stats.repeated));
   object.Set("refused", to_number(env, stats.refused));
+  Napi::Object latency = Napi::Object::New(env);
+  for (const VerbLatency& its : stats.latency) {
+    Napi::Object stages = Napi::Object::New(env);
+    stages.Set("queue", latency_object(env, its.queue));
+    stages.Set("work", latency_object(env, its.work));
+    latency.Set(its.verb, stages);
+  }
+  object.Set("latency", latency);
   return object;
 }
 

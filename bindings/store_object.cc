@@ -30,25 +30,13 @@ Napi::Object to_object(Napi::Env env, const ParameterInfo& info) {
   return object;
 }
 
-Napi::Object to_object(Napi::Env env, const LatencySummary& summary) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("count", to_number(env, summary.count));
-  object.Set("meanNs", Napi::Number::New(env, summary.mean_ns));
-  object.Set("p50Ns", to_number(env, summary.p50_ns));
-  object.Set("p90Ns", to_number(env, summary.p90_ns));
-  object.Set("p99Ns", to_number(env, summary.p99_ns));
-  object.Set("p999Ns", to_number(env, summary.p999_ns));
-  object.Set("maxNs", to_number(env, summary.max_ns));
-  return object;
-}
-
 Napi::Object to_object(Napi::Env env, const StoreLatency& latency) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("lookup", to_object(env, latency.lookup));
-  object.Set("lookupPooled", to_object(env, latency.lookup_pooled));
-  object.Set("push", to_object(env, latency.push));
-  object.Set("update", to_object(env, latency.update));
-  object.Set("erase", to_object(env, latency.erase));
+  object.Set("lookup", latency_object(env, latency.lookup));
+  object.Set("lookupPooled", latency_object(env, latency.lookup_pooled));
+  object.Set("push", latency_object(env, latency.push));
+  object.Set("update", latency_object(env, latency.update));
+  object.Set("erase", latency_object(env, latency.erase));
   return object;
 }
 

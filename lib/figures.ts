@@ -210,4 +210,14 @@ export interface ServerStats {
   readonly repeated: number
   /** Connections ended because what they sent was no frame, or came late. */
   readonly refused: number
+  /** How long requests took, by the verb of the protocol, of those that have come. */
+  readonly latency: Readonly<Record<string, RequestLatency>>
+}
+
+/** How long a server took for requests of one verb, by stage. */
+export interface RequestLatency {
+  /** From when a request was whole until its work began. */
+  readonly queue: LatencySummary
+  /** From there until its reply was made: decoding, the store, encoding. */
+  readonly work: LatencySummary
 }

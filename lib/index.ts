@@ -20,6 +20,7 @@ export type {
   LatencySummary,
   ParameterInfo,
   Recovery,
+  RequestLatency,
   ServerStats,
   StoreStats,
   TableDiff,

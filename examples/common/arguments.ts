@@ -44,9 +44,17 @@ export function readOptions<const C extends Command>(command: C): Values<C> {
 /** The whole number that `text` is, or `fallback` without it. Ends the process when below 1. */
 export function positiveInteger(name: string, text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback
+  return integerBetween(name, text, 1, Number.MAX_SAFE_INTEGER)
+}
+
+/** The whole number that `text` is. Ends the process when it is not from `least` to `most`. */
+export function integerBetween(name: string, text: string, least: number, most: number): number {
   const number = Number(text.replaceAll('_', ''))
-  if (text !== '' && Number.isSafeInteger(number) && number > 0) return number
-  return wrongUsage(`--${name}: expected a whole number above 0, received '${text}'`)
+  if (text !== '' && Number.isSafeInteger(number) && number >= least && number <= most) {
+    return number
+  }
+  const range = most === Number.MAX_SAFE_INTEGER ? `above ${least - 1}` : `from ${least} to ${most}`
+  return wrongUsage(`--${name}: expected a whole number ${range}, received '${text}'`)
 }
 
 /** The names in a comma-separated list. Ends the process when one is not among `allowed`. */

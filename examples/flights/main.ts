@@ -4,7 +4,14 @@
 
 import { existsSync } from 'node:fs'
 import { open } from 'hotrow'
-import { choices, fail, outputPath, positiveInteger, readOptions } from '../common/arguments.ts'
+import {
+  choices,
+  fail,
+  integerBetween,
+  outputPath,
+  positiveInteger,
+  readOptions,
+} from '../common/arguments.ts'
 import { ProgressBar } from '../common/progress.ts'
 import { writeResults } from '../common/results.ts'
 import { decimals, whole } from '../common/table.ts'
@@ -29,6 +36,7 @@ const options = readOptions({
     models: { value: 'LIST', help: 'lr, fm or both (lr,fm)' },
     workers: { value: 'N', help: 'train by N processes at once, too, the weights with servers' },
     servers: { value: 'N', help: 'how many servers share the weights; default 2' },
+    depth: { value: 'N', help: 'workers look up N batches ahead by a pipeline' },
     data: { value: 'FILE', help: 'flights-3m.parquet; default: from the package vega-datasets' },
     report: { value: 'FILE', help: 'where the page goes; default hotrow-flights.report.html' },
     json: { value: 'FILE', help: 'write the results for programs' },
@@ -42,6 +50,8 @@ const crew =
     : {
         workers: positiveInteger('workers', options.workers, 1),
         servers: positiveInteger('servers', options.servers, 2),
+        depth:
+          options.depth === undefined ? undefined : integerBetween('depth', options.depth, 0, 1024),
       }
 const page = outputPath('report', options.report ?? 'hotrow-flights.report.html')
 const json = options.json === undefined ? undefined : outputPath('json', options.json)

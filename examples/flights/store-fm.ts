@@ -4,6 +4,7 @@
 // key by key; the store sums those of equal keys and runs the optimizer once for each.
 
 import { adagrad, normal, type Store, type Table } from 'hotrow'
+import type { AheadModel } from './ahead.ts'
 import type { Flights } from './data.ts'
 import { FIELD_COUNT } from './features.ts'
 import { addFmGradients, fmLogits, ROW } from './fm.ts'
@@ -13,7 +14,7 @@ import { BATCH_SIZE, type Model, type Size, tableSize } from './train.ts'
 
 const FEATURES = BATCH_SIZE * FIELD_COUNT
 
-export class StoreFm implements Model<BigUint64Array> {
+export class StoreFm implements Model<BigUint64Array>, AheadModel {
   readonly #table: Table
   readonly #keys: KeyMaker
   // Row i of a batch belongs to its key i, in the buffer of rows and in that of gradients.
@@ -49,10 +50,24 @@ export class StoreFm implements Model<BigUint64Array> {
     return this.#keys.keys(start, end)
   }
 
+  get table(): Table {
+    return this.#table
+  }
+
+  logits(rows: Float32Array): Float32Array {
+    fmLogits(rows, this.#places.subarray(0, rows.length / ROW), this.#sums, this.#logits)
+    return this.#logits
+  }
+
+  gradients(rows: Float32Array, errors: Float32Array): Float32Array {
+    const gradients = new Float32Array(rows.length)
+    addFmGradients(rows, this.#places, errors, this.#sums, this.#places, gradients)
+    return gradients
+  }
+
   async predict(keys: BigUint64Array): Promise<Float32Array> {
     const rows = await this.#table.lookup(keys, { out: this.#rows.subarray(0, keys.length * ROW) })
-    fmLogits(rows, this.#places.subarray(0, keys.length), this.#sums, this.#logits)
-    return this.#logits
+    return this.logits(rows)
   }
 
   learn(keys: BigUint64Array, errors: Float32Array): Promise<void> {

@@ -4,13 +4,14 @@
 // lookup, and its error is the gradient of each of them, which is a pooled push.
 
 import { adagrad, type Store, type Table, zeros } from 'hotrow'
+import type { AheadModel } from './ahead.ts'
 import type { Flights } from './data.ts'
 import { FIELD_COUNT } from './features.ts'
 import { KeyMaker } from './keys.ts'
 import { EPSILON, INITIAL_ACCUMULATOR, LEARNING_RATE } from './settings.ts'
 import { BATCH_SIZE, type Model, type Size, tableSize } from './train.ts'
 
-export class StoreLogistic implements Model<BigUint64Array> {
+export class StoreLogistic implements Model<BigUint64Array>, AheadModel {
   readonly #table: Table
   readonly #keys: KeyMaker
   readonly #offsets = Uint32Array.from({ length: BATCH_SIZE + 1 }, (_, bag) => bag * FIELD_COUNT)
@@ -40,6 +41,20 @@ export class StoreLogistic implements Model<BigUint64Array> {
 
   prepare(start: number, end: number): BigUint64Array {
     return this.#keys.keys(start, end)
+  }
+
+  get table(): Table {
+    return this.#table
+  }
+
+  logits(weights: Float32Array): Float32Array {
+    const logits = this.#logits.subarray(0, weights.length / FIELD_COUNT).fill(0)
+    for (let i = 0; i < weights.length; i++) logits[Math.floor(i / FIELD_COUNT)]! += weights[i]!
+    return logits
+  }
+
+  gradients(weights: Float32Array, errors: Float32Array): Float32Array {
+    return weights.map((_, i) => errors[Math.floor(i / FIELD_COUNT)]!)
   }
 
   predict(keys: BigUint64Array): Promise<Float32Array> {

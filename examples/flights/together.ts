@@ -16,6 +16,8 @@ import type { Message, Task } from './worker.ts'
 export interface Crew {
   readonly workers: number
   readonly servers: number
+  /** Batches that each worker looks up ahead; none: it awaits each call. */
+  readonly depth: number | undefined
 }
 
 function start(program: string): ChildProcess {
@@ -60,7 +62,7 @@ function merge(runs: readonly Run[], rows: number): Float32Array {
 
 export async function trainTogether(
   model: ModelName,
-  { workers, servers }: Crew,
+  { workers, servers, depth }: Crew,
   flights: Flights,
   data: string | undefined,
 ): Promise<Outcome> {
@@ -77,7 +79,7 @@ export async function trainTogether(
     const ready = crew.map((child) => message<Message>(child))
     for (const [index, child] of crew.entries()) {
       const share = { index, of: workers }
-      const task: Task = { servers: addresses, model, data, rows: flights.rows, share }
+      const task: Task = { servers: addresses, model, data, rows: flights.rows, share, depth }
       child.send(task)
     }
     await Promise.all(ready)
@@ -103,7 +105,8 @@ export async function trainTogether(
 }
 
 /** How far from one trainer with its own store several trainers end, in AUC over all flights. */
-export function compare(outcomes: readonly Outcome[], { workers, servers }: Crew): string {
+export function compare(outcomes: readonly Outcome[], crew: Crew): string {
+  const { workers, servers, depth } = crew
   const lines = outcomes.flatMap(({ model, place, aucAll, rowsPerSecond }) => {
     const alone = outcomes.find((one) => one.model === model && one.place === 'store')
     if (place !== 'servers' || alone === undefined) return []
@@ -114,5 +117,6 @@ export function compare(outcomes: readonly Outcome[], { workers, servers }: Crew
         `${speed.toFixed(2)} of the rows/s of one process with its own store`,
     ]
   })
-  return [`${workers} workers, ${servers} servers:`, ...lines].join('\n')
+  const how = depth === undefined ? '' : `, depth ${depth}`
+  return [`${workers} workers, ${servers} servers${how}:`, ...lines].join('\n')
 }

@@ -2,6 +2,7 @@
 // weights are with servers that all trainers share.
 
 import { connect } from 'hotrow'
+import { trainAhead } from './ahead.ts'
 import { findFlights, readFlights } from './data.ts'
 import type { ModelName } from './outcome.ts'
 import { StoreFm } from './store-fm.ts'
@@ -15,6 +16,8 @@ export interface Task {
   readonly data: string | undefined
   readonly rows: number
   readonly share: Share
+  /** Of the pipeline; none: as one process does it, which awaits each call. */
+  readonly depth: number | undefined
 }
 
 /** What it says: that it has read the data, how far it is, and in the end what it gave its rows. */
@@ -26,7 +29,7 @@ export type Message =
 const say = (message: Message): void => void process.send?.(message)
 
 process.once('disconnect', () => process.exit(1))
-process.once('message', async ({ servers, model, data, rows, share }: Task) => {
+process.once('message', async ({ servers, model, data, rows, share, depth }: Task) => {
   const path = data ?? findFlights()
   if (path === undefined) throw new Error('flights: vega-datasets is not installed')
   const flights = await readFlights(path, rows, () => {})
@@ -34,7 +37,11 @@ process.once('message', async ({ servers, model, data, rows, share }: Task) => {
   const create = model === 'lr' ? StoreLogistic.create : StoreFm.create
   const its = await create(store, flights)
   process.once('message', async () => {
-    const run = await train(its, flights, ({ rows }) => say({ kind: 'progress', rows }), share)
+    const onProgress = ({ rows }: { rows: number }): void => say({ kind: 'progress', rows })
+    const run =
+      depth === undefined
+        ? await train(its, flights, onProgress, share)
+        : await trainAhead(its, store, flights, depth, onProgress, share)
     await store.close()
     process.removeAllListeners('disconnect')
     process.send?.({ kind: 'done', ...run } satisfies Message, () => process.disconnect())

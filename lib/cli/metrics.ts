@@ -23,15 +23,15 @@ function metric(
   return [`# HELP hotrow_${name} ${help}`, `# TYPE hotrow_${name} ${type}`, ...lines].join('\n')
 }
 
-function summary(operation: string, its: LatencySummary): (readonly [Labels, number, string?])[] {
+function summary(labels: Labels, its: LatencySummary): (readonly [Labels, number, string?])[] {
   const seconds = (ns: number): number => ns / 1e9
   const quantiles = { '0.5': its.p50Ns, '0.9': its.p90Ns, '0.99': its.p99Ns, '0.999': its.p999Ns }
   return [
     ...Object.entries(quantiles).map(
-      ([quantile, ns]) => [{ operation, quantile }, seconds(ns)] as const,
+      ([quantile, ns]) => [{ ...labels, quantile }, seconds(ns)] as const,
     ),
-    [{ operation }, seconds(its.meanNs * its.count), '_sum'],
-    [{ operation }, its.count, '_count'],
+    [labels, seconds(its.meanNs * its.count), '_sum'],
+    [labels, its.count, '_count'],
   ]
 }
 
@@ -56,7 +56,16 @@ export function metricsText(store: StoreStats, server: ReturnType<Server['stats'
       'operation_seconds',
       'summary',
       'Time of operations in the store, without the wire.',
-      operations.flatMap(([operation, its]) => summary(operation, its)),
+      operations.flatMap(([operation, its]) => summary({ operation }, its)),
+    ),
+    metric(
+      'request_seconds',
+      'summary',
+      'Time of requests in the server, by verb and stage.',
+      Object.entries(server.latency).flatMap(([verb, { queue, work }]) => [
+        ...summary({ verb, stage: 'queue' }, queue),
+        ...summary({ verb, stage: 'work' }, work),
+      ]),
     ),
     metric('connections', 'gauge', 'Connections open.', one(server.connections)),
     metric('sessions', 'gauge', 'Sessions known.', one(server.sessions)),

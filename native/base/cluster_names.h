@@ -1,32 +1,50 @@
-// What the versions of a cluster are called on each of its servers (server/cluster_versions.h).
+// Names that servers give to their parts of versions that several of them have together
+// (server/cluster_versions.h): a prefix, and behind it the version's id, 32 hexadecimal digits, a
+// space and the leader's address.
 #ifndef HOTROW_BASE_CLUSTER_NAMES_H_
 #define HOTROW_BASE_CLUSTER_NAMES_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace hotrow::cluster_names {
 
-/// Of a part whose version exists. Does not keep the part from being removed when it is old.
-inline constexpr std::string_view kDecided = "cluster/";
-/// Of a part of which it is not known yet.
-inline constexpr std::string_view kPrepared = "prepared/";
-/// Of the version before a prepared part.
-inline constexpr std::string_view kParent = "parent/";
+inline constexpr size_t kIdDigits = 32;
+inline constexpr size_t kMostIdBytes = 160;
 
-inline bool is_decided(std::string_view name) { return name.starts_with(kDecided); }
-inline bool is_prepared(std::string_view name) { return name.starts_with(kPrepared); }
+/// Of a part whose version exists. Only the newest of them is kept for it.
+inline constexpr std::string_view kDecided = "cluster/";
+/// Of the leader's part, until all servers know that it is decided.
+inline constexpr std::string_view kOpen = "open/";
+/// Of the version to go back to, until it is known whether the id's version exists.
+inline constexpr std::string_view kBase = "base/";
+/// Of a version of that time: the id will not be decided. Nothing is kept for it.
+inline constexpr std::string_view kGivenUp = "given-up/";
+
+inline bool is_id(std::string_view id) {
+  return id.size() > kIdDigits + 1 && id.size() <= kMostIdBytes && id[kIdDigits] == ' ' &&
+         id.find_first_not_of("0123456789abcdef") == kIdDigits;
+}
+
+/// The id in a name with that prefix, or nothing.
+inline std::string_view id_in(std::string_view name, std::string_view prefix) {
+  if (!name.starts_with(prefix)) return {};
+  const std::string_view id = name.substr(prefix.size());
+  return is_id(id) ? id : std::string_view();
+}
+
+inline bool is_decided(std::string_view name) { return !id_in(name, kDecided).empty(); }
+inline bool is_given_up(std::string_view name) { return !id_in(name, kGivenUp).empty(); }
 inline bool is_one(std::string_view name) {
-  return is_decided(name) || is_prepared(name) || name.starts_with(kParent);
+  for (const std::string_view prefix : {kDecided, kOpen, kBase, kGivenUp}) {
+    if (!id_in(name, prefix).empty()) return true;
+  }
+  return false;
 }
 
 inline std::string with(std::string_view prefix, std::string_view id) {
   return std::string(prefix).append(id);
-}
-
-/// The id in a name, its leader with it; empty in a name that is none of these.
-inline std::string_view id_of(std::string_view name) {
-  return is_one(name) ? name.substr(name.find('/') + 1) : std::string_view();
 }
 
 }  // namespace hotrow::cluster_names

@@ -26,6 +26,10 @@ struct Writer {
   char before = '{';  // the next field
   template <class T>
   void operator()(const char* name, const T& value);
+  template <class T>
+  void optional(const char* name, const T& value) {
+    (*this)(name, value);
+  }
 };
 
 struct Reader {
@@ -34,6 +38,11 @@ struct Reader {
   bool lenient = false;
   template <class T>
   void operator()(const char* name, T& value) const;
+  /// May be left out, as by those who wrote before there was such a field.
+  template <class T>
+  void optional(const char* name, T& value) const {
+    if (json.contains(name)) (*this)(name, value);
+  }
 };
 
 template <class T>

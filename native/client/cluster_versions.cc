@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <thread>
 
 #include "base/cluster_names.h"
 #include "base/random_id.h"
@@ -15,10 +16,13 @@ namespace {
 namespace names = cluster_names;
 
 constexpr std::chrono::seconds kGiveUpTime{2};
+// Longer than a leader waits for whoever makes a version.
+constexpr std::chrono::seconds kBeginTime{75};
 
 // Names that a user has given.
 void strip(VersionInfo& info) {
   std::erase_if(info.names, [](const std::string& name) { return names::is_one(name); });
+  info.cluster = {};
 }
 
 }  // namespace
@@ -30,9 +34,16 @@ ClusterVersions::ClusterVersions(std::shared_ptr<Cluster> cluster) : cluster_(st
 }
 
 Status ClusterVersions::settle() {
+  Status settled = settle_doubts();
+  if (settled.ok() && cluster_->size() > 1) settled = finish_open();
+  // A reader's; a trainer will come.
+  return settled.code() == StatusCode::kDenied ? Status() : settled;
+}
+
+Status ClusterVersions::settle_doubts() {
   for (size_t server = 0; server < cluster_->size(); ++server) {
     const Deadline deadline = Cluster::long_deadline();
-    auto welcome = cluster_->peer(server).welcome(deadline);
+    auto welcome = cluster_->peer(server).welcome(cluster_->deadline());
     if (!welcome.ok()) return welcome.status();
     const std::string& id = welcome.value().in_doubt;
     if (id.empty()) continue;
@@ -55,17 +66,66 @@ Status ClusterVersions::settle() {
   return {};
 }
 
+// Of clients that died after their decision, or could not reach a server.
+Status ClusterVersions::finish_open() {
+  const auto ids =
+      cluster_->call(leader_, {.call = "notClosed"}, cluster_->deadline(), Effect::kReads);
+  if (!ids.ok()) return ids.status();
+  for (std::string_view rest = ids.value(); !rest.empty();) {
+    const std::string id(rest.substr(0, rest.find('\n')));
+    rest.remove_prefix(std::min(rest.size(), id.size() + 1));
+    HOTROW_RETURN_IF_ERROR(make_known(id));
+  }
+  return {};
+}
+
+// Whoever has a later version needs no word of this one.
+Status ClusterVersions::make_known(const std::string& id) {
+  for (size_t server = 0; server < cluster_->size(); ++server) {
+    if (server == leader_) continue;
+    const Status status =
+        cluster_
+            ->call(server, {.call = "decide", .name = id}, Cluster::long_deadline(), Effect::kReads)
+            .status();
+    if (!status.ok() && status.code() != StatusCode::kNotFound) return status;
+  }
+  return cluster_
+      ->call(leader_, {.call = "close", .name = id}, Cluster::long_deadline(), Effect::kReads)
+      .status();
+}
+
+// Each for itself: one that is gone takes its time and nobody else's.
 void ClusterVersions::give_up(const std::string& id) {
-  const Deadline soon = std::chrono::steady_clock::now() + kGiveUpTime;
-  (void)cluster_->call(leader_, {.call = "resolve", .name = id}, soon, Effect::kReads);
-  const std::vector<wire::Call> calls(cluster_->size(), {.call = "settle", .name = id});
-  (void)cluster_->call_each(calls, soon, Effect::kReads);
+  const auto tell = [&](size_t server, const char* call) {
+    const Deadline soon = std::chrono::steady_clock::now() + kGiveUpTime;
+    (void)cluster_->call(server, {.call = call, .name = id}, soon, Effect::kReads);
+  };
+  tell(leader_, "resolve");
+  for (size_t server = 0; server < cluster_->size(); ++server) tell(server, "settle");
+}
+
+// Waits for those who make a version before.
+Status ClusterVersions::begin(const std::string& id, Deadline deadline) {
+  constexpr std::chrono::milliseconds kPause{10};
+  for (;;) {
+    const Status status =
+        cluster_->call(leader_, {.call = "begin", .name = id}, deadline, Effect::kReads).status();
+    const bool busy = status.code() == StatusCode::kBusy;
+    if (!busy || std::chrono::steady_clock::now() + kPause >= deadline) return status;
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 Result<VersionInfo> ClusterVersions::make(wire::Call prepare,
                                           const std::vector<uint64_t>& rollback_to) {
   const std::string id = random_id() + " " + cluster_->name(leader_);
   const Deadline deadline = Cluster::long_deadline();
+  // Where a server is gone none of the others makes a part in vain.
+  for (size_t server = 0; server < cluster_->size(); ++server) {
+    HOTROW_RETURN_IF_ERROR(cluster_->peer(server).welcome(cluster_->deadline()).status());
+  }
+  HOTROW_RETURN_IF_ERROR(begin(id, std::chrono::steady_clock::now() + kBeginTime));
+  Status ready = finish_open();
   prepare.call = "prepare";
   prepare.name = id;
   std::vector<wire::Call> calls(cluster_->size(), prepare);
@@ -75,14 +135,15 @@ Result<VersionInfo> ClusterVersions::make(wire::Call prepare,
     // What was acknowledged before it was asked for is in it.
     acknowledged.push_back(cluster_->peer(server).acknowledged());
   }
-  const auto prepared = cluster_->call_each(calls, deadline, Effect::kOnce);
-  if (!prepared.ok()) {
+  Result<std::vector<std::string>> prepared = std::vector<std::string>();
+  if (ready.ok()) prepared = cluster_->call_each(calls, deadline, Effect::kOnce);
+  if (!ready.ok() || !prepared.ok()) {
     give_up(id);
-    return prepared.status();
+    return ready.ok() ? prepared.status() : ready;
   }
-  auto made =
-      cluster_->ask<VersionInfo>(leader_, {.call = "decide", .name = id}, deadline, Effect::kReads);
-  if (!made.ok()) return made.status();
+  auto made = cluster_->ask<VersionInfo>(leader_, {.call = "decide", .name = id, .flag = true},
+                                         deadline, Effect::kReads);
+  if (!made.ok()) return undecided(id, made.status());
   VersionInfo info = std::move(made).value();
   info.rows = 0;
   info.bytes = 0;
@@ -91,14 +152,24 @@ Result<VersionInfo> ClusterVersions::make(wire::Call prepare,
     if (!part.ok()) return part.status();
     info.rows += part.value().rows;
     info.bytes += part.value().bytes;
-    info.kept = info.kept && part.value().kept;
     cluster_->peer(server).committed(acknowledged[server]);
   }
   strip(info);
-  // The version exists. Whoever does not hear of it now learns it from the leader.
-  for (wire::Call& call : calls) call = {.call = "decide", .name = id};
-  (void)cluster_->call_each(calls, deadline, Effect::kReads);
+  // The version exists. Whoever does not hear of it now hears of it from a later client.
+  (void)make_known(id);
   return info;
+}
+
+// What the leader's answer, or that there is none, says of the version.
+Status ClusterVersions::undecided(const std::string& id, const Status& status) {
+  const bool answered =
+      status.code() != StatusCode::kUnavailable && status.code() != StatusCode::kTimeout;
+  if (answered) {
+    give_up(id);
+    return status;
+  }
+  return {StatusCode::kTimeout,
+          "it is not known whether the version was made: " + status.message()};
 }
 
 Result<VersionInfo> ClusterVersions::commit(const CommitOptions& options) {
@@ -131,22 +202,18 @@ Result<std::vector<ClusterVersions::Whole>> ClusterVersions::whole_versions() {
   // Where each server has its part of an id, decided as far as it knows or not.
   std::vector<std::map<std::string, const VersionInfo*, std::less<>>> parts(all.size());
   for (size_t server = 0; server < all.size(); ++server) {
-    for (const VersionInfo& info : all[server]) {
-      for (const std::string& name : info.names) {
-        if (!names::is_decided(name) && !names::is_prepared(name)) continue;
-        parts[server][std::string(names::id_of(name))] = &info;
-      }
-    }
+    for (const VersionInfo& info : all[server]) parts[server][info.cluster.id] = &info;
   }
   std::vector<Whole> wholes;
   for (const VersionInfo& its : all[leader_]) {
-    const auto name = std::ranges::find_if(its.names, names::is_decided);
-    if (name == its.names.end()) continue;
-    Whole whole{.info = its, .id = std::string(names::id_of(*name))};
+    const std::string& id = its.cluster.id;
+    const std::string decided = names::with(names::kDecided, id);
+    if (id.empty() || std::ranges::find(its.names, decided) == its.names.end()) continue;
+    Whole whole{.info = its, .parts = {}};
     whole.info.rows = 0;
     whole.info.bytes = 0;
     for (const auto& of_server : parts) {
-      const auto part = of_server.find(whole.id);
+      const auto part = of_server.find(id);
       if (part == of_server.end()) break;
       whole.parts.push_back(part->second->version);
       whole.info.rows += part->second->rows;

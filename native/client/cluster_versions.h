@@ -1,12 +1,12 @@
 // ClusterVersions: what a client does about the versions of several servers, which it makes one of
-// all or none (server/cluster_versions.h has the two steps and what becomes of a server that dies
+// all or none (server/cluster_versions.h has the steps and what becomes of a server that dies
 // between them). The leader is the server whose name comes first, in whatever order they are given.
 //
 // A version's number is that of the leader's part. Its rows are those that each server had when it
 // committed: pushes that were acknowledged before the call are in it on every server; those made
 // during the call may be in it on one server and not on another.
 //
-// Threads: any number at once. Two that commit at once make two versions.
+// Threads: any number at once. One version is made after the other.
 #ifndef HOTROW_CLIENT_CLUSTER_VERSIONS_H_
 #define HOTROW_CLIENT_CLUSTER_VERSIONS_H_
 
@@ -26,7 +26,8 @@ class ClusterVersions {
  public:
   explicit ClusterVersions(std::shared_ptr<Cluster> cluster);
 
-  /// Settles what servers do not know of versions they were started on.
+  /// Settles what servers do not know of versions: those that they were started on, and those that
+  /// were decided and that not all may have heard of. A client that may only read leaves it.
   Status settle();
 
   Result<VersionInfo> commit(const CommitOptions& options);
@@ -44,15 +45,19 @@ class ClusterVersions {
   /// A version of the cluster and the number of each server's part.
   struct Whole {
     VersionInfo info;
-    std::string id;
     std::vector<uint64_t> parts;
   };
 
   Result<std::vector<Whole>> whole_versions();
   /// By number or name.
   Result<Whole> find(std::string_view version);
-  /// prepare of each server, then the decision. `number`: of the part to roll back to; empty: none.
+  Status settle_doubts();
+  Status finish_open();
+  Status begin(const std::string& id, Deadline deadline);
+  /// prepare of each server, then the decision. `rollback_to`: each server's version; empty: none.
   Result<VersionInfo> make(wire::Call prepare, const std::vector<uint64_t>& rollback_to);
+  Status undecided(const std::string& id, const Status& status);
+  Status make_known(const std::string& id);
   void give_up(const std::string& id);
   /// A call of each server about its part of a version, the leader's last.
   Status tell_parts(const std::vector<uint64_t>& parts, const wire::Call& call);

@@ -334,7 +334,7 @@ Result<std::vector<VersionInfo>> RemoteStore::versions() {
   return of_versions<std::vector<VersionInfo>>({.call = "versions"}, Effect::kReads);
 }
 
-Result<VersionInfo> RemoteStore::rollback(std::string_view version) {
+Result<VersionInfo> RemoteStore::rollback(std::string_view version, const ClusterPart& /*part*/) {
   if (several()) return guarded([&] { return versions_.rollback(version); });
   const uint64_t acknowledged = cluster_->peer(0).acknowledged();
   auto made =

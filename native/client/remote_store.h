@@ -34,7 +34,8 @@ class RemoteStore final : public Store {
   Result<VersionInfo> version() override;
   Result<Recovery> recovered() override { return Recovery{}; }
   Result<std::vector<VersionInfo>> versions() override;
-  Result<VersionInfo> rollback(std::string_view version) override;
+  using Store::rollback;
+  Result<VersionInfo> rollback(std::string_view version, const ClusterPart& part) override;
   Status name_version(std::string_view name, uint64_t version) override;
   Status pin_version(uint64_t version, bool pinned) override;
   Result<VersionInfo> apply(std::string_view delta_folder) override;

@@ -247,7 +247,13 @@ class TcpConnection final : public Connection {
         const size_t skip = count == 0 ? sent_ : 0;
         pieces[count++] = {frame.data() + skip, frame.size() - skip};
       }
-      const ssize_t sent = transmit({pieces.data(), count});
+      ssize_t sent = 0;
+      bool tried = false;
+      guard([&] {
+        sent = transmit({pieces.data(), count});
+        tried = true;
+      });
+      if (!tried) return close();
       if (sent < 0 && errno == EINTR) continue;
       if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return wait_for_room();
       if (sent < 0) return close();

@@ -203,7 +203,8 @@ TlsStream::Need TlsStream::read_need() const {
 
 bool TlsStream::drained() const {
   const MutexLock lock(mutex_);
-  return read_need_ != Need::kNothing && failed_.ok();
+  // The last read may have taken exactly what there was.
+  return failed_.ok() && (read_need_ != Need::kNothing || SSL_has_pending(ssl_.get()) == 0);
 }
 
 std::span<const std::byte> TlsStream::next_record(std::span<const iovec> pieces, size_t skip) {

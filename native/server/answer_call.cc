@@ -79,7 +79,9 @@ Text text_of_permitted(Result<std::vector<T>> result, const Grant& grant) {
   return wire::to_text(result.value());
 }
 
-Text commit(Hub& hub, const Grant&, const wire::Call& call) {
+// A name for the version asks for what naming asks for.
+Text commit(Hub& hub, const Grant& grant, const wire::Call& call) {
+  if (!call.name.empty()) HOTROW_RETURN_IF_ERROR(grant.permits(Role::kAdmin, "name"));
   return text_of(
       hub.store->commit({.cursor = call.other, .name = call.name, .keep_cursor = call.flag}));
 }
@@ -134,9 +136,23 @@ constexpr std::array kCalls{
             return text_of(hub.store->rollback(call.name));
           }},
     Entry{"prepare", Role::kTrainer, &Hub::files, prepare},
+    Entry{"begin", Role::kTrainer, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
+            const auto connected = [&](const std::string& id) { return hub.sessions.connected(id); };
+            return text_of(
+                hub.cluster_versions.begin(*hub.store, call.name, call.other, connected));
+          }},
     Entry{"decide", Role::kTrainer, &Hub::files,
           [](Hub& hub, const Grant&, const wire::Call& call) {
-            return text_of(hub.cluster_versions.decide(*hub.store, call.name));
+            return text_of(hub.cluster_versions.decide(*hub.store, call.name, call.flag));
+          }},
+    Entry{"close", Role::kTrainer, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
+            return text_of(hub.cluster_versions.close(*hub.store, call.name));
+          }},
+    Entry{"notClosed", Role::kTrainer, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call&) {
+            return hub.cluster_versions.not_closed(*hub.store);
           }},
     Entry{"resolve", Role::kTrainer, &Hub::files, resolve},
     Entry{"settle", Role::kTrainer, &Hub::files,

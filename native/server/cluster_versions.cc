@@ -1,7 +1,6 @@
 #include "server/cluster_versions.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "base/cluster_names.h"
 
@@ -11,34 +10,45 @@ namespace {
 
 namespace names = cluster_names;
 
-constexpr size_t kIdDigits = 32;
-constexpr size_t kMostIdBytes = 160;
-
 Status check_id(std::string_view id) {
-  const bool digits = id.find_first_not_of("0123456789abcdef") == kIdDigits && id[kIdDigits] == ' ';
-  if (digits && id.size() > kIdDigits + 1 && id.size() <= kMostIdBytes) return {};
+  if (names::is_id(id)) return {};
   return Status::invalid_argument(
       "name: expected 32 hexadecimal digits, a space and an address, received '" +
-      std::string(id.substr(0, kMostIdBytes)) + "'");
+      std::string(id.substr(0, names::kMostIdBytes)) + "'");
 }
 
 bool is_called(const VersionInfo& info, std::string_view name) {
   return std::ranges::find(info.names, name) != info.names.end();
 }
 
-// The version that is called so.
-Result<std::optional<VersionInfo>> find(Store& store, const std::string& name) {
-  auto versions = store.versions();
-  if (!versions.ok()) return versions.status();
-  for (VersionInfo& info : versions.value()) {
-    if (is_called(info, name)) return std::optional(std::move(info));
-  }
-  return std::optional<VersionInfo>();
+bool is_decided(const VersionInfo& info) {
+  return is_called(info, names::with(names::kDecided, info.cluster.id));
 }
 
-Status forget(Store& store, const std::string& id) {
-  HOTROW_RETURN_IF_ERROR(store.name_version(names::with(names::kPrepared, id), 0));
-  return store.name_version(names::with(names::kParent, id), 0);
+// Of a part that takes the place of the newest version: what the server goes back to without it. A
+// part that was not decided is nothing to go back to.
+Result<uint64_t> base_of(const VersionInfo& newest) {
+  if (!newest.cluster.id.empty() && !is_decided(newest)) return newest.cluster.base;
+  if (newest.version == 0 || newest.kept) return newest.version;
+  return Status(StatusCode::kIoError, "version " + std::to_string(newest.version) +
+                                          " could not be kept, and there would be no way back");
+}
+
+// Names with which nothing is done any more once a later version is decided.
+Status forget_older(Store& store, const std::vector<VersionInfo>& versions, const std::string& id) {
+  for (const VersionInfo& info : versions) {
+    for (const std::string& name : info.names) {
+      const bool base = !names::id_in(name, names::kBase).empty();
+      if (!base && !names::is_given_up(name)) continue;
+      if (names::is_given_up(name) && names::id_in(name, names::kGivenUp) == id) continue;
+      HOTROW_RETURN_IF_ERROR(store.name_version(name, 0));
+    }
+  }
+  return {};
+}
+
+Status given_up(const std::string& id) {
+  return Status::not_found("version '" + id + "' was given up");
 }
 
 }  // namespace
@@ -46,14 +56,10 @@ Status forget(Store& store, const std::string& id) {
 void ClusterVersions::start(Store& store) {
   const auto newest = store.version();
   if (!newest.ok()) return;  // in memory: without versions
-  for (const std::string& name : newest.value().names) {
-    if (!names::is_prepared(name)) continue;
-    const std::string id(names::id_of(name));
-    const bool decided = is_called(newest.value(), names::with(names::kDecided, id));
-    if (decided || !check_id(id).ok()) continue;
-    const MutexLock lock(doubt_mutex_);
-    in_doubt_ = id;
-  }
+  const std::string& id = newest.value().cluster.id;
+  if (!names::is_id(id) || is_decided(newest.value())) return;
+  const MutexLock lock(doubt_mutex_);
+  in_doubt_ = id;
 }
 
 std::string ClusterVersions::in_doubt() const {
@@ -66,85 +72,165 @@ void ClusterVersions::no_doubt(const std::string& id) {
   if (in_doubt_ == id) in_doubt_.clear();
 }
 
+Status ClusterVersions::begin(Store& store, const std::string& id, const std::string& owner,
+                              const std::function<bool(const std::string& owner)>& connected) {
+  HOTROW_RETURN_IF_ERROR(check_id(id));
+  const MutexLock lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  if (!begun_.empty() && begun_ != id) {
+    if (now - begun_at_ < kBegunFor && connected(begun_by_)) {
+      return {StatusCode::kBusy, "another version of the servers is being made"};
+    }
+    HOTROW_RETURN_IF_ERROR(give_up(store, begun_));
+  }
+  begun_ = id;
+  begun_by_ = owner;
+  begun_at_ = now;
+  return {};
+}
+
+void ClusterVersions::release(const std::string& id) {
+  if (begun_ == id) begun_.clear();
+}
+
 Result<VersionInfo> ClusterVersions::prepare(Store& store, const std::string& id,
                                              const CommitOptions& options, uint64_t rollback_to) {
   HOTROW_RETURN_IF_ERROR(check_id(id));
   const MutexLock lock(mutex_);
-  if (given_up_.contains(id)) return Status::not_found("version '" + id + "' was given up");
+  if (std::ranges::find(given_up_, id) != given_up_.end()) return given_up(id);
   if (const std::string doubtful = in_doubt(); !doubtful.empty()) {
     return Status(StatusCode::kBusy,
                   "it is not known yet what became of version '" + doubtful + "'; connect again");
   }
-  const auto before = store.version();
-  if (!before.ok()) return before.status();
-  if (before.value().kept) {
-    HOTROW_RETURN_IF_ERROR(
-        store.name_version(names::with(names::kParent, id), before.value().version));
-  }
-  const std::string name = names::with(names::kPrepared, id);
-  CommitOptions named = options;
-  named.name = name;
-  auto made = rollback_to == 0 ? store.commit(named) : store.rollback(std::to_string(rollback_to));
-  Status status = made.status();
-  if (status.ok() && !is_called(made.value(), name)) {
-    status = store.name_version(name, made.value().version);
-  }
-  if (status.ok()) return made;
-  (void)forget(store, id);
-  return status;
+  const auto newest = store.version();
+  if (!newest.ok()) return newest.status();
+  const auto base = base_of(newest.value());
+  if (!base.ok()) return base.status();
+  const std::string kept = names::with(names::kBase, id);
+  if (base.value() != 0) HOTROW_RETURN_IF_ERROR(store.name_version(kept, base.value()));
+  CommitOptions its = options;
+  its.cluster = {.id = id, .base = base.value()};
+  auto made = rollback_to == 0 ? store.commit(its)
+                               : store.rollback(std::to_string(rollback_to), its.cluster);
+  if (!made.ok() || made.value().kept) return made;
+  return Status(StatusCode::kIoError,
+                "version " + std::to_string(made.value().version) + " could not be kept");
 }
 
-Result<VersionInfo> ClusterVersions::decide_part(Store& store, const std::string& id) {
-  const std::string decided = names::with(names::kDecided, id);
-  auto part = find(store, names::with(names::kPrepared, id));
-  if (!part.ok()) return part.status();
-  if (!part.value()) {
-    part = find(store, decided);
-    if (!part.ok()) return part.status();
-    if (!part.value()) return Status::not_found("there is no part of version '" + id + "'");
-    return *std::move(part).value();
+Result<ClusterVersions::Part> ClusterVersions::find_part(Store& store, const std::string& id) {
+  auto versions = store.versions();
+  if (!versions.ok()) return versions.status();
+  Part part;
+  for (VersionInfo& info : versions.value()) {
+    if (std::ranges::any_of(info.names, names::is_decided)) part.newest_decided = info.version;
+    if (info.cluster.id == id) part.info = std::move(info);
   }
-  HOTROW_RETURN_IF_ERROR(store.name_version(decided, part.value()->version));
+  if (part.info.version != 0) return part;
+  // One that could not be kept.
+  auto newest = store.version();
+  if (!newest.ok()) return newest.status();
+  if (newest.value().cluster.id == id) part.info = std::move(newest).value();
+  return part;
+}
+
+Result<VersionInfo> ClusterVersions::decide_part(Store& store, const std::string& id, bool leads) {
+  auto versions = store.versions();
+  if (!versions.ok()) return versions.status();
+  const auto found = find_part(store, id);
+  if (!found.ok()) return found.status();
+  const VersionInfo& part = found.value().info;
+  if (part.version == 0) return Status::not_found("there is no part of version '" + id + "'");
+  const std::string refused = names::with(names::kGivenUp, id);
+  for (const VersionInfo& info : versions.value()) {
+    if (is_called(info, refused)) return given_up(id);
+  }
+  if (!is_decided(part)) {
+    if (part.version < found.value().newest_decided) {
+      return Status::not_found("version '" + id + "' was overtaken by another");
+    }
+    if (leads) {
+      HOTROW_RETURN_IF_ERROR(store.name_version(names::with(names::kOpen, id), part.version));
+    }
+    HOTROW_RETURN_IF_ERROR(store.name_version(names::with(names::kDecided, id), part.version));
+    // It is decided, whatever becomes of the other names.
+    (void)forget_older(store, versions.value(), id);
+  }
   no_doubt(id);
-  // It is decided, whatever becomes of the other names.
-  (void)forget(store, id);
-  return *std::move(part).value();
+  release(id);
+  return part;
 }
 
-Result<VersionInfo> ClusterVersions::decide(Store& store, const std::string& id) {
+Result<VersionInfo> ClusterVersions::decide(Store& store, const std::string& id, bool leads) {
   HOTROW_RETURN_IF_ERROR(check_id(id));
   const MutexLock lock(mutex_);
-  if (given_up_.contains(id)) return Status::not_found("version '" + id + "' was given up");
-  return decide_part(store, id);
+  if (std::ranges::find(given_up_, id) != given_up_.end()) return given_up(id);
+  return decide_part(store, id, leads);
+}
+
+Status ClusterVersions::close(Store& store, const std::string& id) {
+  HOTROW_RETURN_IF_ERROR(check_id(id));
+  const MutexLock lock(mutex_);
+  return store.name_version(names::with(names::kOpen, id), 0);
+}
+
+Result<std::string> ClusterVersions::not_closed(Store& store) {
+  const MutexLock lock(mutex_);
+  const auto versions = store.versions();
+  if (versions.status().code() == StatusCode::kUnsupported) return std::string();  // in memory
+  if (!versions.ok()) return versions.status();
+  std::string ids;
+  for (const VersionInfo& info : versions.value()) {
+    const std::string& id = info.cluster.id;
+    if (id.empty() || !is_decided(info) || !is_called(info, names::with(names::kOpen, id)))
+      continue;
+    ids += id + "\n";
+  }
+  return ids;
 }
 
 Result<bool> ClusterVersions::resolve(Store& store, const std::string& id) {
   HOTROW_RETURN_IF_ERROR(check_id(id));
   const MutexLock lock(mutex_);
-  const auto part = find(store, names::with(names::kDecided, id));
-  if (!part.ok()) return part.status();
-  if (part.value()) return true;
-  if (given_up_.size() >= kMostGivenUp) {
-    return Status(StatusCode::kCapacity, "too many versions were given up");
-  }
-  given_up_.insert(id);
+  const auto found = find_part(store, id);
+  if (!found.ok()) return found.status();
+  const VersionInfo& part = found.value().info;
+  if (part.version != 0 && is_decided(part)) return true;
+  HOTROW_RETURN_IF_ERROR(give_up(store, id));
   return false;
+}
+
+// For good: a part that has come has a name for it, which stays when the server is started anew.
+Status ClusterVersions::give_up(Store& store, const std::string& id) {
+  const auto found = find_part(store, id);
+  if (!found.ok()) return found.status();
+  const VersionInfo& part = found.value().info;
+  if (part.version != 0 && part.kept && !is_decided(part)) {
+    HOTROW_RETURN_IF_ERROR(store.name_version(names::with(names::kGivenUp, id), part.version));
+  }
+  if (std::ranges::find(given_up_, id) == given_up_.end()) given_up_.push_back(id);
+  if (given_up_.size() > kMostGivenUp) given_up_.pop_front();
+  release(id);
+  return {};
 }
 
 Status ClusterVersions::settle(Store& store, const std::string& id, bool decided) {
   HOTROW_RETURN_IF_ERROR(check_id(id));
   const MutexLock lock(mutex_);
-  if (decided) return decide_part(store, id).status();
-  if (in_doubt() == id) HOTROW_RETURN_IF_ERROR(go_back(store, id));
-  return forget(store, id);
+  if (decided) return decide_part(store, id, false).status();
+  release(id);
+  return in_doubt() == id ? go_back(store, id) : Status();
 }
 
 // To what the server had before the part, which nobody has changed since it was started.
 Status ClusterVersions::go_back(Store& store, const std::string& id) {
-  const auto parent = find(store, names::with(names::kParent, id));
-  if (!parent.ok()) return parent.status();
-  if (parent.value()) {
-    HOTROW_RETURN_IF_ERROR(store.rollback(std::to_string(parent.value()->version)).status());
+  const auto found = find_part(store, id);
+  if (!found.ok()) return found.status();
+  const VersionInfo& part = found.value().info;
+  if (part.version == 0) {
+    return {StatusCode::kCorruption, "the part of version '" + id + "' is not there any more"};
+  }
+  if (part.cluster.base != 0) {
+    HOTROW_RETURN_IF_ERROR(store.rollback(std::to_string(part.cluster.base)).status());
   } else {
     // There was nothing.
     const auto all = store.list();

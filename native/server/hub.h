@@ -15,6 +15,7 @@
 #include "server/cluster_versions.h"
 #include "server/parameters.h"
 #include "server/sessions.h"
+#include "server/verb_times.h"
 #include "server/worker.h"
 
 namespace hotrow::server {
@@ -45,6 +46,7 @@ struct Hub {
   Worker files;
   Worker opening;
   Worker others;
+  VerbTimes times;
   // Counts; they publish nothing.
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> failures{0};

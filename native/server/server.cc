@@ -81,7 +81,8 @@ class SocketServer final : public Server {
             .requests = hub_.requests,
             .failures = hub_.failures,
             .repeated = hub_.repeated,
-            .refused = hub_.refused + listener_->refused()};
+            .refused = hub_.refused + listener_->refused(),
+            .latency = hub_.times.summaries()};
   }
 
   void stop() override {

@@ -91,10 +91,13 @@ bool Session::dispatch(const wire::FrameHeader& request) {
             });
       return true;
     }
-    default:
+    default: {
+      const auto begun = Clock::now();
       send(answer(hub_, *state_, request, message_,
                   [this](size_t bytes) { return connection_.take(bytes); }));
+      hub_.times.record(request.verb, begun, begun, Clock::now());
       return true;
+    }
   }
 }
 
@@ -199,6 +202,8 @@ void Session::call_later() {
   }
   auto call = wire::from_text<wire::Call>(message_.text());
   if (!call.ok()) return send_failure(request, call.status());
+  // Whose it is, as long as it has a connection.
+  if (call.value().call == "begin") call.value().other = state_->id();
   later(worker_of(hub_, call.value()), request,
         [&hub = hub_, &grant = *grant_, request, its = std::move(call).value()] {
           return answer_call(hub, grant, request, its);
@@ -209,23 +214,26 @@ void Session::later(Worker& worker, const wire::FrameHeader& request,
                     std::function<AlignedBuffer()> work) {
   const Status busy(StatusCode::kBusy, "the server has too much to do");
   if (jobs_ >= kMostJobs) return send_failure(request, busy);
+  const auto whole = Clock::now();
   const auto deadline = request.code == 0 ? Clock::time_point::max()
-                                          : Clock::now() + std::chrono::milliseconds(request.code);
+                                          : whole + std::chrono::milliseconds(request.code);
   ++jobs_;
-  const bool taken = worker.submit(
-      [connection = connection_.weak_from_this(), request, deadline, work = std::move(work)] {
-        const bool late = Clock::now() > deadline;
-        auto frame = std::make_shared<AlignedBuffer>(
-            late ? failure(request, {StatusCode::kBusy, "the request waited until its deadline"})
-                 : work());
-        const auto its = connection.lock();
-        if (its == nullptr) return;
-        its->post([frame](net::Handler& handler) {
-          auto& session = static_cast<Session&>(handler);
-          --session.jobs_;
-          session.send(std::move(*frame));
-        });
-      });
+  const bool taken = worker.submit([&times = hub_.times, connection = connection_.weak_from_this(),
+                                    request, whole, deadline, work = std::move(work)] {
+    const auto begun = Clock::now();
+    const bool late = begun > deadline;
+    auto frame = std::make_shared<AlignedBuffer>(
+        late ? failure(request, {StatusCode::kBusy, "the request waited until its deadline"})
+             : work());
+    times.record(request.verb, whole, begun, Clock::now());
+    const auto its = connection.lock();
+    if (its == nullptr) return;
+    its->post([frame](net::Handler& handler) {
+      auto& session = static_cast<Session&>(handler);
+      --session.jobs_;
+      session.send(std::move(*frame));
+    });
+  });
   if (taken) return;
   --jobs_;
   send_failure(request, busy);

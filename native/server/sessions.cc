@@ -43,6 +43,12 @@ void Sessions::leave(const std::shared_ptr<SessionState>& session, bool done) {
   if (--session->connections_ == 0 && done) all_.erase(session->id());
 }
 
+bool Sessions::connected(const std::string& id) const {
+  const MutexLock lock(mutex_);
+  const auto found = all_.find(id);
+  return found != all_.end() && found->second->connections_ > 0;
+}
+
 uint64_t Sessions::size() const {
   const MutexLock lock(mutex_);
   return all_.size();

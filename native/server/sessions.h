@@ -86,6 +86,8 @@ class Sessions {
   /// A connection of the session has ended; `done`: the client will not come back.
   void leave(const std::shared_ptr<SessionState>& session, bool done) HOTROW_EXCLUDES(mutex_);
   uint64_t size() const HOTROW_EXCLUDES(mutex_);
+  /// Has the session of that id a connection?
+  bool connected(const std::string& id) const HOTROW_EXCLUDES(mutex_);
 
  private:
   void expire() HOTROW_REQUIRES(mutex_);

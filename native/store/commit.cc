@@ -52,6 +52,7 @@ Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
     if (!made.ok()) return made.status();
     cut = std::move(made).value();
   }
+  cut->manifest.cluster = options.cluster;
   failpoint("commit.cut");
   return finish(*cut, options.name);
 }
@@ -109,6 +110,7 @@ Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor
   cut->manifest.time_ms = context_.clock.now_ms();
   cut->manifest.cursor = cursor;
   cut->manifest.rolled_back_to = rolled_back_to;
+  cut->manifest.cluster = {};
   cut->dropped = dropped_;
   for (StoredTable& stored : cut->manifest.tables) {
     const auto open = parameters_.find(stored.name);

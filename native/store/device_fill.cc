@@ -70,12 +70,14 @@ Status DeviceTable::read_absent(KeyBatch keys, ScanPage& page) {
 // the place of its bucket's lowest, as the next one takes its place.
 Status DeviceTable::take_in(const ScanPage& page) {
   uint64_t refused = 0;
-  HOTROW_RETURN_IF_ERROR(insert_awaited(page, refused));
+  // Held while they were awaited; let go of, whatever became of them.
+  const Status inserted = insert_awaited(page, refused);
   std::vector<uint32_t> others;
   uint64_t changed = 0;
   if (cache_ != nullptr) {
     (void)cache_->hold(page.keys, TierHolding::kOnceLess, others, changed);
   }
+  HOTROW_RETURN_IF_ERROR(inserted);
   give_up_failed();
   return {};
 }

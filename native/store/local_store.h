@@ -59,7 +59,8 @@ class LocalStore final : public Store {
   Result<VersionInfo> commit(const CommitOptions& options) override
       HOTROW_EXCLUDES(commit_mutex_, mutex_);
   // replace.cc
-  Result<VersionInfo> rollback(std::string_view version) override
+  using Store::rollback;
+  Result<VersionInfo> rollback(std::string_view version, const ClusterPart& part) override
       HOTROW_EXCLUDES(commit_mutex_, mutex_);
   Result<VersionInfo> apply(std::string_view delta_folder) override
       HOTROW_EXCLUDES(commit_mutex_, mutex_);

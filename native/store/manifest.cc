@@ -30,6 +30,8 @@ void fields(Archive& a, M& m)
   a("timeMs", m.time_ms);
   a("cursor", m.cursor);
   a("rolledBackTo", m.rolled_back_to);
+  a.optional("cluster", m.cluster.id);
+  a.optional("clusterBase", m.cluster.base);
   a("nextTable", m.next_table);
   a("nextDense", m.next_dense);
   a("tables", m.tables);
@@ -55,7 +57,8 @@ VersionInfo Manifest::info() const {
           .time_ms = time_ms,
           .cursor = cursor,
           .rows = rows(),
-          .rolled_back_to = rolled_back_to};
+          .rolled_back_to = rolled_back_to,
+          .cluster = cluster};
 }
 
 Delta Manifest::delta() const {
@@ -68,6 +71,7 @@ void Manifest::adopt(const Manifest& made) {
   time_ms = made.time_ms;
   cursor = made.cursor;
   rolled_back_to = made.rolled_back_to;
+  cluster = made.cluster;
   const auto take = [](auto& ours, const auto& theirs) {
     for (auto& each : ours) {
       for (const auto& other : theirs) {

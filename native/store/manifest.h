@@ -43,6 +43,7 @@ struct Manifest {
   uint64_t time_ms = 0;  // since 1970
   std::string cursor;
   uint64_t rolled_back_to = 0;  // the version whose rows it has, when rollback() made it
+  ClusterPart cluster;
   TableId next_table = kFirstTable;
   uint32_t next_dense = 0;
   std::vector<StoredTable> tables;

@@ -100,8 +100,8 @@ class StoreHandle final : public Store {
   Result<std::vector<VersionInfo>> versions() override {
     return with_store([&](LocalStore& store) { return store.versions(); });
   }
-  Result<VersionInfo> rollback(std::string_view version) override {
-    return with_store([&](LocalStore& store) { return store.rollback(version); });
+  Result<VersionInfo> rollback(std::string_view version, const ClusterPart& part) override {
+    return with_store([&](LocalStore& store) { return store.rollback(version, part); });
   }
   Status name_version(std::string_view name, uint64_t version) override {
     return with_store([&](LocalStore& store) { return store.name_version(name, version); });

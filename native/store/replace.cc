@@ -170,7 +170,7 @@ Status LocalStore::changed_since(const Engine& then, uint64_t from, uint64_t to,
   return {};
 }
 
-Result<VersionInfo> LocalStore::rollback(std::string_view version) {
+Result<VersionInfo> LocalStore::rollback(std::string_view version, const ClusterPart& part) {
   if (in_memory()) return no_versions();
   HOTROW_RETURN_IF_ERROR(check_writable());
   const auto number = resolve(version);
@@ -191,6 +191,7 @@ Result<VersionInfo> LocalStore::rollback(std::string_view version) {
   HOTROW_RETURN_IF_ERROR(wait_until_warm());
   std::unique_ptr<Cut> cut;
   HOTROW_RETURN_IF_ERROR(roll_back_to(*then.value(), old.value(), cut));
+  cut->manifest.cluster = part;
   return finish(*cut, {});
 }
 

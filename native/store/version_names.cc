@@ -42,10 +42,16 @@ Status VersionNames::write(const std::string& store, SyncMode sync) const {
 }
 
 bool VersionNames::holds(uint64_t version) const {
-  const auto same = [&](const auto& named) {
-    return named.second == version && !cluster_names::is_decided(named.first);
-  };
-  return pins.contains(version) || std::ranges::any_of(names, same);
+  uint64_t newest_decided = 0;
+  bool named = pins.contains(version);
+  for (const auto& [name, number] : names) {
+    if (cluster_names::is_decided(name)) {
+      newest_decided = std::max(newest_decided, number);
+    } else if (number == version && !cluster_names::is_given_up(name)) {
+      named = true;
+    }
+  }
+  return named || version == newest_decided;
 }
 
 void VersionNames::tell(VersionInfo& info) const {

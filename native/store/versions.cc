@@ -163,7 +163,9 @@ void LocalStore::forget_cluster_names() {
   const std::vector<uint64_t> kept = engine_->versions().list();
   const auto names = VersionNames::read(path_);
   const auto gone = [&](const auto& named) {
-    return cluster_names::is_decided(named.first) && std::ranges::count(kept, named.second) == 0;
+    const bool one =
+        cluster_names::is_decided(named.first) || cluster_names::is_given_up(named.first);
+    return one && std::ranges::count(kept, named.second) == 0;
   };
   if (!names.ok() || std::ranges::none_of(names.value().names, gone)) return;
   (void)change_names([&](VersionNames& all) {

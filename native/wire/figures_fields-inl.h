@@ -124,6 +124,8 @@ void fields(Archive& a, T& v)
   a("kept", v.kept);
   a("pinned", v.pinned);
   a("names", v.names);
+  a("cluster", v.cluster.id);
+  a("clusterBase", v.cluster.base);
 }
 
 template <class Archive, class T>

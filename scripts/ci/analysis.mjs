@@ -15,7 +15,8 @@ const quietly = (command, ...args) => run(command, args, { quiet: true })
 
 /** What cannot be read together with its neighbours: kernels, which include themselves, and the
  * instantiation of what its neighbours instantiate in part. */
-const kAlone = /^native\/(simd\/.*|table\/indexed_rows\.cc)$|^bindings\/addon\.cc$/
+const kAlone =
+  /^native\/(simd\/.*|base\/xxh3_avx2\.cc|table\/indexed_rows\.cc)$|^bindings\/addon\.cc$/
 
 /**
  * Writes one unit for each folder of our own sources, which includes them all, and the compile

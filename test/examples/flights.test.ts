@@ -56,12 +56,30 @@ test('several workers over two servers learn what one process learns', async ({ 
   assert.ok(Math.abs(store! - servers!) < 0.03, `${store} and ${servers}`)
 })
 
+test('with a pipeline they learn much the same', async ({ folder }) => {
+  const [json, report] = [join(folder, 'ahead.json'), join(folder, 'ahead.html')]
+  const crew = ['--workers', '2', '--servers', '2', '--depth', '2']
+  const options = ['--rows', '100000', ...crew, '--json', json, '--report', report]
+  const ended = await runExample('flights', ...options)
+  assertEnded(ended, 0)
+  assert.match(ended.output, /2 workers, 2 servers, depth 2:\nlogistic regression: AUC/)
+  const all = readResults(json).filter(({ name }) => name === 'AUC all rows')
+  for (const model of ['lr', 'fm']) {
+    const its = all.filter(({ params }) => params['model'] === model)
+    const [store, servers] = ['store', 'servers'].map(
+      (place) => its.find(({ params }) => params['place'] === place)?.value ?? 0,
+    )
+    assert.ok(Math.abs(store! - servers!) < 0.05, `${model}: ${store} and ${servers}`)
+  }
+})
+
 test('--help says what the options are', () =>
   checkHelp('flights', [
     '--rows',
     '--models',
     '--workers',
     '--servers',
+    '--depth',
     '--data',
     '--report',
     '--json',
@@ -71,6 +89,7 @@ test('wrong options end with 2 and one line that names them', async ({ folder })
   await checkWrong('flights', 2, [
     [['--row', '5'], /--row/],
     [['--rows', '0'], /--rows: expected a whole number above 0, received '0'/],
+    [['--workers', '2', '--depth=-1'], /--depth: expected .* from 0 to 1024, received '-1'/],
     [['--models', 'gpt'], /--models: .* received 'gpt'/],
     [['--json', join(folder, 'no', 'such', 'x.json')], /--json: no such folder/],
     [['surprise'], /surprise/],

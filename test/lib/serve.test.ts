@@ -169,6 +169,11 @@ test('the command tells Prometheus what it does', async ({ folder }) => {
   assert.match(text, /^hotrow_rows 2$/m)
   assert.match(text, /^hotrow_connections 1$/m)
   assert.match(text, /^hotrow_operation_seconds_count\{operation="push"\} \d+$/m)
+  assert.match(text, /^hotrow_request_seconds_count\{verb="LOOKUP",stage="work"\} 1$/m)
+  assert.match(
+    text,
+    /^hotrow_request_seconds\{verb="CALL",stage="queue",quantile="0.5"\} [\d.e-]+$/m,
+  )
   assert.match(text, /^hotrow_operation_seconds\{operation="lookup",quantile="0.99"\} [\d.e-]+$/m)
   for (const line of text.trimEnd().split('\n')) {
     assert.match(line, /^(?:# (?:HELP|TYPE) hotrow_\w+ .+|hotrow_\w+(?:\{[^}]*\})? [\d.e+-]+)$/)

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "hotrow/stats.h"
 #include "hotrow/status.h"
 #include "hotrow/store.h"
 #include "hotrow/tls.h"
@@ -38,6 +40,13 @@ struct ServerOptions {
   bool operator==(const ServerOptions&) const = default;
 };
 
+/// How long a server took for requests of one verb (docs/FORMATS.md).
+struct VerbLatency {
+  std::string verb;
+  LatencySummary queue;  ///< from when a request was whole until its work began
+  LatencySummary work;   ///< from there until its reply was made: decoding, the store, encoding
+};
+
 struct ServerStats {
   uint64_t connections = 0;  ///< open now
   uint64_t sessions = 0;     ///< known now
@@ -47,6 +56,7 @@ struct ServerStats {
   /// Connections ended because what they sent was no frame or no handshake, or was late, or because
   /// nobody knows who they are.
   uint64_t refused = 0;
+  std::vector<VerbLatency> latency;  ///< of verbs that have come
 };
 
 class Server {

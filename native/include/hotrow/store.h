@@ -187,6 +187,13 @@ struct TablePush {
 };
 
 /// A commit's options.
+/// Of which version of several servers a version is one server's part (hotrow/connect.h). Servers
+/// set it; it says nothing to anybody else.
+struct ClusterPart {
+  std::string id;     ///< empty: of none
+  uint64_t base = 0;  ///< this server's version to go back to if there is to be no such version
+};
+
 struct CommitOptions {
   /// Where the trainer stands, in its own words: given back by whoever opens the version. At most
   /// kMaxCursorBytes of UTF-8.
@@ -196,6 +203,7 @@ struct CommitOptions {
   std::string_view name;
   /// The cursor is that of the version before.
   bool keep_cursor = false;
+  ClusterPart cluster;
 };
 
 /// One instant of the whole store, on disk.
@@ -213,6 +221,7 @@ struct VersionInfo {
   bool kept = false;
   bool pinned = false;
   std::vector<std::string> names;
+  ClusterPart cluster;
 };
 
 /// What open() gave up for a version that is whole; see RecoverMode.
@@ -299,7 +308,8 @@ class Store {
   /// that had none, and commits that as a new version with the old one's cursor; what was not
   /// committed is lost. At one instant for all calls, which wait meanwhile. Cost: reads the rows
   /// that have changed since. ERR_NOT_FOUND when the version is not kept.
-  virtual Result<VersionInfo> rollback(std::string_view version) = 0;
+  virtual Result<VersionInfo> rollback(std::string_view version, const ClusterPart& part) = 0;
+  Result<VersionInfo> rollback(std::string_view version) { return rollback(version, {}); }
   /// Names a version, which is kept for as long as it has a name; takes the name from the version
   /// that has it. 0: the name is free again. Names are not digits alone.
   virtual Status name_version(std::string_view name, uint64_t version) = 0;

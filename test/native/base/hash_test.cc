@@ -1,12 +1,17 @@
 // The mixing of keys: fixed for ever, and a bijection.
-#include "base/hash.h"
-
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
+#include <string>
 
+#include "base/hash.h"
 #include "support/hash_inverse.h"
 #include "support/random.h"
+
+// Last: it defines its functions here, as the core does for itself.
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 namespace hotrow::test {
 namespace {
@@ -47,6 +52,28 @@ TEST(Hash, MultiplyHigh) {
   EXPECT_EQ(multiply_high(uint64_t{1} << 63, 10), 5U);
   EXPECT_EQ(multiply_high(UINT64_MAX, 7), 6U);
   EXPECT_EQ(multiply_high(0, 7), 0U);
+}
+
+// Long inputs and long pieces are summed by other instructions than short ones.
+TEST(Hash, Xxh3IsTheSameInOnePieceAndInMany) {
+  // The values of the xxHash specification's implementation.
+  EXPECT_EQ(xxh3(""), 0x2d06800538d394c2U);
+  std::string bytes;
+  Random random(5);
+  for (size_t size = 0; size < 3000; size += 1 + size / 16) {
+    while (bytes.size() < size) bytes += static_cast<char>(random.below(256));
+    const uint64_t whole = XXH3_64bits(bytes.data(), bytes.size());
+    EXPECT_EQ(xxh3(bytes), whole) << size;
+    for (const size_t most : {1UL, 64UL, 300UL, 1024UL}) {
+      Xxh3 sum;
+      for (size_t at = 0; at < size;) {
+        const size_t n = std::min<size_t>(size - at, 1 + random.below(most));
+        sum.add(std::string_view(bytes).substr(at, n));
+        at += n;
+      }
+      EXPECT_EQ(sum.value(), whole) << size << " in pieces of up to " << most;
+    }
+  }
 }
 
 TEST(Hash, SeedOfNameIsItsXxh64AndNeverZero) {

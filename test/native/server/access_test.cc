@@ -168,16 +168,27 @@ TEST_F(Roles, EachCallIsForItsRole) {
       {"diff", 0},    {"stats", 0},  {"tableStats", 0}, {"hotKeys", 0},     {"commit", 1},
       {"refresh", 1}, {"verify", 1}, {"reserve", 1},    {"evict", 1},       {"shrink", 1},
       {"decay", 1},   {"drop", 2},   {"rollback", 2},   {"nameVersion", 2}, {"pinVersion", 2},
-      {"compact", 2}};
+      {"compact", 2}, {"begin", 1},  {"decide", 1},     {"close", 1},       {"notClosed", 1},
+      {"resolve", 1}, {"settle", 1}, {"prepare", 2}};  // of a rollback: number
   must(store_->table("t", sum_table(1)));
   for (int role = 0; role < 3; ++role) {
     serve(kPlainRoles[role]);
     for (const auto& [name, least] : calls) {
-      const Status status = call({.call = name, .name = "none", .other = "none", .number = 99});
+      // With a name a commit is an admin's.
+      const std::string its = std::string_view(name) == "commit" ? "" : "none";
+      const Status status = call({.call = name, .name = its, .other = "none", .number = 99});
       EXPECT_EQ(status.code() == kDeniedCode, role < least)
           << kPlainRoles[role] << name << describe(status);
       EXPECT_EQ(status.message().find("knows no call"), std::string::npos) << name;
     }
+  }
+}
+
+TEST_F(Roles, OnlyAnAdminNamesVersions) {
+  for (int role = 1; role < 3; ++role) {
+    serve(kPlainRoles[role]);
+    const Status status = call({.call = "commit", .name = "prod"});
+    EXPECT_EQ(status.code() == kDeniedCode, role < 2) << describe(status);
   }
 }
 

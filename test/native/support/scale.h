@@ -16,7 +16,7 @@ inline constexpr bool kThreadSanitizer = true;
 inline constexpr double kSlowdown = 8;
 #elif defined(__SANITIZE_ADDRESS__)
 inline constexpr bool kThreadSanitizer = false;
-inline constexpr double kSlowdown = 3;
+inline constexpr double kSlowdown = 5;
 #else
 inline constexpr bool kThreadSanitizer = false;
 inline constexpr double kSlowdown = 1;
