@@ -136,12 +136,12 @@ constexpr std::array kCalls{
             return text_of(hub.store->rollback(call.name));
           }},
     Entry{"prepare", Role::kTrainer, &Hub::files, prepare},
-    Entry{"begin", Role::kTrainer, &Hub::files,
-          [](Hub& hub, const Grant&, const wire::Call& call) {
-            const auto connected = [&](const std::string& id) { return hub.sessions.connected(id); };
-            return text_of(
-                hub.cluster_versions.begin(*hub.store, call.name, call.other, connected));
-          }},
+    Entry{
+        "begin", Role::kTrainer, &Hub::files,
+        [](Hub& hub, const Grant&, const wire::Call& call) {
+          const auto connected = [&](const std::string& id) { return hub.sessions.connected(id); };
+          return text_of(hub.cluster_versions.begin(*hub.store, call.name, call.other, connected));
+        }},
     Entry{"decide", Role::kTrainer, &Hub::files,
           [](Hub& hub, const Grant&, const wire::Call& call) {
             return text_of(hub.cluster_versions.decide(*hub.store, call.name, call.flag));
