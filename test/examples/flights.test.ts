@@ -56,13 +56,14 @@ test('several workers over two servers learn what one process learns', async ({ 
   assert.ok(Math.abs(store! - servers!) < 0.03, `${store} and ${servers}`)
 })
 
-test('with a pipeline they learn much the same', async ({ folder }) => {
+// One worker, whose calls keep their order: what a batch's rows lack is the same each time.
+test('with a pipeline it learns much the same', async ({ folder }) => {
   const [json, report] = [join(folder, 'ahead.json'), join(folder, 'ahead.html')]
-  const crew = ['--workers', '2', '--servers', '2', '--depth', '2']
-  const options = ['--rows', '100000', ...crew, '--json', json, '--report', report]
+  const crew = ['--workers', '1', '--servers', '2', '--depth', '2']
+  const options = ['--rows', '400000', ...crew, '--json', json, '--report', report]
   const ended = await runExample('flights', ...options)
   assertEnded(ended, 0)
-  assert.match(ended.output, /2 workers, 2 servers, depth 2:\nlogistic regression: AUC/)
+  assert.match(ended.output, /1 workers, 2 servers, depth 2:\nlogistic regression: AUC/)
   const all = readResults(json).filter(({ name }) => name === 'AUC all rows')
   for (const model of ['lr', 'fm']) {
     const its = all.filter(({ params }) => params['model'] === model)
