@@ -58,11 +58,7 @@ void throughput(const NetSettings& settings, const Shape& shape) {
   CpuTime our_time("hotrow, client and server", *server, gigabytes);
   CpuTime raw_time(std::string(shape.raw_name) + ", the same", raw_server, gigabytes);
   const auto timed = [&](std::string name, auto work, CpuTime& time) {
-    return Contestant{.name = std::move(name),
-                      .keys = keys.size(),
-                      .work = [work](uint32_t) { work(); },
-                      .prepare = [&] { time.start(); },
-                      .tidy_up = [&] { time.stop(); }};
+    return contestant(std::move(name), keys.size(), work, time);
   };
   CpuTime unused("", raw_server, 1);
   Team team(1);

@@ -54,11 +54,7 @@ void throughput(const NetSettings& settings) {
   CpuTime raw_time("OpenSSL on a bare socket, the same", raw_server, gigabytes);
   CpuTime unused("", raw_server, 1);
   const auto timed = [&](std::string name, auto work, CpuTime& time) {
-    return Contestant{.name = std::move(name),
-                      .keys = keys.size(),
-                      .work = [work](uint32_t) { work(); },
-                      .prepare = [&] { time.start(); },
-                      .tidy_up = [&] { time.stop(); }};
+    return contestant(std::move(name), keys.size(), work, time);
   };
   const auto lookups = [&](const OurStore& store) {
     return [&] { for_calls(keys, kCallKeys, [&](auto its) { store.lookup(its, rows); }); };

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "measure.h"
@@ -62,6 +64,16 @@ class CpuTime {
   double before_ = 0;
   Samples samples_;
 };
+
+/// `work()` by one thread on so many keys, and the processor time of that.
+template <class Work>
+Contestant contestant(std::string name, size_t keys, Work work, CpuTime& time) {
+  return {.name = std::move(name),
+          .keys = keys,
+          .work = [work](uint32_t) { work(); },
+          .prepare = [&time] { time.start(); },
+          .tidy_up = [&time] { time.stop(); }};
+}
 
 }  // namespace hotrow::bench
 

@@ -4,7 +4,7 @@
 
 import type { Store, Table } from 'hotrow'
 import type { Flights } from './data.ts'
-import { BATCH_SIZE, type Progress, partSize, type Run, type Share } from './train.ts'
+import { BATCH_SIZE, judgeBatch, type Progress, partSize, type Run, type Share } from './train.ts'
 
 /** A model as functions of rows that somebody else looks up. */
 export interface AheadModel {
@@ -50,11 +50,7 @@ export async function trainAhead(
     const { start, end } = step.batch
     const looked = step.rows[0]!
     const z = model.logits(looked)
-    for (let row = start; row < end; row++) {
-      const probability = 1 / (1 + Math.exp(-z[row - start]!))
-      probabilities[row] = probability
-      errors[row - start] = probability - late[row]!
-    }
+    judgeBatch(z, late.subarray(start, end), probabilities.subarray(start, end), errors)
     step.push([model.gradients(looked, errors.subarray(0, end - start))])
     const now = performance.now()
     if (now - reported < 200) continue

@@ -59,6 +59,20 @@ export function partSize({ of }: Share): number {
   return Math.max(Math.floor(BATCH_SIZE / of), 1)
 }
 
+/** Probabilities [n] of logits, and how far each is from its label: probability - label. */
+export function judgeBatch(
+  logits: Float32Array,
+  labels: Uint8Array,
+  probabilities: Float32Array,
+  errors: Float32Array,
+): void {
+  for (let row = 0; row < labels.length; row++) {
+    const probability = 1 / (1 + Math.exp(-logits[row]!))
+    probabilities[row] = probability
+    errors[row] = probability - labels[row]!
+  }
+}
+
 /** @param onProgress is called now and then, a few times a second; waited for when it is async */
 export async function train<B>(
   model: Model<B>,
@@ -86,11 +100,7 @@ export async function train<B>(
     const current = batch
     if (next < rows) batch = model.prepare(next, Math.min(next + size, rows))
     const [z] = await Promise.all([logits, learned])
-    for (let row = start; row < end; row++) {
-      const probability = 1 / (1 + Math.exp(-z[row - start]!))
-      probabilities[row] = probability
-      errors[row - start] = probability - late[row]!
-    }
+    judgeBatch(z, late.subarray(start, end), probabilities.subarray(start, end), errors)
     learned = model.learn(current, errors.subarray(0, end - start))
     if (next < rows) logits = model.predict(batch)
     for (let row = start; row < end; row++) {

@@ -41,6 +41,12 @@ bool overlap(const Output& a, const Output& b) {
 
 }  // namespace
 
+Status check_page_rows(size_t rows) {
+  if (rows > 0 && rows <= kMostPageRows) return {};
+  return Status::invalid_argument("rows: expected 1 to " + std::to_string(kMostPageRows) +
+                                  " rows a page, received " + std::to_string(rows));
+}
+
 Status check_keys(KeyBatch keys) {
   if (keys.size() <= kMostBatchKeys) return {};
   return Status::invalid_argument("keys: expected at most 2^28 keys in one call, received " +

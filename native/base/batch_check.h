@@ -16,7 +16,11 @@ namespace hotrow {
 /// Most keys of one call.
 inline constexpr uint64_t kMostBatchKeys = uint64_t{1} << 28;
 
+/// Most rows of one page of a scan.
+inline constexpr uint64_t kMostPageRows = uint64_t{1} << 20;
+
 Status check_keys(KeyBatch keys);
+Status check_page_rows(size_t rows);
 /// One row of `dim` values a key in an argument of so many values.
 Status check_rows(const char* name, KeyBatch keys, size_t values, size_t dim);
 Status check_found(const LookupOptions& options, size_t keys);

@@ -4,9 +4,12 @@
 #ifndef HOTROW_BASE_CLUSTER_NAMES_H_
 #define HOTROW_BASE_CLUSTER_NAMES_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
+
+#include "hotrow/store.h"
 
 namespace hotrow::cluster_names {
 
@@ -36,6 +39,7 @@ inline std::string_view id_in(std::string_view name, std::string_view prefix) {
 
 inline bool is_decided(std::string_view name) { return !id_in(name, kDecided).empty(); }
 inline bool is_given_up(std::string_view name) { return !id_in(name, kGivenUp).empty(); }
+inline bool is_base(std::string_view name) { return !id_in(name, kBase).empty(); }
 inline bool is_one(std::string_view name) {
   for (const std::string_view prefix : {kDecided, kOpen, kBase, kGivenUp}) {
     if (!id_in(name, prefix).empty()) return true;
@@ -45,6 +49,14 @@ inline bool is_one(std::string_view name) {
 
 inline std::string with(std::string_view prefix, std::string_view id) {
   return std::string(prefix).append(id);
+}
+
+inline bool has(const VersionInfo& info, std::string_view name) {
+  return std::ranges::find(info.names, name) != info.names.end();
+}
+/// A part whose version exists, as far as its server knows.
+inline bool is_decided_part(const VersionInfo& info) {
+  return !info.cluster.id.empty() && has(info, with(kDecided, info.cluster.id));
 }
 
 }  // namespace hotrow::cluster_names

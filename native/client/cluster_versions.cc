@@ -206,14 +206,12 @@ Result<std::vector<ClusterVersions::Whole>> ClusterVersions::whole_versions() {
   }
   std::vector<Whole> wholes;
   for (const VersionInfo& its : all[leader_]) {
-    const std::string& id = its.cluster.id;
-    const std::string decided = names::with(names::kDecided, id);
-    if (id.empty() || std::ranges::find(its.names, decided) == its.names.end()) continue;
+    if (!names::is_decided_part(its)) continue;
     Whole whole{.info = its, .parts = {}};
     whole.info.rows = 0;
     whole.info.bytes = 0;
     for (const auto& of_server : parts) {
-      const auto part = of_server.find(id);
+      const auto part = of_server.find(its.cluster.id);
       if (part == of_server.end()) break;
       whole.parts.push_back(part->second->version);
       whole.info.rows += part->second->rows;
@@ -232,7 +230,7 @@ Result<ClusterVersions::Whole> ClusterVersions::find(std::string_view version) {
   if (!all.ok()) return all.status();
   const uint64_t number = version_number(version);
   for (Whole& whole : all.value()) {
-    const bool named = std::ranges::find(whole.info.names, version) != whole.info.names.end();
+    const bool named = names::has(whole.info, version);
     if (named || (number != 0 && whole.info.version == number)) return std::move(whole);
   }
   return Status::not_found("the servers do not all keep a version '" + std::string(version) + "'");

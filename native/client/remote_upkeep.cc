@@ -13,8 +13,6 @@ namespace {
 
 using wire::Kind;
 
-constexpr size_t kMostScanRows = size_t{1} << 20;
-
 // Sums what sums, and of the rest takes the worst.
 void add(TableStats& sum, const TableStats& its) {
   sum.rows += its.rows;
@@ -196,10 +194,7 @@ Result<ScanPage> RemoteTable::scan_one(size_t server, uint64_t from, size_t rows
 // Each server has a share of the page, in the order of hashes. The page ends where the first of
 // them ends, so that it has all rows up to there.
 Result<ScanPage> RemoteTable::scan_all(uint64_t from, size_t rows, const ScanOptions& options) {
-  if (rows == 0 || rows > kMostScanRows) {
-    return Status::invalid_argument("rows: expected 1 to 1048576 rows a page, received " +
-                                    std::to_string(rows));
-  }
+  HOTROW_RETURN_IF_ERROR(check_page_rows(rows));
   std::vector<ScanPage> shares;
   std::optional<uint64_t> end;
   for (size_t server = 0; server < cluster_->size(); ++server) {

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/batch_check.h"
 #include "base/guarded.h"
 #include "server/session.h"
 
@@ -371,7 +372,7 @@ AlignedBuffer answer_page(Hub& hub, const wire::FrameHeader& request, uint32_t n
                                                                    table.value()->state_values());
     const uint64_t page_bytes = std::min(hub.options.most_body_bytes / 2, kMostPageBytes);
     const uint64_t fit = std::max<uint64_t>(page_bytes / row_bytes, 1);
-    const uint64_t most = std::min(fit, kMostRowsAPage);
+    const uint64_t most = std::min(fit, kMostPageRows);
     return scan_page(*table.value(), request, std::min(options.most, most), options);
   });
   if (frame.ok()) return std::move(frame).value();

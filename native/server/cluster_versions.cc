@@ -17,34 +17,13 @@ Status check_id(std::string_view id) {
       std::string(id.substr(0, names::kMostIdBytes)) + "'");
 }
 
-bool is_called(const VersionInfo& info, std::string_view name) {
-  return std::ranges::find(info.names, name) != info.names.end();
-}
-
-bool is_decided(const VersionInfo& info) {
-  return is_called(info, names::with(names::kDecided, info.cluster.id));
-}
-
 // Of a part that takes the place of the newest version: what the server goes back to without it. A
 // part that was not decided is nothing to go back to.
 Result<uint64_t> base_of(const VersionInfo& newest) {
-  if (!newest.cluster.id.empty() && !is_decided(newest)) return newest.cluster.base;
+  if (!newest.cluster.id.empty() && !names::is_decided_part(newest)) return newest.cluster.base;
   if (newest.version == 0 || newest.kept) return newest.version;
   return Status(StatusCode::kIoError, "version " + std::to_string(newest.version) +
                                           " could not be kept, and there would be no way back");
-}
-
-// Names with which nothing is done any more once a later version is decided.
-Status forget_older(Store& store, const std::vector<VersionInfo>& versions, const std::string& id) {
-  for (const VersionInfo& info : versions) {
-    for (const std::string& name : info.names) {
-      const bool base = !names::id_in(name, names::kBase).empty();
-      if (!base && !names::is_given_up(name)) continue;
-      if (names::is_given_up(name) && names::id_in(name, names::kGivenUp) == id) continue;
-      HOTROW_RETURN_IF_ERROR(store.name_version(name, 0));
-    }
-  }
-  return {};
 }
 
 Status given_up(const std::string& id) {
@@ -57,7 +36,7 @@ void ClusterVersions::start(Store& store) {
   const auto newest = store.version();
   if (!newest.ok()) return;  // in memory: without versions
   const std::string& id = newest.value().cluster.id;
-  if (!names::is_id(id) || is_decided(newest.value())) return;
+  if (!names::is_id(id) || names::is_decided_part(newest.value())) return;
   const MutexLock lock(doubt_mutex_);
   in_doubt_ = id;
 }
@@ -81,7 +60,9 @@ Status ClusterVersions::begin(Store& store, const std::string& id, const std::st
     if (now - begun_at_ < kBegunFor && connected(begun_by_)) {
       return {StatusCode::kBusy, "another version of the servers is being made"};
     }
-    HOTROW_RETURN_IF_ERROR(give_up(store, begun_));
+    const auto late = find_part(store, begun_);
+    if (!late.ok()) return late.status();
+    HOTROW_RETURN_IF_ERROR(give_up(store, begun_, late.value()));
   }
   begun_ = id;
   begun_by_ = owner;
@@ -121,8 +102,13 @@ Result<ClusterVersions::Part> ClusterVersions::find_part(Store& store, const std
   auto versions = store.versions();
   if (!versions.ok()) return versions.status();
   Part part;
+  const std::string refused = names::with(names::kGivenUp, id);
   for (VersionInfo& info : versions.value()) {
-    if (std::ranges::any_of(info.names, names::is_decided)) part.newest_decided = info.version;
+    for (const std::string& name : info.names) {
+      if (names::is_decided(name)) part.newest_decided = info.version;
+      if (name == refused) part.given_up = true;
+      if (names::is_base(name) || names::is_given_up(name)) part.settled_names.push_back(name);
+    }
     if (info.cluster.id == id) part.info = std::move(info);
   }
   if (part.info.version != 0) return part;
@@ -134,17 +120,12 @@ Result<ClusterVersions::Part> ClusterVersions::find_part(Store& store, const std
 }
 
 Result<VersionInfo> ClusterVersions::decide_part(Store& store, const std::string& id, bool leads) {
-  auto versions = store.versions();
-  if (!versions.ok()) return versions.status();
   const auto found = find_part(store, id);
   if (!found.ok()) return found.status();
   const VersionInfo& part = found.value().info;
   if (part.version == 0) return Status::not_found("there is no part of version '" + id + "'");
-  const std::string refused = names::with(names::kGivenUp, id);
-  for (const VersionInfo& info : versions.value()) {
-    if (is_called(info, refused)) return given_up(id);
-  }
-  if (!is_decided(part)) {
+  if (found.value().given_up) return given_up(id);
+  if (!names::is_decided_part(part)) {
     if (part.version < found.value().newest_decided) {
       return Status::not_found("version '" + id + "' was overtaken by another");
     }
@@ -153,7 +134,7 @@ Result<VersionInfo> ClusterVersions::decide_part(Store& store, const std::string
     }
     HOTROW_RETURN_IF_ERROR(store.name_version(names::with(names::kDecided, id), part.version));
     // It is decided, whatever becomes of the other names.
-    (void)forget_older(store, versions.value(), id);
+    for (const std::string& name : found.value().settled_names) (void)store.name_version(name, 0);
   }
   no_doubt(id);
   release(id);
@@ -181,9 +162,8 @@ Result<std::string> ClusterVersions::not_closed(Store& store) {
   std::string ids;
   for (const VersionInfo& info : versions.value()) {
     const std::string& id = info.cluster.id;
-    if (id.empty() || !is_decided(info) || !is_called(info, names::with(names::kOpen, id)))
-      continue;
-    ids += id + "\n";
+    const bool open = names::has(info, names::with(names::kOpen, id));
+    if (names::is_decided_part(info) && open) ids += id + "\n";
   }
   return ids;
 }
@@ -194,18 +174,16 @@ Result<bool> ClusterVersions::resolve(Store& store, const std::string& id) {
   const auto found = find_part(store, id);
   if (!found.ok()) return found.status();
   const VersionInfo& part = found.value().info;
-  if (part.version != 0 && is_decided(part)) return true;
-  HOTROW_RETURN_IF_ERROR(give_up(store, id));
+  if (names::is_decided_part(part)) return true;
+  HOTROW_RETURN_IF_ERROR(give_up(store, id, found.value()));
   return false;
 }
 
 // For good: a part that has come has a name for it, which stays when the server is started anew.
-Status ClusterVersions::give_up(Store& store, const std::string& id) {
-  const auto found = find_part(store, id);
-  if (!found.ok()) return found.status();
-  const VersionInfo& part = found.value().info;
-  if (part.version != 0 && part.kept && !is_decided(part)) {
-    HOTROW_RETURN_IF_ERROR(store.name_version(names::with(names::kGivenUp, id), part.version));
+Status ClusterVersions::give_up(Store& store, const std::string& id, const Part& part) {
+  const VersionInfo& info = part.info;
+  if (info.version != 0 && info.kept && !names::is_decided_part(info)) {
+    HOTROW_RETURN_IF_ERROR(store.name_version(names::with(names::kGivenUp, id), info.version));
   }
   if (std::ranges::find(given_up_, id) == given_up_.end()) given_up_.push_back(id);
   if (given_up_.size() > kMostGivenUp) given_up_.pop_front();

@@ -65,16 +65,19 @@ class ClusterVersions {
   static constexpr std::chrono::seconds kBegunFor{60};
   static constexpr size_t kMostGivenUp = 4096;
 
+  /// What the store's versions say of an id.
   struct Part {
     VersionInfo info;  // version 0: there is none
+    bool given_up = false;
     uint64_t newest_decided = 0;
+    std::vector<std::string> settled_names;  // that a later decision makes needless
   };
 
   Result<Part> find_part(Store& store, const std::string& id) HOTROW_REQUIRES(mutex_);
   Result<VersionInfo> decide_part(Store& store, const std::string& id, bool leads)
       HOTROW_REQUIRES(mutex_);
   Status go_back(Store& store, const std::string& id) HOTROW_REQUIRES(mutex_);
-  Status give_up(Store& store, const std::string& id) HOTROW_REQUIRES(mutex_);
+  Status give_up(Store& store, const std::string& id, const Part& part) HOTROW_REQUIRES(mutex_);
   void release(const std::string& id) HOTROW_REQUIRES(mutex_);
   void no_doubt(const std::string& id) HOTROW_EXCLUDES(doubt_mutex_);
 

@@ -72,7 +72,6 @@ AlignedBuffer answer(Hub& hub, SessionState& session, const wire::FrameHeader& r
 
 /// Most keys of one kEvicted.
 inline constexpr uint64_t kMostEvictedAPage = uint64_t{1} << 20;
-inline constexpr uint64_t kMostRowsAPage = uint64_t{1} << 20;
 /// A page has fewer rows than were asked for where they are long.
 inline constexpr uint64_t kMostPageBytes = uint64_t{8} << 20;
 

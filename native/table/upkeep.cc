@@ -2,6 +2,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/batch_check.h"
 #include "base/sort_unique.h"
 #include "table/gates.h"
 #include "table/table.h"
@@ -199,11 +200,7 @@ Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows, const ScanOptions
   HOTROW_RETURN_IF_ERROR(wait_until_warm());
   return call([&]() -> Result<ScanPage> {
     // A page is to be a page.
-    constexpr size_t kMostRows = size_t{1} << 20;
-    if (rows == 0 || rows > kMostRows) {
-      return Status::invalid_argument("rows: expected 1 to 1048576 rows a page, received " +
-                                      std::to_string(rows));
-    }
+    HOTROW_RETURN_IF_ERROR(check_page_rows(rows));
     ScanPage page;
     if (demotes()) {
       HOTROW_RETURN_IF_ERROR(walk_all(from, rows, page));

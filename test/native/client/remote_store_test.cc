@@ -71,15 +71,20 @@ std::map<uint64_t, std::vector<float>> scanned(Table& table, bool state, const R
   return all;
 }
 
-class Servers : public testing::TestWithParam<int> {};
+class Servers : public testing::TestWithParam<int> {
+ protected:
+  Servers() {
+    for (int i = 0; i < GetParam(); ++i) {
+      addresses_.push_back(all_.emplace_back(std::make_unique<Served>())->address());
+    }
+  }
+
+  std::vector<std::unique_ptr<Served>> all_;
+  std::vector<std::string> addresses_;
+};
 
 TEST_P(Servers, DoWhatOneStoreDoes) {
-  std::vector<std::unique_ptr<Served>> all;
-  std::vector<std::string> addresses;
-  for (int i = 0; i < GetParam(); ++i) {
-    addresses.push_back(all.emplace_back(std::make_unique<Served>())->address());
-  }
-  const auto remote = connected(addresses);
+  const auto remote = connected(addresses_);
   const auto local = private_store();
   const auto a = must(remote->table("t", adagrad_table(5)));
   const auto b = must(local->table("t", adagrad_table(5)));
@@ -140,16 +145,11 @@ TEST_P(Servers, DoWhatOneStoreDoes) {
   EXPECT_EQ(stats_of(*a).rows, stats_of(*b).rows);
   EXPECT_EQ(must(remote->list()).front().rows, stats_of(*b).rows);
   if (GetParam() == 1) return;
-  for (const auto& each : all) EXPECT_GT(stats_of(*each->store).rows, 0U);
+  for (const auto& each : all_) EXPECT_GT(stats_of(*each->store).rows, 0U);
 }
 
 TEST_P(Servers, ScansGiveEachRowOnce) {
-  std::vector<std::unique_ptr<Served>> all;
-  std::vector<std::string> addresses;
-  for (int i = 0; i < GetParam(); ++i) {
-    addresses.push_back(all.emplace_back(std::make_unique<Served>())->address());
-  }
-  const auto remote = connected(addresses);
+  const auto remote = connected(addresses_);
   const auto local = private_store();
   const auto a = must(remote->table("t", adagrad_table(3)));
   const auto b = must(local->table("t", adagrad_table(3)));
@@ -167,12 +167,7 @@ TEST_P(Servers, ScansGiveEachRowOnce) {
 }
 
 TEST_P(Servers, SeveralTablesInOneCall) {
-  std::vector<std::unique_ptr<Served>> all;
-  std::vector<std::string> addresses;
-  for (int i = 0; i < GetParam(); ++i) {
-    addresses.push_back(all.emplace_back(std::make_unique<Served>())->address());
-  }
-  const auto remote = connected(addresses);
+  const auto remote = connected(addresses_);
   const auto a = must(remote->table("a", sum_table(2)));
   const auto b = must(remote->table("b", sum_table(3)));
   const auto keys = range(0, 50);
