@@ -1,6 +1,7 @@
 /**
- * Reading Arrow's IPC files: see arrow.ts. The library parses; what it gives is measured before it
- * is used, because it takes a file's numbers as they come.
+ * Reading Arrow's IPC files: see arrow.ts. The library parses what arrow-check.ts has followed to
+ * its end; what it gives is measured before it is used, because it takes a file's numbers as they
+ * come.
  */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,6 +9,7 @@ import type { Data, Field, RecordBatch, Schema, Vector } from 'apache-arrow'
 import { StoreError } from '../errors.ts'
 import type { ScanPage } from '../pages.ts'
 import { type Arrow, loadArrow } from './arrow.ts'
+import { checkArrow } from './arrow-check.ts'
 import { type Described, fromText } from './description.ts'
 import { InputFile, malformed, naming } from './files.ts'
 import { floatsOf, sizeOf } from './tensor.ts'
@@ -23,25 +25,35 @@ async function parsing<T>(where: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Files end with the length of their footer, which the library believes. */
-async function checkFooter(file: InputFile): Promise<void> {
-  const start = Buffer.from(await file.read(0, Math.min(file.size, 6))).toString('latin1')
-  if (start !== 'ARROW1') return
-  const end = file.size < 18 ? undefined : Buffer.from(await file.read(file.size - 10, 10))
-  if (end?.toString('latin1', 4) !== 'ARROW1')
-    throw malformed(file.path, 'does not end as it should')
-  const length = end.readInt32LE(0)
-  if (length > 0 && length <= file.size - 18) return
-  throw malformed(file.path, `its footer would have ${length} bytes, the file has ${file.size}`)
+interface Reader extends AsyncIterator<RecordBatch> {
+  schema: Schema | undefined
+  numRecordBatches: number
+  isFile(): boolean
+  readRecordBatch(index: number): Promise<RecordBatch | null>
 }
 
-async function batchesOf(arrow: Arrow, file: InputFile) {
-  const reader = await parsing(file.path, async () => {
+async function readerOf(arrow: Arrow, file: InputFile): Promise<Reader> {
+  return parsing(file.path, async () => {
     const opened: unknown = await arrow.RecordBatchReader.from(file.asHandle() as never)
-    return (opened as { open(): Promise<unknown> }).open()
+    // Opened on one file, it is one reader, though its type says of some.
+    return (await (opened as { open(): Promise<unknown> }).open()) as Reader
   })
-  // Opened on one file, it is one reader, though its type says of some.
-  return reader as unknown as AsyncIterable<RecordBatch> & { schema: Schema | undefined }
+}
+
+/** A file's batches by their numbers, so that none is passed over in silence. */
+async function* batchesOf(arrow: Arrow, file: InputFile): AsyncGenerator<RecordBatch, void> {
+  const reader = await readerOf(arrow, file)
+  const count = reader.isFile() ? reader.numRecordBatches : Number.POSITIVE_INFINITY
+  for (let i = 0; i < count; ++i) {
+    const batch = await parsing(file.path, async () => {
+      if (reader.isFile()) return reader.readRecordBatch(i)
+      const { done, value } = await reader.next()
+      return done === true ? undefined : value
+    })
+    if (batch === null) throw malformed(file.path, `record batch ${i} of ${count} is not there`)
+    if (batch === undefined) return
+    yield batch
+  }
 }
 
 /** `length` values of a column, where they lie; undefined when it has fewer. */
@@ -108,10 +120,7 @@ async function* pagesOf(
 ): AsyncGenerator<ScanPage, void, undefined> {
   const { dim, stateValues } = columns
   const where = file.path
-  const batches = (await batchesOf(arrow, file))[Symbol.asyncIterator]()
-  for (;;) {
-    const { done, value: batch } = await parsing(where, () => batches.next())
-    if (done === true) return
+  for await (const batch of batchesOf(arrow, file)) {
     const page = await parsing(where, async () => {
       const column = (name: string) => expectWhole(where, name, batch.getChild(name), batch.numRows)
       const keys = keysFrom(where, columns.keys, column(columns.keys))
@@ -194,8 +203,7 @@ async function sourceDense(
   }
   const read = () =>
     parsing(where, async () => {
-      const batches = (await batchesOf(arrow, file))[Symbol.asyncIterator]()
-      const { value: batch } = (await batches.next()) as { value: RecordBatch | undefined }
+      const { value: batch } = await batchesOf(arrow, file).next()
       const list = (column: string): Float32Array => {
         const data = expectWhole(where, column, batch?.getChild(column) ?? null, 1)
         const [first, last] = data.valueOffsets as unknown as [number, number]
@@ -214,15 +222,15 @@ async function sourceDense(
 }
 
 async function parameterOf(arrow: Arrow, file: InputFile, names: ImportNames) {
-  await checkFooter(file)
-  const { schema } = await batchesOf(arrow, file)
+  await checkArrow(file)
+  const { schema } = await readerOf(arrow, file)
   if (schema === undefined) throw malformed(file.path, 'has no schema')
   const text = schema.metadata.get('hotrow')
   const described = text === undefined ? [] : fromText(`${file.path}: metadata`, text)
   if (described.length > 1) throw malformed(file.path, 'describes more than one parameter')
   const [only] = described
   if (only?.kind === 'dense') return sourceDense(arrow, file, only)
-  return sourceTable(arrow, file, schema, only, names)
+  return parsing(file.path, async () => sourceTable(arrow, file, schema, only, names))
 }
 
 /** Opens a file, or the `.arrow` files of a folder, and checks their schemas. */

@@ -185,7 +185,7 @@ TEST_F(Cold, WhoWaitsForOneTableHoldsUpNoOther) {
   const auto other = must(SparseTable::create("u", options, context_));
   must(other->track_changes());
   other->rows_for_versions().remember_gone(false);
-  other->begin_cold(rows_, kRows);
+  (void)other->begin_cold(rows_, kRows);
   std::thread warmer([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     for (SparseTable* table : {other.get(), table_.get()}) {
