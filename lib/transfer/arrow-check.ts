@@ -4,8 +4,8 @@
  * are not there. So all flatbuffers of a file (its footer and the head of each message) are read
  * here first, with each place checked, before the library sees the file.
  *
- * Format: https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
- * and the schemas format/{Schema,Message,File}.fbs of Apache Arrow; tables and vectors as in
+ * Format: https://arrow.apache.org/docs/format/Columnar.html and the schemas
+ * format/{Schema,Message,File}.fbs of Apache Arrow; tables and vectors as in
  * https://flatbuffers.dev/internals/.
  */
 import { type InputFile, malformed } from './files.ts'

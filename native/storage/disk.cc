@@ -319,6 +319,11 @@ std::atomic<rocksdb::Env*>& env_in_use(SyncMode sync) {
 
 rocksdb::Env* disk_env(SyncMode sync) { return env_in_use(sync).load(std::memory_order_acquire); }
 
+rocksdb::FileSystem& plain_files() {
+  const auto disk = std::static_pointer_cast<Disk>(disk_env()->GetFileSystem());
+  return *disk->target();
+}
+
 void use_file_system(const std::shared_ptr<rocksdb::FileSystem>& files) {
   for (const SyncMode sync : {SyncMode::kDisk, SyncMode::kOs}) {
     env_in_use(sync).store(env_over(files, sync), std::memory_order_release);
@@ -330,9 +335,7 @@ void forget_failures(const std::string& folder, SyncMode sync) {
 }
 
 Status make_folder(const std::string& path, SyncMode sync) {
-  const auto disk =
-      std::static_pointer_cast<rocksdb::FileSystemWrapper>(disk_env(sync)->GetFileSystem());
-  rocksdb::FileSystem& files = *disk->target();
+  rocksdb::FileSystem& files = plain_files();
   const std::string parent = folder_of(path);
   const bool missing = files.FileExists(path, {}, nullptr).IsNotFound();
   if (missing) {

@@ -35,6 +35,9 @@ inline constexpr std::string_view kIncoming = "incoming";
 /// Lives for ever. With SyncMode::kOs nothing is ever synced.
 rocksdb::Env* disk_env(SyncMode sync = SyncMode::kDisk);
 
+/// What lies under disk_env(): for files that are none of a database. Lives for ever.
+rocksdb::FileSystem& plain_files();
+
 /// Makes the folder with all that lead to it, and sees to it that it is still there after a loss of
 /// power, unless nothing is synced.
 Status make_folder(const std::string& path, SyncMode sync = SyncMode::kDisk);

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "base/failpoint.h"
@@ -17,8 +16,6 @@
 namespace hotrow {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 // Rows that one call of RocksDB looks for.
 constexpr size_t kReadAtOnce = 1024;
@@ -69,8 +66,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::string& path, SyncMode s
   HOTROW_RETURN_IF_ERROR(engine->open_database(path + "/rows", true));
   failpoint("open.database");
   // Left by a process that died.
-  std::error_code ignored;
-  fs::remove_all(engine->incoming(), ignored);
+  (void)remove_path(engine->incoming());
   return engine;
 }
 
@@ -79,9 +75,10 @@ Result<std::unique_ptr<Engine>> Engine::open_version(const std::string& path, ui
   // The newest may be gone by the time it is locked, and another the newest.
   constexpr int kTries = 100;
   for (int i = 0; i < kTries; ++i) {
-    const std::vector<uint64_t> kept = engine->versions_.list();
-    if (kept.empty()) return Status::not_found("'" + path + "' has no versions");
-    const uint64_t wanted = version == 0 ? kept.back() : version;
+    const auto kept = engine->versions_.list();
+    if (!kept.ok()) return kept.status();
+    if (kept.value().empty()) return Status::not_found("'" + path + "' has no versions");
+    const uint64_t wanted = version == 0 ? kept.value().back() : version;
     auto use = engine->versions_.use(wanted);
     if (!use.ok()) return use.status();
     if (use.value() == nullptr) {
@@ -194,9 +191,8 @@ Status Engine::compact() {
 
 Result<std::unique_ptr<Engine::Version>> Engine::begin() {
   database_->delete_files_again();
-  std::error_code error;
-  fs::create_directories(incoming(), error);
-  if (error) return file_status(error, "'" + incoming() + "' cannot be made");
+  // Not synced: what is in it becomes part of the database or is removed.
+  HOTROW_RETURN_IF_ERROR(make_folder(incoming(), SyncMode::kOs));
   return std::make_unique<Version>(*this);
 }
 
@@ -205,10 +201,9 @@ std::unique_ptr<Engine::Version> Engine::begin_in(const std::string& folder) {
 }
 
 Status Engine::keep(uint64_t version) {
-  std::error_code error;
-  if (version == 0 || fs::exists(versions_.rows(version), error)) return {};
+  if (version == 0 || path_exists(versions_.rows(version))) return {};
   HOTROW_RETURN_IF_ERROR(make_folder(versions_.fresh_delta(version), sync_));
-  fs::remove_all(versions_.fresh_rows(version), error);
+  HOTROW_RETURN_IF_ERROR(remove_path(versions_.fresh_rows(version)));
   rocksdb::Checkpoint* made = nullptr;
   HOTROW_RETURN_IF_ERROR(
       disk_status(rocksdb::Checkpoint::Create(database_->db.get(), &made), "a checkpoint"));

@@ -51,7 +51,7 @@ class Engine {
   /// The newest kept version that is whole. ERR_CORRUPTION when none is.
   static Result<uint64_t> newest_intact(const std::string& path, Recover& recover);
   /// The highest number of a version that was given up; 0: none was.
-  uint64_t last_given_up() const;
+  Result<uint64_t> last_given_up() const;
   /// Opens one version that the folder keeps, for reading; 0: the newest of them. ERR_NOT_FOUND
   /// when there is none.
   static Result<std::unique_ptr<Engine>> open_version(const std::string& path, uint64_t version);
@@ -104,6 +104,9 @@ class Engine {
   static Result<uint64_t> newest_whole(const std::string& path, std::span<const uint64_t> kept,
                                        uint64_t floor, const VersionOf& version_of, Status& first);
   Status recover(Recover& recover) const;
+  Status go_back(std::span<const uint64_t> kept, const Recovery& recovery, bool rebuild) const;
+  Recovery begun_before(uint64_t to) const;
+  std::string note() const;
   Status finish_recovery() const;
   bool has_database() const;
   Status no_database() const;

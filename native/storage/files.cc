@@ -1,16 +1,18 @@
 #include "storage/files.h"
 
 #include <fcntl.h>
+#include <rocksdb/file_system.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <memory>
+#include <vector>
 
 #include "storage/checksum.h"
+#include "storage/disk.h"
+#include "storage/rocks.h"
 
 namespace hotrow {
 
@@ -18,7 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uintmax_t kMostText = uintmax_t{64} << 20;
+constexpr uint64_t kMostText = uint64_t{64} << 20;
+constexpr size_t kPiece = size_t{1} << 20;
 
 /// Closed when this ends.
 class Descriptor {
@@ -66,55 +69,99 @@ Status last_file_status(const std::string& what) {
 
 Status sync_folder(const std::string& path, SyncMode sync) {
   if (sync == SyncMode::kOs) return {};
-  const Descriptor folder(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder.ok() && ::fsync(folder.get()) == 0) return {};
-  return last_file_status("'" + path + "' cannot be synced");
+  std::unique_ptr<rocksdb::FSDirectory> folder;
+  rocksdb::IOStatus status = plain_files().NewDirectory(path, {}, &folder, nullptr);
+  if (status.ok()) status = folder->FsyncWithDirOptions({}, nullptr, {});
+  return disk_status(status, "'" + path + "' cannot be synced");
+}
+
+bool path_exists(const std::string& path) {
+  return plain_files().FileExists(path, {}, nullptr).ok();
+}
+
+Result<std::vector<std::string>> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  const rocksdb::IOStatus status = plain_files().GetChildren(folder, {}, &names, nullptr);
+  // A folder that may not be read is said not to be there.
+  if (status.IsNotFound() && !path_exists(folder)) return names;
+  if (!status.ok()) return disk_status(status, "'" + folder + "' cannot be read");
+  return names;
+}
+
+Status rename_path(const std::string& from, const std::string& to) {
+  return disk_status(plain_files().RenameFile(from, to, {}, nullptr),
+                     "'" + from + "' cannot be moved to '" + to + "'");
+}
+
+Status remove_path(const std::string& path) {
+  if (!path_exists(path)) return {};
+  rocksdb::FileSystem& files = plain_files();
+  bool folder = false;
+  // What cannot be opened to be asked is no folder of ours.
+  if (!files.IsDirectory(path, {}, &folder, nullptr).ok() || !folder) {
+    return disk_status(files.DeleteFile(path, {}, nullptr), "'" + path + "' cannot be removed");
+  }
+  const auto names = names_in(path);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : names.value()) {
+    HOTROW_RETURN_IF_ERROR(remove_path(std::string(path).append("/").append(name)));
+  }
+  return disk_status(files.DeleteDir(path, {}, nullptr), "'" + path + "' cannot be removed");
 }
 
 Result<std::string> read_text(const std::string& path) {
-  std::error_code error;
-  const uintmax_t bytes = fs::file_size(path, error);
-  if (error == std::errc::no_such_file_or_directory) {
-    return Status::not_found("'" + path + "' is not there");
-  }
-  if (error) return file_status(error, "'" + path + "' cannot be read");
+  if (!path_exists(path)) return Status::not_found("'" + path + "' is not there");
+  const std::string what = "'" + path + "' cannot be read";
+  rocksdb::FileSystem& files = plain_files();
+  uint64_t bytes = 0;
+  HOTROW_RETURN_IF_ERROR(disk_status(files.GetFileSize(path, {}, &bytes, nullptr), what));
   if (bytes > kMostText) {
     return Status(StatusCode::kCorruption,
                   "'" + path + "': " + std::to_string(bytes) + " bytes are no text of ours");
   }
+  std::unique_ptr<rocksdb::FSSequentialFile> file;
+  HOTROW_RETURN_IF_ERROR(disk_status(files.NewSequentialFile(path, {}, &file, nullptr), what));
   std::string text(bytes, '\0');
-  std::ifstream file(path, std::ios::binary);
-  if (file.read(text.data(), static_cast<std::streamsize>(bytes))) return text;
-  return Status(StatusCode::kIoError, "'" + path + "' cannot be read");
+  rocksdb::Slice read;
+  HOTROW_RETURN_IF_ERROR(disk_status(file->Read(bytes, {}, &read, text.data(), nullptr), what));
+  text.assign(read.data(), read.size());
+  return text;
+}
+
+Status write_file(const std::string& path, std::string_view text, SyncMode sync) {
+  const std::string what = "'" + path + "' cannot be written";
+  std::unique_ptr<rocksdb::FSWritableFile> file;
+  rocksdb::IOStatus status = plain_files().NewWritableFile(path, {}, &file, nullptr);
+  if (status.ok()) status = file->Append({text.data(), text.size()}, {}, nullptr);
+  if (status.ok() && sync == SyncMode::kDisk) status = file->Fsync({}, nullptr);
+  if (status.ok()) status = file->Close({}, nullptr);
+  return disk_status(status, what);
 }
 
 Status write_text(const std::string& path, std::string_view text, SyncMode sync) {
   const std::string fresh = path + ".new";
-  {
-    const Descriptor file(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
-    const bool written = file.ok() && write_all(file.get(), text);
-    if (!written || (sync == SyncMode::kDisk && ::fsync(file.get()) != 0)) {
-      return last_file_status("'" + fresh + "' cannot be written");
-    }
-  }
-  if (::rename(fresh.c_str(), path.c_str()) != 0) {
-    return last_file_status("'" + path + "' cannot be replaced");
-  }
+  HOTROW_RETURN_IF_ERROR(write_file(fresh, text, sync));
+  HOTROW_RETURN_IF_ERROR(rename_path(fresh, path));
   return sync_folder(parent_of(path), sync);
 }
 
 Status link_or_copy(const std::string& from, const std::string& to, SyncMode sync) {
-  if (::link(from.c_str(), to.c_str()) == 0) return {};
-  if (errno != EXDEV && errno != EPERM && errno != EMLINK && errno != EOPNOTSUPP) {
-    return last_file_status("'" + to + "' cannot be made");
+  rocksdb::FileSystem& files = plain_files();
+  const rocksdb::IOStatus linked = files.LinkFile(from, to, {}, nullptr);
+  // Not every system has links, or any number of them.
+  if (linked.ok() || linked.IsNoSpace()) return disk_status(linked, "'" + to + "' cannot be made");
+  std::unique_ptr<rocksdb::FSSequentialFile> file;
+  std::unique_ptr<rocksdb::FSWritableFile> copy;
+  rocksdb::IOStatus status = files.NewSequentialFile(from, {}, &file, nullptr);
+  if (status.ok()) status = files.NewWritableFile(to, {}, &copy, nullptr);
+  std::string buffer(kPiece, '\0');
+  for (rocksdb::Slice read("", 1); status.ok() && !read.empty();) {
+    status = file->Read(buffer.size(), {}, &read, buffer.data(), nullptr);
+    if (status.ok()) status = copy->Append(read, {}, nullptr);
   }
-  std::error_code error;
-  fs::copy_file(from, to, error);
-  if (error) return file_status(error, "'" + to + "' cannot be written");
-  if (sync == SyncMode::kOs) return {};
-  const Descriptor file(to, O_RDONLY | O_CLOEXEC);
-  if (file.ok() && ::fsync(file.get()) == 0) return {};
-  return last_file_status("'" + to + "' cannot be synced");
+  if (status.ok() && sync == SyncMode::kDisk) status = copy->Fsync({}, nullptr);
+  if (status.ok()) status = copy->Close({}, nullptr);
+  return disk_status(status, "'" + to + "' cannot be made (" + linked.ToString() + ")");
 }
 
 std::string checksum_text(std::string_view bytes) {

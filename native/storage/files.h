@@ -1,4 +1,5 @@
-// Files and folders: what the standard library lacks, with our errors.
+// Files and folders, with our errors, by the file system that is under every database (disk.h):
+// what fails or is lost there, in tests too, is so here.
 #ifndef HOTROW_STORAGE_FILES_H_
 #define HOTROW_STORAGE_FILES_H_
 
@@ -6,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "hotrow/options.h"
 #include "hotrow/status.h"
@@ -19,8 +21,19 @@ Status last_file_status(const std::string& what);
 /// What was written into the folder survives the death of the machine, if it is synced.
 Status sync_folder(const std::string& path, SyncMode sync = SyncMode::kDisk);
 
+/// Also when it cannot be told.
+bool path_exists(const std::string& path);
+/// What a folder has in it, in any order; nothing where there is no folder.
+Result<std::vector<std::string>> names_in(const std::string& folder);
+/// Gives a file or a folder another name, in the place of what has it. Nothing is synced.
+Status rename_path(const std::string& from, const std::string& to);
+/// Removes a file, or a folder with all that is in it, if there is one.
+Status remove_path(const std::string& path);
+
 /// The text of a file of at most 64 MiB. ERR_NOT_FOUND when there is none.
 Result<std::string> read_text(const std::string& path);
+/// Makes a file, or empties it, and writes the text; its folder is not synced.
+Status write_file(const std::string& path, std::string_view text, SyncMode sync = SyncMode::kDisk);
 /// Replaces a file's text in one step that survives the death of the machine, if it is synced.
 Status write_text(const std::string& path, std::string_view text, SyncMode sync = SyncMode::kDisk);
 

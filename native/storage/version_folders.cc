@@ -2,32 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 
 #include "storage/disk.h"
 
 namespace hotrow {
-
-namespace {
-
-namespace fs = std::filesystem;
-
-std::vector<std::string> names_in(const std::string& folder) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    names.push_back(at->path().filename().string());
-  }
-  return names;
-}
-
-Status remove_all(const std::string& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  return error ? file_status(error, "'" + path + "' cannot be removed") : Status();
-}
-
-}  // namespace
 
 uint64_t VersionFolders::number_of(const std::string& name) {
   uint64_t number = 0;
@@ -41,9 +19,11 @@ std::string VersionFolders::name_of(uint64_t version) {
   return std::string(kDigits - digits.size(), '0') + digits;
 }
 
-std::vector<uint64_t> VersionFolders::list() const {
+Result<std::vector<uint64_t>> VersionFolders::list() const {
+  const auto names = names_in(root_);
+  if (!names.ok()) return names.status();
   std::vector<uint64_t> versions;
-  for (const std::string& name : names_in(root_)) {
+  for (const std::string& name : names.value()) {
     if (const uint64_t number = number_of(name); number != 0) versions.push_back(number);
   }
   std::ranges::sort(versions);
@@ -51,16 +31,15 @@ std::vector<uint64_t> VersionFolders::list() const {
 }
 
 Result<std::unique_ptr<FileLock>> VersionFolders::use(uint64_t version) const {
-  std::error_code error;
-  if (!fs::exists(rows(version), error)) return std::unique_ptr<FileLock>();
+  if (!path_exists(rows(version))) return std::unique_ptr<FileLock>();
   auto lock = FileLock::take(folder(version) + "/USE", FileLock::Kind::kShared);
   // Removed between the two: the lock was of a file without a name, or cannot be made.
-  if (!fs::exists(rows(version), error)) return std::unique_ptr<FileLock>();
+  if (!path_exists(rows(version))) return std::unique_ptr<FileLock>();
   return lock;
 }
 
 Status VersionFolders::begin(uint64_t version) const {
-  HOTROW_RETURN_IF_ERROR(remove_all(fresh(version)));
+  HOTROW_RETURN_IF_ERROR(remove_path(fresh(version)));
   return make_folder(fresh_delta(version), sync_);
 }
 
@@ -70,35 +49,33 @@ Status VersionFolders::finish(uint64_t version) const {
   if (!use.ok()) return use.status();
   HOTROW_RETURN_IF_ERROR(sync_folder(fresh_delta(version), sync_));
   HOTROW_RETURN_IF_ERROR(sync_folder(fresh(version), sync_));
-  std::error_code error;
-  fs::rename(fresh(version), folder(version), error);
-  if (error) return file_status(error, "'" + folder(version) + "' cannot be made");
+  HOTROW_RETURN_IF_ERROR(rename_path(fresh(version), folder(version)));
   return sync_folder(root_, sync_);
 }
 
-void VersionFolders::abandon(uint64_t version) const { (void)remove_all(fresh(version)); }
+void VersionFolders::abandon(uint64_t version) const { (void)remove_path(fresh(version)); }
 
 Status VersionFolders::clean(uint64_t newest) const {
   HOTROW_RETURN_IF_ERROR(make_folder(root_, sync_));
-  for (const std::string& name : names_in(root_)) {
+  const auto names = names_in(root_);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : names.value()) {
     const std::string path = root_ + "/" + name;
     const bool stays = number_of(name) != 0 || path == fresh(newest);
-    if (!stays) HOTROW_RETURN_IF_ERROR(remove_all(path));
+    if (!stays) HOTROW_RETURN_IF_ERROR(remove_path(path));
   }
   return {};
 }
 
 Result<bool> VersionFolders::remove(uint64_t version) const {
   const std::string path = folder(version);
-  std::error_code error;
-  if (!fs::exists(path, error)) return true;
+  if (!path_exists(path)) return true;
   const auto lock = FileLock::take(path + "/USE", FileLock::Kind::kExclusive);
   if (!lock.ok()) return lock.status();
   if (lock.value() == nullptr) return false;
   const std::string gone = path + ".gone";
-  fs::rename(path, gone, error);
-  if (error) return file_status(error, "'" + path + "' cannot be removed");
-  HOTROW_RETURN_IF_ERROR(remove_all(gone));
+  HOTROW_RETURN_IF_ERROR(rename_path(path, gone));
+  HOTROW_RETURN_IF_ERROR(remove_path(gone));
   return true;
 }
 

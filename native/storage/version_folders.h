@@ -31,8 +31,10 @@ class VersionFolders {
   static std::string name_of(uint64_t version);
   /// The number that a folder's name is, or 0.
   static uint64_t number_of(const std::string& name);
-  /// Those that are kept, rising.
-  std::vector<uint64_t> list() const;
+  /// Those that are kept, rising. ERR_IO_ERROR when the folder cannot be read: then it is not known
+  /// that there are none.
+  Result<std::vector<uint64_t>> list() const;
+  bool has(uint64_t version) const { return path_exists(folder(version)); }
   /// For as long as the lock lives the version is not removed. Null: it is gone, or about to be.
   Result<std::unique_ptr<FileLock>> use(uint64_t version) const;
 

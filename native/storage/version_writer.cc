@@ -54,8 +54,7 @@ Engine::Version::Version(Engine& engine, std::string folder)
 
 Engine::Version::~Version() {
   file_.reset();
-  std::error_code ignored;
-  fs::remove_all(folder_, ignored);
+  (void)remove_path(folder_);
 }
 
 std::string Engine::Version::next_name(TableId table, const char* ending) const {
@@ -203,9 +202,7 @@ Status Engine::Version::install(Delta& delta) {
 Status Engine::Version::describe(Delta& delta, const std::string& name) {
   delta.files = files_;
   HOTROW_RETURN_IF_ERROR(delta.write(folder_, engine_.sync_));
-  std::error_code error;
-  fs::rename(folder_, name, error);
-  return error ? file_status(error, "'" + name + "' cannot be made") : Status();
+  return rename_path(folder_, name);
 }
 
 }  // namespace hotrow

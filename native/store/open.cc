@@ -51,7 +51,9 @@ Status LocalStore::open_folder() {
   context_.version_time_ms.store(manifest_.time_ms, std::memory_order_relaxed);
   if (options_.read_only) return {};
   if (manifest_.run.empty()) manifest_.run = fresh_run();
-  last_number_ = engine_->last_given_up();
+  const auto given_up = engine_->last_given_up();
+  if (!given_up.ok()) return given_up.status();
+  last_number_ = given_up.value();
   HOTROW_RETURN_IF_ERROR(none_lost());
   HOTROW_RETURN_IF_ERROR(engine_->versions().clean(manifest_.version));
   // A process that died between the two steps of a commit has left this to us.
@@ -61,11 +63,12 @@ Status LocalStore::open_folder() {
 // A version has its folder only after the database has it: one that has not has gone back, and the
 // folder holds what was acknowledged.
 Status LocalStore::none_lost() const {
-  const std::vector<uint64_t> kept = engine_->versions().list();
-  if (kept.empty() || kept.back() <= manifest_.version) return {};
+  const auto kept = engine_->versions().list();
+  if (!kept.ok()) return kept.status();
+  if (kept.value().empty() || kept.value().back() <= manifest_.version) return {};
   return {StatusCode::kCorruption,
           "'" + path_ + "/rows' is at version " + std::to_string(manifest_.version) +
-              " and version " + std::to_string(kept.back()) +
+              " and version " + std::to_string(kept.value().back()) +
               " is kept: with recover: 'newest-intact' the newest that is whole is opened"};
 }
 

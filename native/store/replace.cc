@@ -482,8 +482,9 @@ Status LocalStore::go_to_newest() {
   const MutexLock lock(mutex_);
   HOTROW_RETURN_IF_ERROR(check_open());
   HOTROW_RETURN_IF_ERROR(check_warm());
-  const std::vector<uint64_t> kept = engine_->versions().list();
-  if (kept.empty() || kept.back() <= manifest_.version) return {};
+  const auto kept = engine_->versions().list();
+  if (!kept.ok()) return kept.status();
+  if (kept.value().empty() || kept.value().back() <= manifest_.version) return {};
   auto next = Engine::open_version(path_, 0);
   if (!next.ok()) return next.status();
   const auto parsed = Manifest::parse(next.value()->manifest());

@@ -33,7 +33,7 @@ Result<VersionInfo> LocalStore::version() {
     info = manifest_.info();
     info.bytes = newest_bytes_;
     if (!engine_) return info;
-    info.kept = std::ranges::count(engine_->versions().list(), info.version) > 0;
+    info.kept = engine_->versions().has(info.version);
   }
   const auto names = VersionNames::read(path_);
   if (!names.ok()) return names.status();
@@ -78,8 +78,10 @@ Result<std::vector<VersionInfo>> LocalStore::versions() {
   HOTROW_RETURN_IF_ERROR(check_open());
   const auto names = VersionNames::read(path_);
   if (!names.ok()) return names.status();
+  const auto kept = engine_->versions().list();
+  if (!kept.ok()) return kept.status();
   std::vector<VersionInfo> infos;
-  for (const uint64_t version : engine_->versions().list()) {
+  for (const uint64_t version : kept.value()) {
     auto info = kept_version(version);
     // Removed meanwhile by the process that writes.
     if (info.status().code() == StatusCode::kNotFound) continue;
@@ -99,7 +101,7 @@ Status LocalStore::change_names(const std::function<Status(VersionNames&)>& chan
 }
 
 Status LocalStore::check_kept(uint64_t version) const {
-  if (std::ranges::count(engine_->versions().list(), version) > 0) return {};
+  if (engine_->versions().has(version)) return {};
   return Status::not_found("'" + path_ + "' does not keep version " + std::to_string(version));
 }
 
@@ -141,9 +143,10 @@ void LocalStore::remove_old_versions() {
   const auto names = VersionNames::read(path_);
   if (!names.ok()) return;
   const VersionFolders& folders = engine_->versions();
-  std::vector<uint64_t> kept = folders.list();
+  const auto all = folders.list();
+  if (!all.ok() || all.value().empty()) return;
+  std::vector<uint64_t> kept = all.value();
   const uint64_t now = context_.clock.now_ms();
-  if (kept.empty()) return;
   kept.pop_back();
   uint64_t place = kept.size();
   for (const uint64_t version : kept) {
@@ -160,12 +163,11 @@ void LocalStore::remove_old_versions() {
 
 // Of parts of a cluster's versions that are not kept any more.
 void LocalStore::forget_cluster_names() {
-  const std::vector<uint64_t> kept = engine_->versions().list();
   const auto names = VersionNames::read(path_);
   const auto gone = [&](const auto& named) {
     const bool one =
         cluster_names::is_decided(named.first) || cluster_names::is_given_up(named.first);
-    return one && std::ranges::count(kept, named.second) == 0;
+    return one && !engine_->versions().has(named.second);
   };
   if (!names.ok() || std::ranges::none_of(names.value().names, gone)) return;
   (void)change_names([&](VersionNames& all) {
@@ -206,7 +208,9 @@ Status LocalStore::verify() {
   const MutexLock committing(commit_mutex_);
   HOTROW_RETURN_IF_ERROR(check_on_disk());
   const VersionFolders& folders = engine_->versions();
-  for (const uint64_t version : folders.list()) {
+  const auto kept = folders.list();
+  if (!kept.ok()) return kept.status();
+  for (const uint64_t version : kept.value()) {
     const auto named_in = [&](const Status& status) {
       return Status(status.code(), "version " + std::to_string(version) + ": " + status.message());
     };

@@ -66,6 +66,7 @@ class Life {
     for (uint64_t rounds = random_.between(1, 4); rounds > 0 && well(); --rounds) round();
     for (uint64_t cuts = random_.between(1, 2); cuts > 0 && well(); --cuts) lose_power();
     if (!well()) return;
+    store_.compare_kept();
     // What nobody could see until now would come out here.
     store_.change();
     must(store_.commit());
@@ -103,11 +104,22 @@ class Life {
       if (random_.one_in(2)) store_.change();
     }
     SCOPED_TRACE(std::string("after ") + name_of(fault));
+    if (random_.one_in(3)) name();
     // Not every time: power may be lost right after the failure.
     if (!random_.one_in(3)) {
       EXPECT_TRUE(ok(store_.commit()));
       store_.compare();
     }
+  }
+
+  /// The newest version gets a name, or a fault on the way.
+  void name() {
+    const bool faulty = random_.one_in(2);
+    if (faulty) arm(8);
+    const Status status = store_.name();
+    EXPECT_TRUE(status.ok() || (faulty && disk_.fired())) << describe(status);
+    if (faulty && disk_.fired()) ++faults_;
+    disk_.disarm();
   }
 
   /// The machine stops somewhere in a commit, or right after one.

@@ -17,6 +17,7 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 using Call = FaultyDisk::Call;
+using Change = FaultyDisk::Change;
 using Node = FaultyDisk::Node;
 
 std::string plain(std::string path) {
@@ -27,6 +28,12 @@ std::string plain(std::string path) {
 }
 
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
+bool is_within(const std::string& path, const std::string& folder) {
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+std::string name_in(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 std::string bytes_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -216,11 +223,14 @@ void FaultyDisk::synced(const std::string& path, const std::shared_ptr<Node>& no
 
 void FaultyDisk::synced_folder(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  for (const Change& change : unsynced_[path]) {
-    if (!change.gone.empty()) durable_.erase(change.gone);
-    if (!change.made.empty()) durable_[change.made] = change.node;
-  }
-  unsynced_.erase(path);
+  Node& folder = folder_of_path(path);
+  for (const Change& change : folder.unsynced) apply(change, folder.durable);
+  folder.unsynced.clear();
+}
+
+void FaultyDisk::apply(const Change& change, Entries& entries) {
+  if (!change.gone.empty()) (change.from != nullptr ? *change.from : entries).erase(change.gone);
+  if (!change.made.empty()) entries[change.made] = change.node;
 }
 
 std::shared_ptr<Node> FaultyDisk::node_of(const std::string& path) {
@@ -230,44 +240,78 @@ std::shared_ptr<Node> FaultyDisk::node_of(const std::string& path) {
   return node;
 }
 
+Node& FaultyDisk::folder_of_path(const std::string& path) {
+  std::shared_ptr<Node>& node = live_[path];
+  if (!node) node = std::make_shared<Node>(Node{.folder = true});
+  return *node;
+}
+
 void FaultyDisk::change(const std::string& gone, const std::string& made,
                         std::shared_ptr<Node> node) {
   const std::lock_guard lock(mutex_);
-  if (!gone.empty()) live_.erase(gone);
+  if (!gone.empty()) {
+    // A folder takes along what is in it.
+    std::map<std::string, std::shared_ptr<Node>> moved;
+    for (auto at = live_.begin(); at != live_.end();) {
+      if (!is_within(at->first, gone)) {
+        ++at;
+        continue;
+      }
+      if (!made.empty()) moved[made + at->first.substr(gone.size())] = at->second;
+      at = live_.erase(at);
+    }
+    for (auto& [path, each] : moved) live_[path] = std::move(each);
+  }
   if (!made.empty()) live_[made] = node;
-  unsynced_[folder_of(made.empty() ? gone : made)].push_back({gone, made, std::move(node)});
+  Node& folder = folder_of_path(folder_of(made.empty() ? gone : made));
+  Change change{.gone = name_in(gone), .made = name_in(made), .node = std::move(node)};
+  if (!gone.empty() && !made.empty() && folder_of(gone) != folder_of(made)) {
+    change.from = &folder_of_path(folder_of(gone)).durable;
+  }
+  folder.unsynced.push_back(std::move(change));
 }
 
 void FaultyDisk::cut_power(Random& random) {
   const std::lock_guard lock(mutex_);
   armed_.reset();
-  const bool strict = random.one_in(3);  // nothing that was not synced
-  for (auto& [folder, changes] : unsynced_) {
-    const size_t kept = strict ? 0 : random.between(0, changes.size());
-    for (size_t i = 0; i < kept; ++i) {
-      if (!changes[i].gone.empty()) durable_.erase(changes[i].gone);
-      if (!changes[i].made.empty()) durable_[changes[i].made] = changes[i].node;
-    }
-  }
-  unsynced_.clear();
-  // What the files have, before they go: entries of one file share its bytes.
-  std::map<Node*, std::string> bytes;
+  strict_ = random.one_in(3);
+  // What the files have, before they go.
   for (const auto& [path, node] : live_) {
-    if (!node->folder) bytes[node.get()] = bytes_of(path);
+    if (!node->folder) bytes_[node.get()] = bytes_of(path);
+  }
+  for (const auto& [path, node] : live_) {
+    const size_t kept = strict_ ? 0 : random.between(0, node->unsynced.size());
+    for (size_t i = 0; i < kept; ++i) apply(node->unsynced[i], node->durable);
   }
   for (const auto& entry : fs::directory_iterator(root_)) fs::remove_all(entry.path());
-  Entries survivors;
-  // In the order of paths a folder comes before what is in it.
-  for (const auto& [path, node] : durable_) {
-    const std::string folder = folder_of(path);
-    if (folder != root_ && !survivors.contains(folder)) continue;
-    survivors[path] = node;
+  // Kept until the changes are gone that may name their entries.
+  const auto before = std::move(live_);
+  for (const auto& [path, node] : before) node->unsynced.clear();
+  live_.clear();
+  const auto root = before.find(root_);
+  if (root != before.end()) {
+    live_[root_] = root->second;
+    restore(*root->second, root_, random);
+  }
+  bytes_.clear();
+}
+
+// An entry after the other; those of one file share its bytes.
+void FaultyDisk::restore(Node& folder, const std::string& path, Random& random) {
+  for (const auto& [name, node] : folder.durable) {
+    const std::string place = std::string(path).append("/").append(name);
+    live_[place] = node;
+    node->lost = false;
     if (node->folder) {
-      fs::create_directory(path);
+      node->unsynced.clear();
+      fs::create_directory(place);
+      restore(*node, place, random);
       continue;
     }
-    const std::string& all = bytes[node.get()];
-    if (!strict && all.starts_with(node->synced) && random.one_in(2)) {
+    const auto found = bytes_.find(node.get());
+    if (!strict_ && found != bytes_.end() && found->second.starts_with(node->synced) &&
+        random.one_in(2)) {
+      const std::string& all = found->second;
       // File systems make a file longer after its bytes are there, or give zeros for all of them.
       if (random.one_in(4)) {
         node->synced.resize(all.size());
@@ -275,21 +319,19 @@ void FaultyDisk::cut_power(Random& random) {
         node->synced = all.substr(0, random.between(node->synced.size(), all.size()));
       }
     }
-    std::ofstream(path, std::ios::binary) << node->synced;
+    bytes_.erase(node.get());
+    std::ofstream(place, std::ios::binary) << node->synced;
   }
-  durable_ = survivors;
-  live_ = std::move(survivors);
-  for (const auto& [path, node] : live_) node->lost = false;
 }
 
 void FaultyDisk::cut_power_late() {
   const std::lock_guard lock(mutex_);
   armed_.reset();
-  durable_ = live_;
-  unsynced_.clear();
   for (const auto& [path, node] : live_) {
     if (!node->folder) node->synced = bytes_of(path);
     node->lost = false;
+    for (const Change& change : node->unsynced) apply(change, node->durable);
+    node->unsynced.clear();
   }
 }
 
@@ -298,8 +340,6 @@ void FaultyDisk::wipe() {
   armed_.reset();
   for (const auto& entry : fs::directory_iterator(root_)) fs::remove_all(entry.path());
   live_.clear();
-  durable_.clear();
-  unsynced_.clear();
 }
 
 IOStatus FaultyDisk::NewSequentialFile(const std::string& path, const FileOptions& options,
@@ -359,7 +399,7 @@ IOStatus FaultyDisk::CreateDir(const std::string& path, const IOOptions& options
                                IODebugContext* debug) {
   if (const auto fault = next(Call::kOther)) return error_of(*fault);
   const IOStatus status = FileSystemWrapper::CreateDir(path, options, debug);
-  if (status.ok()) change("", plain(path), std::make_shared<Node>(Node{"", false, true}));
+  if (status.ok()) change("", plain(path), std::make_shared<Node>(Node{.folder = true}));
   return status;
 }
 
@@ -381,7 +421,8 @@ IOStatus FaultyDisk::DeleteFile(const std::string& path, const IOOptions& option
 
 IOStatus FaultyDisk::DeleteDir(const std::string& path, const IOOptions& options,
                                IODebugContext* debug) {
-  if (const auto fault = next(Call::kOther)) return error_of(*fault);
+  const auto fault = next(Call::kOther);
+  if (fault && *fault != Fault::kNoSpace) return error_of(*fault);
   const IOStatus status = FileSystemWrapper::DeleteDir(path, options, debug);
   if (status.ok()) change(plain(path), "", nullptr);
   return status;

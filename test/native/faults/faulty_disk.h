@@ -92,24 +92,31 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
   enum class Call : uint8_t { kRead, kWrite, kSync, kOther };
   std::optional<Fault> next(Call call);
   static rocksdb::IOStatus error_of(Fault fault);
+  struct Node;
+  using Entries = std::map<std::string, std::shared_ptr<Node>>;
+  struct Change {             // of a folder's entries, in one step
+    std::string gone;         // name
+    Entries* from = nullptr;  // the folder that `gone` is in, if it is another one
+    std::string made;
+    std::shared_ptr<Node> node;
+  };
+  /// A file or a folder, by whatever name.
   struct Node {
-    std::string synced;
-    bool lost = false;    // a sync failed
-    bool folder = false;  // no bytes
+    bool folder = false;
+    std::string synced;  // bytes of a file
+    bool lost = false;   // a sync failed
+    Entries durable;     // of a folder, what is synced
+    std::vector<Change> unsynced;
   };
   void synced(const std::string& path, const std::shared_ptr<Node>& node, bool well);
   void synced_folder(const std::string& path);
 
  private:
-  struct Change {  // of a folder's entries, in one step
-    std::string gone;
-    std::string made;
-    std::shared_ptr<Node> node;
-  };
-  using Entries = std::map<std::string, std::shared_ptr<Node>>;
-
+  static void apply(const Change& change, Entries& entries);
   std::shared_ptr<Node> node_of(const std::string& path);
+  Node& folder_of_path(const std::string& path);
   void change(const std::string& gone, const std::string& made, std::shared_ptr<Node> node);
+  void restore(Node& folder, const std::string& path, Random& random);
 
   const std::string root_;
   mutable std::mutex mutex_;
@@ -117,9 +124,10 @@ class FaultyDisk final : public rocksdb::FileSystemWrapper {
   uint64_t left_ = 0;  // calls that still go well
   uint64_t calls_ = 0;
   bool fired_ = false;
-  Entries live_;                                         // every path
-  Entries durable_;                                      // of it, what is synced
-  std::map<std::string, std::vector<Change>> unsynced_;  // by folder
+  std::map<std::string, std::shared_ptr<Node>> live_;  // by path
+  // While power is cut:
+  bool strict_ = false;                       // nothing that was not synced is there
+  std::map<const Node*, std::string> bytes_;  // what files have
 };
 
 }  // namespace hotrow::test

@@ -13,6 +13,7 @@ namespace {
 const std::string kEvicting = "evicting";
 const StoreOptions kOptions{.memory_bytes = 256 * kMiB, .threads = 1};
 const std::string kDropped = "dropped";
+constexpr const char* kName = "prod";
 
 bool has(const std::vector<uint8_t>& found, uint64_t i) {
   return (found[i / 8] >> (i % 8) & 1) != 0;
@@ -20,14 +21,15 @@ bool has(const std::vector<uint8_t>& found, uint64_t i) {
 
 }  // namespace
 
-TableOptions PlainStore::options_of(const std::string& name) const {
-  TableOptions options = sum_table(now_.dims.at(name));
+TableOptions PlainStore::options_of(const std::string& name, const State& state) {
+  TableOptions options = sum_table(state.dims.at(name));
   if (name == kEvicting) options.eviction.policy = EvictionPolicy::kLru;
   return options;
 }
 
 Status PlainStore::open(const std::string& path) {
   close();
+  path_ = path;
   auto store = Store::open(path, kOptions);
   if (!store.ok()) return store.status();
   store_ = std::move(store).value();
@@ -48,7 +50,9 @@ Status PlainStore::open(const std::string& path, uint64_t nth, bool& fired) {
 }
 
 Status PlainStore::opened() {
-  const VersionInfo version = must(store_->version());
+  const auto info = store_->version();
+  if (!info.ok()) return info.status();
+  const VersionInfo& version = info.value();
   const uint64_t cursor = version.cursor.empty() ? 0 : std::stoull(version.cursor);
   if (versions_.empty()) versions_[0] = {};
   const auto found = versions_.find(cursor);
@@ -60,6 +64,10 @@ Status PlainStore::opened() {
   now_ = found->second;
   versions_ = {{cursor, now_}};
   acknowledged_ = cursor;
+  const auto number = named();
+  if (!number.ok()) return number.status();
+  EXPECT_TRUE(named_.contains(number.value())) << "'" << kName << "' is of " << number.value();
+  named_ = {number.value()};
   EXPECT_EQ(must(store_->list()).size(), now_.tables.size() + (now_.dims.contains("") ? 1 : 0));
   Status status;
   for (const auto& [name, rows] : now_.tables) {
@@ -89,7 +97,7 @@ Table* PlainStore::table(const std::string& name, Status& status) {
     now_.dims[name] = static_cast<uint32_t>(random_.between(1, 3));
     now_.tables[name];
   }
-  auto opened = store_->table(name, options_of(name));
+  auto opened = store_->table(name, options_of(name, now_));
   status = opened.status();
   if (!opened.ok()) return nullptr;
   return (tables_[name] = std::move(opened).value()).get();
@@ -176,6 +184,7 @@ void PlainStore::change() {
 Status PlainStore::commit() {
   const uint64_t cursor = next_cursor_++;
   versions_[cursor] = now_;
+  kept_[cursor] = now_;
   return committed(cursor, store_->commit({.cursor = std::to_string(cursor)}));
 }
 
@@ -199,6 +208,42 @@ Status PlainStore::committed(uint64_t cursor, const Result<VersionInfo>& version
   return {};
 }
 
+Status PlainStore::name() {
+  const auto newest = store_->version();
+  if (!newest.ok()) return newest.status();
+  if (!newest.value().kept) return {};
+  const uint64_t version = newest.value().version;
+  named_.insert(version);
+  const Status status = store_->name_version(kName, version);
+  if (status.ok()) named_ = {version};
+  return status;
+}
+
+Result<uint64_t> PlainStore::named() {
+  const auto versions = store_->versions();
+  if (!versions.ok()) return versions.status();
+  for (const VersionInfo& version : versions.value()) {
+    if (std::ranges::count(version.names, kName) > 0) return version.version;
+  }
+  return uint64_t{0};
+}
+
+void PlainStore::compare_kept() {
+  const auto all = must(store_->versions());
+  if (all.empty()) return;
+  const VersionInfo& one = all[random_.below(all.size())];
+  StoreOptions options = kOptions;
+  options.read_only = true;
+  options.version = std::to_string(one.version);
+  const auto then = must(Store::open(path_, options));
+  const auto state = kept_.find(std::stoull(one.cursor));
+  ASSERT_NE(state, kept_.end()) << one.cursor;
+  for (const auto& [name, rows] : state->second.tables) {
+    compare(*must(then->table(name, options_of(name, state->second))), name, rows);
+  }
+  then->close();
+}
+
 void PlainStore::compare() {
   for (const auto& [name, open] : tables_) compare(name);
   std::vector<float> values(kDense);
@@ -207,13 +252,15 @@ void PlainStore::compare() {
 }
 
 void PlainStore::compare(const std::string& name) {
-  Table& table = *tables_.at(name);
+  compare(*tables_.at(name), name, now_.tables.at(name));
+}
+
+void PlainStore::compare(Table& table, const std::string& name, const Rows& model) {
   const uint32_t dim = table.options().dim;
   const std::vector<uint64_t> keys = range(0, kKeys);
   std::vector<float> rows(kKeys * dim);
   std::vector<uint8_t> found((kKeys + 7) / 8);
   must(table.lookup(keys, rows, {.found = found}));
-  const Rows& model = now_.tables.at(name);
   for (uint64_t key = 0; key < kKeys; ++key) {
     const auto expected = model.find(key);
     ASSERT_EQ(has(found, key), expected != model.end()) << "'" << name << "' key " << key;

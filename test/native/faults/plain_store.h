@@ -34,8 +34,13 @@ class PlainStore {
   /// A commit that may fail. From its call on its version may be there after a crash; once it has
   /// succeeded no earlier one may.
   Status commit();
+  /// Gives the newest version the store's one name; may fail. Which version has it is compared by
+  /// opened stores.
+  Status name();
   /// Everything in memory is as the model has it.
   void compare();
+  /// One of the versions that the folder keeps is as it was when it was committed.
+  void compare_kept();
 
   uint64_t commits() const { return acknowledged_; }
 
@@ -51,7 +56,9 @@ class PlainStore {
 
   Status opened();
   Status committed(uint64_t cursor, const Result<VersionInfo>& version);
-  TableOptions options_of(const std::string& name) const;
+  static TableOptions options_of(const std::string& name, const State& state);
+  /// Which version has the name; 0: none.
+  Result<uint64_t> named();
   /// Null when the store refused.
   Table* table(const std::string& name, Status& status);
   Table& table(const std::string& name);
@@ -59,13 +66,17 @@ class PlainStore {
   void erase(const std::string& name);
   void evict();
   void compare(const std::string& name);
+  static void compare(Table& table, const std::string& name, const Rows& model);
 
   Random random_;
+  std::string path_;
   std::shared_ptr<Store> store_;
   std::map<std::string, std::shared_ptr<Table>> tables_;
   std::shared_ptr<Dense> dense_;
   State now_;
   std::map<uint64_t, State> versions_;  // by cursor; those that may be found on disk
+  std::map<uint64_t, State> kept_;      // all that may ever have been, for folders of versions
+  std::set<uint64_t> named_ = {0};      // versions that may have the name; 0: none
   uint64_t next_cursor_ = 1;
   uint64_t acknowledged_ = 0;
 };

@@ -196,8 +196,23 @@ TEST_F(Recover, WithNothingIntactIsCorruptionAndChangesNothing) {
     const auto opened = Store::open(path_, options(RecoverMode::kNewestIntact));
     EXPECT_TRUE(fails(opened.status(), StatusCode::kCorruption, "no version is whole"));
   }
-  EXPECT_EQ(versions_.list(), range(1, kCommitted));
+  EXPECT_EQ(must(versions_.list()), range(1, kCommitted));
   EXPECT_FALSE(fs::exists(path_ + "/damaged"));
+}
+
+TEST_F(Recover, AFolderThatCannotBeReadIsNoEmptyOne) {
+  const std::string versions = path_ + "/versions";
+  fs::remove_all(rows());
+  fs::rename(versions, path_ + "/elsewhere");
+  std::ofstream(versions) << "no folder";
+  for (const RecoverMode mode : {RecoverMode::kNever, RecoverMode::kNewestIntact}) {
+    EXPECT_TRUE(
+        fails(Store::open(path_, options(mode)).status(), StatusCode::kIoError, "versions"));
+    EXPECT_FALSE(fs::exists(rows() + "/CURRENT"));
+  }
+  fs::remove(versions);
+  fs::rename(path_ + "/elsewhere", versions);
+  expect_recovered(5);
 }
 
 TEST_F(Recover, NeverHappensUnasked) {
@@ -211,7 +226,7 @@ TEST_F(Recover, NeverHappensUnasked) {
   EXPECT_TRUE(fails(Store::open(path_, options()).status(), StatusCode::kCorruption, "CURRENT"));
   fs::remove_all(rows());
   EXPECT_TRUE(fails(Store::open(path_, options()).status(), StatusCode::kCorruption, "CURRENT"));
-  EXPECT_EQ(versions_.list(), range(1, kCommitted));
+  EXPECT_EQ(must(versions_.list()), range(1, kCommitted));
   expect_recovered(4);
 }
 
@@ -230,7 +245,7 @@ TEST_F(Recover, OfADatabaseThatHasGoneBackLosesNothing) {
   for (int i = 0; i < 2; ++i) {
     EXPECT_TRUE(
         fails(Store::open(path_, options()).status(), StatusCode::kCorruption, "version 6"));
-    EXPECT_EQ(versions_.list(), range(1, 6));
+    EXPECT_EQ(must(versions_.list()), range(1, 6));
   }
   expect_recovered(6, 6);
 }
@@ -282,6 +297,11 @@ TEST_F(Recover, SurvivesDeathsAtEveryStep) {
     const auto store = must(Store::open(path_, options(RecoverMode::kNewestIntact)));
     expect_version(*store, 3);
     EXPECT_EQ(listed(*store), range(1, 3));
+    const Recovery recovery = must(store->recovered());
+    EXPECT_EQ(recovery.from, 5U) << "what the first try had given up is said too";
+    EXPECT_EQ(recovery.to, 3U);
+    EXPECT_NE(recovery.reason, "");
+    EXPECT_FALSE(fs::exists(path_ + "/recovering"));
     EXPECT_EQ(must(store->commit()).version, 6U);
   }
 }
