@@ -11,7 +11,8 @@ import { add, closingLine, noTotals } from './common/totals.mjs'
 import { runCtest } from './test/ctest.mjs'
 import { runTestFile, testFiles } from './test/files.mjs'
 
-const kAtOnce = 2
+/** One more than there are cores at the least: some tests wait more than they work. */
+const kAtOnce = 3
 const flags = new Set(process.argv.slice(2).filter((arg) => arg.startsWith('--')))
 const filters = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
 const nightly = flags.has('--nightly')

@@ -10,7 +10,7 @@ import { closingLine } from '../common/totals.mjs'
 import { runGtest } from '../test/gtest.mjs'
 
 const kFlags = '-O1 -g1 -fno-omit-frame-pointer'
-/** Of one process, which does half of the tests. */
+/** Of one process, which does a third of the tests. */
 const kTestTimeoutMs = 1_200_000
 
 const env = {

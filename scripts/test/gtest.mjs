@@ -12,7 +12,7 @@ const count = (output, pattern) => [...output.matchAll(pattern)].length
  * `command` starts the program. Resolves to `{ totals, output, skips }`; a process that ended badly
  * without naming a failed test counts one failure.
  */
-export async function runGtest(command, { timeoutMs, env, shards = 2 }) {
+export async function runGtest(command, { timeoutMs, env, shards = 3 }) {
   const [program, ...args] = command
   const runs = Array.from({ length: shards }, (_, index) => {
     const share = { GTEST_TOTAL_SHARDS: String(shards), GTEST_SHARD_INDEX: String(index) }
