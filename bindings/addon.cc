@@ -8,6 +8,7 @@
 #include "hotrow/keys.h"
 #include "server_object.h"
 #include "store_object.h"
+#include "worker_object.h"
 
 namespace hotrow::bindings {
 
@@ -51,6 +52,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   environment->table = Napi::Persistent(TableObject::define(env));
   environment->dense = Napi::Persistent(DenseObject::define(env));
   environment->device_rows = Napi::Persistent(DeviceRowsObject::define(env));
+  environment->worker = Napi::Persistent(WorkerObject::define(env));
   exports.Set("NativeStore", StoreObject::define(env));
   exports.Set("NativeServer", ServerObject::define(env));
   exports.Set("initialize", Napi::Function::New(env, initialize));

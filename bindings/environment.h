@@ -10,11 +10,13 @@ namespace hotrow::bindings {
 struct TableParts;
 struct DenseParts;
 struct DeviceRowsParts;
+struct WorkerParts;
 
 struct Environment {
   Napi::FunctionReference table;
   Napi::FunctionReference dense;
   Napi::FunctionReference device_rows;
+  Napi::FunctionReference worker;
   // Of lib/: the class StoreError, and the functions of checks.ts that make result arrays.
   // Node-API's own would end the process where memory is short.
   Napi::FunctionReference store_error;
@@ -27,6 +29,7 @@ struct Environment {
   TableParts* table_parts = nullptr;
   DenseParts* dense_parts = nullptr;
   DeviceRowsParts* device_rows_parts = nullptr;
+  WorkerParts* worker_parts = nullptr;
 
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };

@@ -146,12 +146,22 @@ ServerOptions read_server_options(Napi::Object object) {
           .most_connections = static_cast<uint32_t>(read_count(object, "mostConnections")),
           .most_body_bytes = read_count(object, "mostBodyBytes"),
           .session_ms = static_cast<uint32_t>(read_count(object, "sessionMs")),
+          .most_held_bytes = read_count(object, "mostHeldBytes"),
           .tls = {.cert_file = read_tls(object, "certFile"),
                   .key_file = read_tls(object, "keyFile"),
                   .ca_file = read_tls(object, "caFile"),
                   .psk_file = read_tls(object, "pskFile"),
                   .token_file = read_tls(object, "tokenFile"),
                   .access_file = read_tls(object, "accessFile")}};
+}
+
+WorkerOptions read_worker_options(Napi::Object object) {
+  return {.group = read_string(object.Get("group"), "group"),
+          .index = static_cast<uint32_t>(read_count(object, "index")),
+          .of = static_cast<uint32_t>(read_count(object, "of")),
+          .mode = read_enum<ClockMode>(object, "mode"),
+          .staleness = read_count(object, "staleness"),
+          .lease_ms = static_cast<uint32_t>(read_count(object, "leaseMs"))};
 }
 
 TableOptions read_table_options(Napi::Object object) {

@@ -17,6 +17,7 @@ namespace hotrow::bindings {
 StoreOptions read_store_options(Napi::Object object);
 ConnectOptions read_connect_options(Napi::Object object);
 ServerOptions read_server_options(Napi::Object object);
+WorkerOptions read_worker_options(Napi::Object object);
 TableOptions read_table_options(Napi::Object object);
 DenseOptions read_dense_options(Napi::Object object);
 ShrinkOptions read_shrink_options(Napi::Object object);

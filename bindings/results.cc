@@ -91,4 +91,36 @@ Napi::Object latency_object(Napi::Env env, const LatencySummary& summary) {
   return object;
 }
 
+Napi::Value workers_value(Napi::Env env, const std::vector<WorkerFigures>& workers) {
+  Napi::Array array = Napi::Array::New(env, workers.size());
+  for (uint32_t i = 0; i < workers.size(); ++i) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("index", to_number(env, workers[i].index));
+    object.Set("clock", to_number(env, workers[i].clock));
+    object.Set("alive", Napi::Boolean::New(env, workers[i].alive));
+    object.Set("behindMs", to_number(env, workers[i].behind_ms));
+    array.Set(i, object);
+  }
+  return array;
+}
+
+Napi::Value groups_value(Napi::Env env, const std::vector<GroupFigures>& groups) {
+  constexpr const char* kModes[] = {"async", "bounded", "bulk"};
+  Napi::Array array = Napi::Array::New(env, groups.size());
+  for (uint32_t i = 0; i < groups.size(); ++i) {
+    const GroupFigures& its = groups[i];
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("group", Napi::String::New(env, its.group));
+    object.Set("mode", Napi::String::New(env, kModes[static_cast<size_t>(its.mode)]));
+    object.Set("staleness", to_number(env, its.staleness));
+    object.Set("leads", Napi::Boolean::New(env, its.leads));
+    object.Set("slowest", to_number(env, its.slowest));
+    object.Set("dropped", to_number(env, its.dropped));
+    object.Set("heldBytes", to_number(env, its.held_bytes));
+    object.Set("workers", workers_value(env, its.workers));
+    array.Set(i, object);
+  }
+  return array;
+}
+
 }  // namespace hotrow::bindings

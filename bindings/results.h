@@ -12,6 +12,7 @@
 
 #include "hotrow/batch.h"
 #include "hotrow/stats.h"
+#include "hotrow/sync_worker.h"
 
 namespace hotrow::bindings {
 
@@ -69,7 +70,9 @@ Napi::Value to_array(Napi::Env env, std::span<const uint64_t> keys);
 Napi::Value to_array(Napi::Env env, std::span<const float> values);
 Napi::Value to_array(Napi::Env env, std::span<const uint8_t> bytes);
 
-/// As TypeScript has it.
+/// As TypeScript has them.
+Napi::Value workers_value(Napi::Env env, const std::vector<WorkerFigures>& workers);
+Napi::Value groups_value(Napi::Env env, const std::vector<GroupFigures>& groups);
 Napi::Object latency_object(Napi::Env env, const LatencySummary& summary);
 
 }  // namespace hotrow::bindings

@@ -58,6 +58,7 @@ Napi::Value ServerObject::stats(const Napi::CallbackInfo& info) {
     latency.Set(its.verb, stages);
   }
   object.Set("latency", latency);
+  object.Set("groups", groups_value(env, stats.groups));
   return object;
 }
 

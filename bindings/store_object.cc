@@ -90,6 +90,7 @@ Napi::Function StoreObject::define(Napi::Env env) {
                       InstanceMethod<&StoreObject::list>("list"),
                       InstanceMethod<&StoreObject::drop>("drop"),
                       InstanceMethod<&StoreObject::stats>("stats"),
+                      InstanceMethod<&StoreObject::worker>("worker"),
                       InstanceMethod<&StoreObject::settled>("settled"),
                       InstanceMethod<&StoreObject::commit>("commit"),
                       InstanceMethod<&StoreObject::version>("version"),

@@ -35,6 +35,8 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value list(const Napi::CallbackInfo& info);
   Napi::Value drop(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
+  // worker_object.cc
+  Napi::Value worker(const Napi::CallbackInfo& info);
   // store_requests.cc
   Napi::Value lookup_all(const Napi::CallbackInfo& info);
   Napi::Value push_all(const Napi::CallbackInfo& info);

@@ -12,6 +12,7 @@ import type {
   TableDiff,
   TableStats,
 } from './figures.ts'
+import type { GroupClock } from './worker.ts'
 
 export interface NativeGpu {
   device: number
@@ -303,6 +304,8 @@ export interface NativeStore {
   verify(): Promise<void>
   compact(): Promise<void>
   stats(): Promise<StoreStats>
+  /** Options must be complete. */
+  worker(options: NativeWorkerOptions): Promise<NativeWorker>
   lookupAll(requests: NativeLookup[]): Promise<Float32Array[]>
   pushAll(requests: NativePush[]): Promise<void>
   /**
@@ -342,7 +345,27 @@ export interface NativeServerOptions {
   mostConnections: number
   mostBodyBytes: number
   sessionMs: number
+  mostHeldBytes: number
   tls: NativeTls
+}
+
+/** `mode` is a ClockMode. */
+export interface NativeWorkerOptions {
+  group: string
+  index: number
+  of: number
+  mode: number
+  staleness: number
+  leaseMs: number
+}
+
+export interface NativeWorker {
+  /** Rejects with ERR_BUSY when it still waits after so many ms. */
+  tick(waitMs: number): Promise<void>
+  /** Waits for no tick. */
+  clock(): Promise<GroupClock>
+  /** Waits for a tick under way. */
+  leave(): Promise<void>
 }
 
 export interface NativeServer {

@@ -212,6 +212,39 @@ export interface ServerStats {
   readonly refused: number
   /** How long requests took, by the verb of the protocol, of those that have come. */
   readonly latency: Readonly<Record<string, RequestLatency>>
+  /** Groups of workers (`store.worker`), by name. */
+  readonly groups: readonly GroupFigures[]
+}
+
+/** Where one worker of a training job is. */
+export interface WorkerFigures {
+  readonly index: number
+  /** Steps that it has ended. */
+  readonly clock: number
+  /** It has come, has not left, and its lease has not run out. */
+  readonly alive: boolean
+  /** For how long it has been behind the foremost worker; 0: it is not. */
+  readonly behindMs: number
+}
+
+/** A group of workers, as one server knows it. */
+export interface GroupFigures {
+  readonly group: string
+  readonly mode: 'async' | 'bounded' | 'bulk'
+  readonly staleness: number
+  /**
+   * The server keeps the group's clock. The other servers of a job only hold gradients of `'bulk'`:
+   * there clocks are steps that were applied, and `alive` is who has joined.
+   */
+  readonly leads: boolean
+  /** The least clock of those that are waited for. */
+  readonly slowest: number
+  /** Workers whose lease has run out. */
+  readonly dropped: number
+  /** Bytes of gradients that wait for the end of their step. */
+  readonly heldBytes: number
+  /** All `of`, those too that have not come yet. */
+  readonly workers: readonly WorkerFigures[]
 }
 
 /** How long a server took for requests of one verb, by stage. */

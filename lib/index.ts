@@ -16,6 +16,7 @@ export {
 export type {
   GpuStats,
   GpuTableStats,
+  GroupFigures,
   HotKey,
   LatencySummary,
   ParameterInfo,
@@ -25,6 +26,7 @@ export type {
   StoreStats,
   TableDiff,
   TableStats,
+  WorkerFigures,
 } from './figures.ts'
 export { Follower, type FollowOptions, follow } from './follow.ts'
 export { constant, normal, truncatedNormal, uniform, zeros } from './initializers.ts'
@@ -140,3 +142,4 @@ export type {
   VersionInfo,
   VersionLike,
 } from './versions.ts'
+export { type GroupClock, SyncWorker, type TickOptions, type WorkerOptions } from './worker.ts'

@@ -31,12 +31,19 @@ export interface ServerOptions {
    * once. By default 60,000.
    */
   sessionMs?: number
+  /**
+   * Bytes of gradients that may wait for the end of their step (`store.worker` with mode `'bulk'`),
+   * of all groups: pushes beyond it reject with ERR_CAPACITY. While a step is applied up to twice
+   * as much is in use. 64 KiB to 64 GiB, by default 1 GiB.
+   */
+  mostHeldBytes?: number
   /** TLS 1.3, and whom the server lets in. Without it whoever reaches it may do everything. */
   tls?: ServerTls
 }
 
 const fields = [
-  ...['listen', 'threads', 'spinUs', 'mostConnections', 'mostBodyBytes', 'sessionMs', 'tls'],
+  ...['listen', 'threads', 'spinUs', 'mostConnections', 'mostBodyBytes', 'sessionMs'],
+  ...['mostHeldBytes', 'tls'],
 ]
 
 /** A running server; made by `serve`. */
@@ -86,7 +93,7 @@ export async function serve(store: Store, options: ServerOptions = {}): Promise<
   checkObject('options', options, fields)
   if (store.closed) throw closedError(`the store '${store.path}'`)
   const { listen = '127.0.0.1:0', threads = 1, spinUs = 0, mostConnections = 1024 } = options
-  const { mostBodyBytes = 2 ** 26, sessionMs = 60_000 } = options
+  const { mostBodyBytes = 2 ** 26, sessionMs = 60_000, mostHeldBytes = 2 ** 30 } = options
   if (typeof listen !== 'string') throw typeError('listen', 'a string', listen)
   const native = new addon.NativeServer(nativeStoreOf('store', store), {
     listen,
@@ -95,6 +102,7 @@ export async function serve(store: Store, options: ServerOptions = {}): Promise<
     mostConnections: checkInteger('mostConnections', mostConnections, 1, 2 ** 20),
     mostBodyBytes: checkInteger('mostBodyBytes', mostBodyBytes, 2 ** 16, 2 ** 30),
     sessionMs: checkInteger('sessionMs', sessionMs, 0, 2 ** 32 - 1),
+    mostHeldBytes: checkInteger('mostHeldBytes', mostHeldBytes, 2 ** 16, 2 ** 36),
     tls: checkTls(options.tls, serverTlsFields),
   })
   try {

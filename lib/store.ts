@@ -35,6 +35,7 @@ import {
   type VersionLike,
   versionOf,
 } from './versions.ts'
+import { checkWorker, joinGroup, type SyncWorker, type WorkerOptions } from './worker.ts'
 
 /** An open store; made by `open` or `connect`. */
 export class Store {
@@ -359,6 +360,12 @@ export class Store {
    */
   importFrom(path: string, options?: ImportOptions): Promise<ImportReport> {
     return importStore(this, path, options)
+  }
+
+  /** Makes this store, which is one of `connect`, a worker of a training job: see `SyncWorker`. */
+  worker(options: WorkerOptions): Promise<SyncWorker> {
+    const checked = checkWorker(options)
+    return this.#call((native) => joinGroup(native, checked, options.mode))
   }
 
   /** Memory and counts. */

@@ -35,6 +35,50 @@ function summary(labels: Labels, its: LatencySummary): (readonly [Labels, number
   ]
 }
 
+/** Of the workers of training jobs; group names are free text. */
+function workers(groups: ReturnType<Server['stats']>['groups']): string[] {
+  const named = groups.map((its) => ({ ...its, group: its.group.replace(/[\\"\n]/g, '_') }))
+  const each = (value: (its: (typeof named)[number]['workers'][number]) => number) =>
+    named.flatMap(({ group, workers }) =>
+      workers.map((its) => [{ group, worker: String(its.index) }, value(its)] as const),
+    )
+  const whole = (value: (its: (typeof named)[number]) => number) =>
+    named.map((its) => [{ group: its.group }, value(its)] as const)
+  if (groups.length === 0) return []
+  return [
+    metric(
+      'worker_clock',
+      'gauge',
+      'Steps that a worker has ended.',
+      each((its) => its.clock),
+    ),
+    metric(
+      'worker_alive',
+      'gauge',
+      'Whether a worker is waited for: 1 or 0.',
+      each((its) => Number(its.alive)),
+    ),
+    metric(
+      'worker_behind_seconds',
+      'gauge',
+      'For how long a worker has been behind the foremost one.',
+      each((its) => its.behindMs / 1000),
+    ),
+    metric(
+      'workers_dropped_total',
+      'counter',
+      'Workers whose lease ran out.',
+      whole((its) => its.dropped),
+    ),
+    metric(
+      'held_bytes',
+      'gauge',
+      'Gradients that wait for the end of their step.',
+      whole((its) => its.heldBytes),
+    ),
+  ]
+}
+
 /** What a scrape gives. */
 export function metricsText(store: StoreStats, server: ReturnType<Server['stats']>): string {
   const { latency } = store
@@ -83,6 +127,7 @@ export function metricsText(store: StoreStats, server: ReturnType<Server['stats'
       'Connections ended because what they sent was no frame, or late.',
       one(server.refused),
     ),
+    ...workers(server.groups),
   ].join('\n')}\n`
 }
 

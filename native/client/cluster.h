@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "client/open_step.h"
 #include "client/peer.h"
 #include "client/placement.h"
 #include "hotrow/batch.h"
@@ -52,6 +53,8 @@ class Cluster {
   }
   /// `wanted`, or half of the least that a server takes as a body.
   uint64_t most_piece_bytes(uint64_t wanted) const;
+  /// What pushes belong to, where this client is a worker.
+  OpenStep& open_step() { return open_step_; }
 
  private:
   std::vector<std::unique_ptr<Peer>> peers_;
@@ -59,6 +62,7 @@ class Cluster {
   const Placement placement_;
   const std::chrono::milliseconds timeout_;
   std::string path_;
+  OpenStep open_step_;
 };
 
 /// A batch of keys cut by server: keys of one server in batch order, and where they came from.

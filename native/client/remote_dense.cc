@@ -64,13 +64,14 @@ Result<uint64_t> RemoteDense::pull_state(std::span<float> values, std::span<floa
 }
 
 template <class Fill>
-Status RemoteDense::change(wire::Verb verb, const Fill& fill) {
+Status RemoteDense::change(wire::Verb verb, uint32_t clock, const Fill& fill) {
   return guarded([&]() -> Status {
     const Deadline deadline = cluster_->deadline();
     auto number = numbers_.of(server_, deadline);
     if (!number.ok()) return number.status();
     Exchange exchange(verb, Effect::kChanges);
     exchange.generation = number.value().generation;
+    exchange.request.header().clock = clock;
     fill(exchange.request, number.value().number);
     CountReply reply;
     return cluster_->peer(server_).run(exchange, reply, deadline);
@@ -81,10 +82,12 @@ Status RemoteDense::push(std::span<const float> gradient, const PushOptions& opt
   HOTROW_RETURN_IF_ERROR(expect_values("gradient", gradient.size(), size_));
   wire::CallOptions call;
   call.learning_rate = options.learning_rate;
-  return change(wire::Verb::kPush, [&](Request& request, uint32_t number) {
+  PushOfStep push(cluster_->open_step(), 1);
+  HOTROW_RETURN_IF_ERROR(push.status());
+  return push.done(change(wire::Verb::kPush, push.clock(), [&](Request& request, uint32_t number) {
     request.add(0, number, Kind::kGradients, gradient);
     request.add(0, number, call);
-  });
+  }));
 }
 
 Status RemoteDense::update(std::span<const float> values, const UpdateOptions& options) {
@@ -94,7 +97,7 @@ Status RemoteDense::update(std::span<const float> values, const UpdateOptions& o
   }
   wire::CallOptions call;
   call.steps = options.steps;
-  return change(wire::Verb::kUpdate, [&](Request& request, uint32_t number) {
+  return change(wire::Verb::kUpdate, 0, [&](Request& request, uint32_t number) {
     request.add(0, number, Kind::kValues, values);
     if (!options.state.empty()) request.add(0, number, Kind::kState, options.state);
     request.add(0, number, call);

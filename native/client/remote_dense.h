@@ -32,7 +32,7 @@ class RemoteDense final : public Dense {
  private:
   Result<uint64_t> pull(std::span<float> values, std::span<float> state, bool with_state);
   template <class Fill>
-  Status change(wire::Verb verb, const Fill& fill);
+  Status change(wire::Verb verb, uint32_t clock, const Fill& fill);
 
   const std::shared_ptr<Cluster> cluster_;
   const size_t server_;

@@ -241,6 +241,9 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
       }
     }
     std::erase_if(all, [](const auto& sent) { return sent->parts == 0; });
+    PushOfStep push(cluster_->open_step(), all.size());
+    HOTROW_RETURN_IF_ERROR(push.status());
+    for (const auto& sent : all) sent->exchange.request.header().clock = push.clock();
     Status first;
     size_t begun = 0;
     while (begun < all.size() && first.ok()) {
@@ -252,8 +255,20 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
       Status status = cluster_->peer(all[i]->server).end(all[i]->exchange, all[i]->reply, deadline);
       if (first.ok()) first = std::move(status);
     }
-    return first;
+    return push.done(std::move(first));
   });
+}
+
+Result<std::shared_ptr<SyncWorker>> RemoteStore::worker(const WorkerOptions& options) {
+  const MutexLock lock(worker_mutex_);
+  if (worker_ != nullptr && !worker_->gone()) {
+    return Status::conflict("this store is worker " + std::to_string(worker_->options().index) +
+                            " of group '" + worker_->options().group + "' already");
+  }
+  auto joined = RemoteWorker::join(cluster_, options);
+  if (!joined.ok()) return joined.status();
+  worker_ = std::move(joined).value();
+  return std::shared_ptr<SyncWorker>(worker_);
 }
 
 Result<std::vector<ParameterInfo>> RemoteStore::list() {
@@ -392,6 +407,13 @@ Result<StoreStats> RemoteStore::stats() {
 }
 
 void RemoteStore::close() {
+  std::shared_ptr<RemoteWorker> worker;
+  {
+    const MutexLock lock(worker_mutex_);
+    worker = std::move(worker_);
+  }
+  // Nobody is to wait for its lease.
+  if (worker != nullptr) (void)worker->leave();
   for (size_t server = 0; server < cluster_->size(); ++server) cluster_->peer(server).close();
 }
 

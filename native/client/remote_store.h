@@ -8,6 +8,7 @@
 
 #include "client/cluster.h"
 #include "client/cluster_versions.h"
+#include "client/remote_worker.h"
 #include "hotrow/store.h"
 
 namespace hotrow::client {
@@ -45,7 +46,9 @@ class RemoteStore final : public Store {
   Status verify() override;
   Status compact() override;
   Result<StoreStats> stats() override;
-  void close() override;
+  Result<std::shared_ptr<SyncWorker>> worker(const WorkerOptions& options) override
+      HOTROW_EXCLUDES(worker_mutex_);
+  void close() override HOTROW_EXCLUDES(worker_mutex_);
 
  private:
   Result<std::shared_ptr<Table>> open_table(const wire::Call& call);
@@ -59,6 +62,8 @@ class RemoteStore final : public Store {
 
   const std::shared_ptr<Cluster> cluster_;
   ClusterVersions versions_;  // where there are several servers
+  Mutex worker_mutex_;
+  std::shared_ptr<RemoteWorker> worker_ HOTROW_GUARDED_BY(worker_mutex_);  // the last
 };
 
 }  // namespace hotrow::client

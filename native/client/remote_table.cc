@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <optional>
 
 #include "base/bags.h"
 #include "base/batch_check.h"
@@ -209,16 +210,24 @@ Status RemoteTable::lookup_state(KeyBatch keys, std::span<float> state,
 template <class Fill>
 Result<uint64_t> RemoteTable::change(Verb verb, KeyBatch keys, const Fill& fill) {
   const Deadline deadline = cluster_->deadline();
+  const bool pushes = verb == Verb::kPush || verb == Verb::kPushBags;
+  std::optional<PushOfStep> push;
+  if (pushes) {
+    push.emplace(cluster_->open_step(), cluster_->size());
+    HOTROW_RETURN_IF_ERROR(push->status());
+  }
   while (true) {
     bool stale = false;
-    auto count = change_once(verb, keys, fill, deadline, stale);
-    if (!stale || std::chrono::steady_clock::now() >= deadline) return count;
+    auto count = change_once(verb, keys, fill, deadline, push ? push->clock() : 0, stale);
+    if (stale && std::chrono::steady_clock::now() < deadline) continue;
+    if (push) (void)push->done(count.status());
+    return count;
   }
 }
 
 template <class Fill>
 Result<uint64_t> RemoteTable::change_once(Verb verb, KeyBatch keys, const Fill& fill,
-                                          Deadline deadline, bool& stale) {
+                                          Deadline deadline, uint32_t clock, bool& stale) {
   return guarded([&]() -> Result<uint64_t> {
     Cut parts;
     if (cluster_->size() > 1) {
@@ -247,6 +256,7 @@ Result<uint64_t> RemoteTable::change_once(Verb verb, KeyBatch keys, const Fill& 
       }
       auto sent = std::make_unique<Sent>(server, verb);
       sent->exchange.generation = number.value().generation;
+      sent->exchange.request.header().clock = clock;
       fill(sent->exchange.request, number.value().number, whole ? nullptr : &part, sent->kept);
       first = cluster_->peer(server).begin(sent->exchange, sent->reply, deadline);
       stale = sent->exchange.stale && all.empty();

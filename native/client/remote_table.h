@@ -99,7 +99,7 @@ class RemoteTable final : public Table {
   Result<uint64_t> change(wire::Verb verb, KeyBatch keys, const Fill& fill);
   template <class Fill>
   Result<uint64_t> change_once(wire::Verb verb, KeyBatch keys, const Fill& fill, Deadline deadline,
-                               bool& stale);
+                               uint32_t clock, bool& stale);
   /// A call in text about this table, of one server or of all.
   Result<std::string> tell(size_t server, wire::Call call, Effect effect);
   Status tell_all(const wire::Call& call, Effect effect);

@@ -1,9 +1,11 @@
 // Answers to the requests about rows: arrays are read where they came in, and results are written
 // where they go out.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
+#include "base/bags.h"
 #include "base/batch_check.h"
 #include "base/guarded.h"
 #include "server/session.h"
@@ -152,55 +154,108 @@ AlignedBuffer counted(const Work& work, uint64_t count) {
   return frame.finish(true);
 }
 
-// A part with keys is a table's, one without is a dense parameter's. All tables or none; then each
-// dense parameter.
-Outcome push(const Work& work) {
-  std::vector<std::shared_ptr<Table>> tables;
-  std::vector<TablePush> pushes;
-  struct DensePush {
+// A push's parts: one with keys is a table's, one without is a dense parameter's.
+struct Pushes {
+  struct OfDense {
     std::shared_ptr<Dense> dense;
     std::span<const float> gradient;
     PushOptions options;
   };
-  std::vector<DensePush> dense;
+  std::vector<std::shared_ptr<Table>> owners;
+  std::vector<TablePush> tables;  // of these
+  std::vector<OfDense> dense;
+};
+
+Status read_pushes(const Work& work, Pushes& pushes) {
   for (uint16_t i = 0; i < work.message.parts(); ++i) {
     auto gradients = work.message.values<float>(i, Kind::kGradients);
     auto keys = work.message.values<uint64_t>(i, Kind::kKeys);
     auto options = work.message.options(i);
-    if (!gradients.ok()) return {gradients.status()};
-    if (!keys.ok()) return {keys.status()};
-    if (!options.ok()) return {options.status()};
+    if (!gradients.ok()) return gradients.status();
+    if (!keys.ok()) return keys.status();
+    if (!options.ok()) return options.status();
     const PushOptions its{.learning_rate = options.value().learning_rate};
-    if (Status valid = its.validate(); !valid.ok()) return {std::move(valid)};
+    HOTROW_RETURN_IF_ERROR(its.validate());
     if (work.message.find(i, Kind::kKeys) == nullptr) {
       auto parameter = work.hub.parameters.dense(number_of(work.message, i));
-      if (!parameter.ok()) return {parameter.status()};
-      dense.push_back({parameter.value(), gradients.value(), its});
+      if (!parameter.ok()) return parameter.status();
+      pushes.dense.push_back({parameter.value(), gradients.value(), its});
       continue;
     }
     auto table = table_of(work, i);
-    if (!table.ok()) return {table.status()};
-    if (std::find(tables.begin(), tables.end(), table.value()) != tables.end()) {
-      return {wrong("a table appears twice")};
+    if (!table.ok()) return table.status();
+    auto& owners = pushes.owners;
+    if (std::find(owners.begin(), owners.end(), table.value()) != owners.end()) {
+      return wrong("a table appears twice");
     }
-    tables.push_back(table.value());
-    pushes.push_back({.table = table.value().get(),
-                      .keys = keys.value(),
-                      .gradients = gradients.value(),
-                      .options = its});
+    owners.push_back(table.value());
+    pushes.tables.push_back({.table = table.value().get(),
+                             .keys = keys.value(),
+                             .gradients = gradients.value(),
+                             .options = its});
   }
+  return {};
+}
+
+// Of a worker's step: kept until the step is decided.
+Outcome hold(const Work& work, const Pushes& pushes) {
+  HeldPush held;
+  for (size_t i = 0; i < pushes.tables.size(); ++i) {
+    const TablePush& its = pushes.tables[i];
+    held.tables.push_back({.table = pushes.owners[i],
+                           .keys = {its.keys.begin(), its.keys.end()},
+                           .gradients = {its.gradients.begin(), its.gradients.end()},
+                           .options = its.options});
+  }
+  for (const Pushes::OfDense& its : pushes.dense) {
+    held.dense.push_back({.dense = its.dense,
+                          .gradient = {its.gradient.begin(), its.gradient.end()},
+                          .options = its.options});
+  }
+  return {work.hub.clocks.hold(work.session.id(), work.request.clock, std::move(held))};
+}
+
+// All tables or none; then each dense parameter.
+Outcome push(const Work& work) {
+  Pushes pushes;
+  if (Status status = read_pushes(work, pushes); !status.ok()) return {std::move(status)};
+  if (work.request.clock != 0) return hold(work, pushes);
   Status status;
-  if (pushes.size() == 1) {
-    const TablePush& only = pushes.front();
+  if (pushes.tables.size() == 1) {
+    const TablePush& only = pushes.tables.front();
     status = only.table->push(only.keys, only.gradients, only.options);
-  } else if (!pushes.empty()) {
-    status = work.hub.store->push_all(pushes);
+  } else if (!pushes.tables.empty()) {
+    status = work.hub.store->push_all(pushes.tables);
   }
-  for (const DensePush& each : dense) {
+  for (const Pushes::OfDense& each : pushes.dense) {
     if (!status.ok()) break;
     status = each.dense->push(each.gradient, each.options);
   }
   return {std::move(status)};
+}
+
+// As hold(), of bags: each key's gradient.
+Outcome hold_bags(const Work& work, const std::shared_ptr<Table>& table, const BagBatch& bags,
+                  std::span<const float> gradients, const PushOptions& options) {
+  const size_t dim = table->options().dim;
+  if (Status valid = check_bags(bags, "gradients", gradients.size(), dim); !valid.ok()) {
+    return {std::move(valid)};
+  }
+  if (!std::ranges::all_of(bags.weights, [](float weight) { return std::isfinite(weight); })) {
+    return {Status::invalid_argument("weights: expected finite values, received NaN or infinity")};
+  }
+  HeldPush held;
+  auto& its = held.tables.emplace_back();
+  its = {.table = table,
+         .keys = {bags.keys.begin(), bags.keys.end()},
+         .gradients = std::vector<float>(bags.keys.size() * dim),
+         .options = options};
+  BagGradients of(bags, gradients.data(), dim);
+  for (size_t i = 0; i < bags.keys.size(); ++i) {
+    const auto [row, scale] = of(i);
+    for (size_t d = 0; d < dim; ++d) its.gradients[i * dim + d] = row[d] * scale;
+  }
+  return {work.hub.clocks.hold(work.session.id(), work.request.clock, std::move(held))};
 }
 
 Outcome push_bags(const Work& work) {
@@ -214,6 +269,9 @@ Outcome push_bags(const Work& work) {
   if (!options.ok()) return {options.status()};
   const PushOptions its{.learning_rate = options.value().learning_rate};
   if (Status valid = its.validate(); !valid.ok()) return {std::move(valid)};
+  if (work.request.clock != 0) {
+    return hold_bags(work, table.value(), bags.value(), gradients.value(), its);
+  }
   return {table.value()->push_pooled(bags.value(), gradients.value(), its)};
 }
 

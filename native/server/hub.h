@@ -12,6 +12,7 @@
 #include "hotrow/store.h"
 #include "net/secrets.h"
 #include "server/access.h"
+#include "server/clock_desk.h"
 #include "server/cluster_versions.h"
 #include "server/parameters.h"
 #include "server/sessions.h"
@@ -31,7 +32,8 @@ struct Hub {
       : store(std::move(its_store)),
         options(its_options),
         admission(std::move(its_admission)),
-        sessions(std::chrono::milliseconds(its_options.session_ms)) {}
+        sessions(std::chrono::milliseconds(its_options.session_ms)),
+        clocks(store, its_options.most_held_bytes) {}
 
   const std::shared_ptr<Store> store;
   const ServerOptions options;
@@ -41,6 +43,7 @@ struct Hub {
   Parameters parameters;
   ClusterVersions cluster_versions;
   Sessions sessions;
+  ClockDesk clocks;
   /// Calls that may take long, off the threads that serve connections: those that write or read
   /// files, those that open tables, whose rows may have to be read first, and all others.
   Worker files;

@@ -45,6 +45,8 @@ constexpr uint32_t kMostSpinUs = 1'000'000;
 constexpr uint32_t kMostConnections = 1 << 20;
 constexpr uint64_t kLeastBodyBytes = uint64_t{64} << 10;
 constexpr uint64_t kMostBodyBytes = uint64_t{1} << 30;
+constexpr uint64_t kLeastHeldBytes = uint64_t{64} << 10;
+constexpr uint64_t kMostHeldBytes = uint64_t{64} << 30;
 
 class SocketServer final : public Server {
  public:
@@ -82,13 +84,15 @@ class SocketServer final : public Server {
             .failures = hub_.failures,
             .repeated = hub_.repeated,
             .refused = hub_.refused + listener_->refused(),
-            .latency = hub_.times.summaries()};
+            .latency = hub_.times.summaries(),
+            .groups = hub_.clocks.figures()};
   }
 
   void stop() override {
     const MutexLock lock(stopping_);
     if (listener_ == nullptr) return;
     listener_->stop();
+    hub_.clocks.stop();
     hub_.others.stop();
     hub_.opening.stop();
     hub_.files.stop();
@@ -121,6 +125,8 @@ Status ServerOptions::validate() const {
     return Status::invalid_argument("mostBodyBytes: expected a multiple of 64 but received " +
                                     std::to_string(most_body_bytes));
   }
+  HOTROW_RETURN_IF_ERROR(
+      expect_between(most_held_bytes, "mostHeldBytes", kLeastHeldBytes, kMostHeldBytes));
   return expect_between(session_ms, "sessionMs", 0, UINT32_MAX);
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/guarded.h"
+#include "wire/clock_call.h"
 
 namespace hotrow::server {
 
@@ -202,12 +203,40 @@ void Session::call_later() {
   }
   auto call = wire::from_text<wire::Call>(message_.text());
   if (!call.ok()) return send_failure(request, call.status());
+  if (ClockDesk::knows(call.value().call)) return clock_call(request);
   // Whose it is, as long as it has a connection.
   if (call.value().call == "begin") call.value().other = state_->id();
   later(worker_of(hub_, call.value()), request,
         [&hub = hub_, &grant = *grant_, request, its = std::move(call).value()] {
           return answer_call(hub, grant, request, its);
         });
+}
+
+void Session::clock_call(const wire::FrameHeader& request) {
+  auto call = wire::read_clock_call(message_.text());
+  if (!call.ok()) return send_failure(request, call.status());
+  if (jobs_ >= kMostJobs) {
+    return send_failure(request, {StatusCode::kBusy, "the server has too much to do"});
+  }
+  const auto begun = Clock::now();
+  ++jobs_;
+  hub_.clocks.answer(
+      *grant_, state_->id(), call.value(),
+      [&hub = hub_, connection = connection_.weak_from_this(), request](Result<std::string> text) {
+        const auto its = connection.lock();
+        if (its == nullptr) return;
+        if (!text.ok()) ++hub.failures;
+        auto frame = std::make_shared<AlignedBuffer>(
+            text.ok() ? wire::text_frame(reply_to(request, {}), text.value())
+                      : failure(request, text.status()));
+        its->post([frame](net::Handler& handler) {
+          auto& session = static_cast<Session&>(handler);
+          --session.jobs_;
+          session.send(std::move(*frame));
+        });
+      });
+  // Without the time that it waits for others.
+  hub_.times.record(request.verb, begun, begun, Clock::now());
 }
 
 void Session::later(Worker& worker, const wire::FrameHeader& request,

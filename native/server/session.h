@@ -52,6 +52,8 @@ class Session final : public net::Handler {
   /// Does the rest of a request on a worker; the frame that `work` makes is sent.
   void later(Worker& worker, const wire::FrameHeader& request, std::function<AlignedBuffer()> work);
   void call_later();
+  /// Of a worker's clock: answered here, as soon as its clock says so.
+  void clock_call(const wire::FrameHeader& request);
 
   Hub& hub_;
   net::Connection& connection_;

@@ -400,4 +400,11 @@ void LocalStore::close() {
   engine_.reset();
 }
 
+Result<std::shared_ptr<SyncWorker>> Store::worker(const WorkerOptions& options) {
+  HOTROW_RETURN_IF_ERROR(options.validate());
+  return Status(StatusCode::kUnsupported,
+                "worker: the clock of a group is kept by servers, and '" + path() +
+                    "' is a store of this process: connect() to a server of it");
+}
+
 }  // namespace hotrow

@@ -1,12 +1,8 @@
 #include "wire/call.h"
 
-#include <exception>
-#include <stdexcept>
-#include <utility>
-
-#include "base/json-inl.h"
 #include "base/options_fields-inl.h"
 #include "wire/figures_fields-inl.h"
+#include "wire/text-inl.h"
 
 namespace hotrow::wire {
 
@@ -63,19 +59,6 @@ void fields(Archive& a, T& v)
   a("stateValues", v.state_values);
 }
 
-namespace {
-
-constexpr int kMostDepth = 32;
-
-template <class T>
-std::string written(const T& value) {
-  std::string text;
-  json::append(text, value);
-  return text;
-}
-
-}  // namespace
-
 std::string to_text(const Hello& value) { return written(value); }
 std::string to_text(const Welcome& value) { return written(value); }
 std::string to_text(const Call& value) { return written(value); }
@@ -93,18 +76,7 @@ std::string to_text(uint64_t value) { return written(value); }
 
 template <class T>
 Result<T> from_text(std::string_view text) {
-  T value{};
-  try {
-    // Depth costs memory many times its bytes.
-    const auto shallow = [](int depth, json::Json::parse_event_t, json::Json&) {
-      if (depth > kMostDepth) throw std::invalid_argument("it is too deep");
-      return true;
-    };
-    json::read_json(json::Json::parse(text, shallow), value, true);
-  } catch (const std::exception& error) {
-    return Status(StatusCode::kProtocol, std::string("text: ") + error.what());
-  }
-  return Result<T>(std::move(value));
+  return parsed<T>(text);
 }
 
 template Result<Hello> from_text(std::string_view text);

@@ -13,6 +13,7 @@
 #include "hotrow/stats.h"
 #include "hotrow/status.h"
 #include "hotrow/store.h"
+#include "hotrow/sync_worker.h"
 #include "hotrow/tls.h"
 
 namespace hotrow {
@@ -33,6 +34,10 @@ struct ServerOptions {
   /// How long a session outlives its connection: whoever comes back within it has each push applied
   /// once.
   uint32_t session_ms = 60'000;
+  /// Of gradients that wait for the end of their step (ClockMode::kBulk), of all groups: pushes
+  /// beyond it are ERR_CAPACITY. While a step is applied up to twice as much is in use. From 64 KiB
+  /// to 64 GiB.
+  uint64_t most_held_bytes = uint64_t{1} << 30;
   /// Whom the server lets in. None: whoever reaches it may do everything.
   ServerTls tls;
 
@@ -57,6 +62,7 @@ struct ServerStats {
   /// nobody knows who they are.
   uint64_t refused = 0;
   std::vector<VerbLatency> latency;  ///< of verbs that have come
+  std::vector<GroupFigures> groups;  ///< of workers, by name
 };
 
 class Server {

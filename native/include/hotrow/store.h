@@ -20,6 +20,7 @@
 #include "hotrow/options.h"
 #include "hotrow/stats.h"
 #include "hotrow/status.h"
+#include "hotrow/sync_worker.h"
 
 namespace hotrow {
 
@@ -336,6 +337,16 @@ class Store {
   virtual Status compact() = 0;
 
   virtual Result<StoreStats> stats() = 0;
+
+  /// Makes this opener one of the workers of a training job (hotrow/sync_worker.h), over servers
+  /// only (hotrow/connect.h): ERR_UNSUPPORTED for a store of this process. In ClockMode::kBulk its
+  /// pushes belong to the worker from now on, and take effect when their step ends; update(),
+  /// erase() and set_scores() are applied at once in every mode. A worker that comes back joins at
+  /// the slowest's clock, and while a group has not been complete once, those that have not come
+  /// are waited for. ERR_CONFLICT when the group has another mode, size, staleness or lease, when
+  /// somebody else is that worker, or when this store is a worker already; ERR_CAPACITY when the
+  /// server has too many groups.
+  virtual Result<std::shared_ptr<SyncWorker>> worker(const WorkerOptions& options);
 
   /// Ends this opener's use; the last one frees the store's memory after waiting for calls under
   /// way. Closing twice is fine.
