@@ -13,6 +13,7 @@
 #include "net/secrets.h"
 #include "server/access.h"
 #include "server/cluster_versions.h"
+#include "server/ownership.h"
 #include "server/parameters.h"
 #include "server/sessions.h"
 #include "server/verb_times.h"
@@ -31,6 +32,7 @@ struct Hub {
       : store(std::move(its_store)),
         options(its_options),
         admission(std::move(its_admission)),
+        ownership(its_options.placed),
         sessions(std::chrono::milliseconds(its_options.session_ms)) {}
 
   const std::shared_ptr<Store> store;
@@ -40,6 +42,7 @@ struct Hub {
   uint64_t store_version = 0;  // when the server started
   Parameters parameters;
   ClusterVersions cluster_versions;
+  Ownership ownership;
   Sessions sessions;
   /// Calls that may take long, off the threads that serve connections: those that write or read
   /// files, those that open tables, whose rows may have to be read first, and all others.
