@@ -132,6 +132,7 @@ ConnectOptions read_connect_options(Napi::Object object) {
                                  .psk_file = read_tls(object, "pskFile"),
                                  .token_file = read_tls(object, "tokenFile"),
                                  .server_name = read_tls(object, "serverName")}};
+  options.placement = read_string(object.Get("placement"), "placement");
   const auto servers = object.Get("servers").As<Napi::Array>();
   for (uint32_t i = 0; i < servers.Length(); ++i) {
     options.servers.push_back(read_string(servers.Get(i), "servers"));
@@ -147,6 +148,7 @@ ServerOptions read_server_options(Napi::Object object) {
           .most_body_bytes = read_count(object, "mostBodyBytes"),
           .session_ms = static_cast<uint32_t>(read_count(object, "sessionMs")),
           .most_held_bytes = read_count(object, "mostHeldBytes"),
+          .placed = object.Get("placed").ToBoolean().Value(),
           .tls = {.cert_file = read_tls(object, "certFile"),
                   .key_file = read_tls(object, "keyFile"),
                   .ca_file = read_tls(object, "caFile"),

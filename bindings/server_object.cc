@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "arguments.h"
 #include "errors.h"
 #include "options.h"
 #include "results.h"
@@ -13,6 +14,9 @@ Napi::Function ServerObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeServer",
       {InstanceMethod<&ServerObject::start>("start"), InstanceMethod<&ServerObject::stats>("stats"),
+       InstanceMethod<&ServerObject::set_placement>("setPlacement"),
+       InstanceMethod<&ServerObject::placement>("placement"),
+       InstanceMethod<&ServerObject::believe_placement_for>("believePlacementFor"),
        InstanceMethod<&ServerObject::stop>("stop")});
 }
 
@@ -60,6 +64,30 @@ Napi::Value ServerObject::stats(const Napi::CallbackInfo& info) {
   object.Set("latency", latency);
   object.Set("groups", groups_value(env, stats.groups));
   return object;
+}
+
+// setPlacement(text, self): on the lane, as it waits for requests that are under way.
+Napi::Value ServerObject::set_placement(const Napi::CallbackInfo& info) {
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [started = started_, text = read_string(info[0], "placement"),
+       self = read_string(info[1], "self")]() -> Status {
+        if (!started->server) return Status::closed("the server is stopped");
+        return started->server->set_placement(text, self);
+      },
+      [](Napi::Env env) { return env.Undefined(); });
+}
+
+// placement() -> its text; '' without one
+Napi::Value ServerObject::placement(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), started_->server ? started_->server->placement() : "");
+}
+
+// believePlacementFor(ms)
+Napi::Value ServerObject::believe_placement_for(const Napi::CallbackInfo& info) {
+  const auto time = std::chrono::milliseconds(info[0].As<Napi::Number>().Int64Value());
+  if (started_->server) started_->server->believe_placement_for(time);
+  return info.Env().Undefined();
 }
 
 Napi::Value ServerObject::stop(const Napi::CallbackInfo& info) {

@@ -20,6 +20,9 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
  private:
   Napi::Value start(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
+  Napi::Value set_placement(const Napi::CallbackInfo& info);
+  Napi::Value placement(const Napi::CallbackInfo& info);
+  Napi::Value believe_placement_for(const Napi::CallbackInfo& info);
   Napi::Value stop(const Napi::CallbackInfo& info);
 
   // Shared with jobs, which may outlive a garbage-collected object by a moment.

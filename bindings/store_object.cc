@@ -91,6 +91,7 @@ Napi::Function StoreObject::define(Napi::Env env) {
                       InstanceMethod<&StoreObject::drop>("drop"),
                       InstanceMethod<&StoreObject::stats>("stats"),
                       InstanceMethod<&StoreObject::worker>("worker"),
+                      InstanceMethod<&StoreObject::set_placement>("setPlacement"),
                       InstanceMethod<&StoreObject::settled>("settled"),
                       InstanceMethod<&StoreObject::commit>("commit"),
                       InstanceMethod<&StoreObject::version>("version"),
@@ -135,6 +136,15 @@ std::shared_ptr<Store> StoreObject::of(Napi::Value value, const char* argument) 
   auto store = Unwrap(value.As<Napi::Object>())->opened_->store;
   if (store == nullptr) throw_type(value.Env(), argument, "an open store", "one that is not open");
   return store;
+}
+
+// setPlacement(text): at once, because a call on the lane may be waiting for it.
+Napi::Value StoreObject::set_placement(const Napi::CallbackInfo& info) {
+  const auto store = opened_->store;
+  if (store == nullptr) throw_status(info.Env(), Status::closed("the store is closed"));
+  const Status status = store->set_placement(read_string(info[0], "placement"));
+  if (!status.ok()) throw_status(info.Env(), status);
+  return info.Env().Undefined();
 }
 
 Napi::Value StoreObject::open(const Napi::CallbackInfo& info) {

@@ -43,6 +43,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
   Napi::Value lookup_concat(const Napi::CallbackInfo& info);
   Napi::Value lookup_concat_sync(const Napi::CallbackInfo& info);
   // store_versions.cc
+  Napi::Value set_placement(const Napi::CallbackInfo& info);
   Napi::Value settled(const Napi::CallbackInfo& info);
   Napi::Value commit(const Napi::CallbackInfo& info);
   Napi::Value version(const Napi::CallbackInfo& info);

@@ -2,12 +2,12 @@
  * The addon's shape, written by hand beside bindings/*.cc. Arguments that the addon does not check
  * itself are marked; lib/ checks them before.
  */
+import type { NativePlacement, NativeServer, NativeServerOptions } from './addon-server.ts'
 import type { StoreError } from './errors.ts'
 import type {
   HotKey,
   ParameterInfo,
   Recovery,
-  ServerStats,
   StoreStats,
   TableDiff,
   TableStats,
@@ -280,6 +280,8 @@ export interface NativeStore {
   existingDense(name: string): Promise<NativeDense>
   list(): Promise<ParameterInfo[]>
   drop(name: string): Promise<void>
+  /** Throws for a text that is no slot map; an older one is passed over. */
+  setPlacement(text: string): void
   /** Resolves when the calls made before have ended. */
   settled(): Promise<void>
   /**
@@ -333,19 +335,10 @@ export type NativeTls = Record<string, string>
 
 export interface NativeConnectOptions {
   servers: string[]
+  /** The text of a slot map, or ''. */
+  placement: string
   timeoutMs: number
   spinUs: number
-  tls: NativeTls
-}
-
-export interface NativeServerOptions {
-  listen: string
-  threads: number
-  spinUs: number
-  mostConnections: number
-  mostBodyBytes: number
-  sessionMs: number
-  mostHeldBytes: number
   tls: NativeTls
 }
 
@@ -366,13 +359,6 @@ export interface NativeWorker {
   clock(): Promise<GroupClock>
   /** Waits for a tick under way. */
   leave(): Promise<void>
-}
-
-export interface NativeServer {
-  /** Must be called first and once; resolves with HOST:PORT as it is. */
-  start(): Promise<string>
-  stats(): ServerStats
-  stop(): Promise<void>
 }
 
 export interface Addon {
@@ -400,5 +386,9 @@ export interface Addon {
   ): void
   /** Arrays of one length, all elements strings. */
   hashStrings(strings: string[], out: BigUint64Array): BigUint64Array
+  /** The text of a slot map by weighted rendezvous hashing; one weight a server. */
+  makePlacement(epoch: number, servers: string[], weights: number[]): string
+  /** Throws a StoreError that says what is wrong with the text. */
+  readPlacement(text: string): NativePlacement
   hashBytes(bytes: Uint8Array): bigint
 }

@@ -1,7 +1,14 @@
 /** `connect`: the store of other processes, used as if it were this one's. */
 import { checkInteger, checkObject } from './checks.ts'
+import {
+  type ClusterAddress,
+  firstPlacement,
+  followPlacement,
+  Registry,
+} from './cluster/connect.ts'
 import { rangeError, typeError } from './errors.ts'
 import { addon } from './native.ts'
+import { closers } from './native-stores.ts'
 import { Store } from './store.ts'
 import { type ClientTls, checkTls, clientTlsFields } from './tls.ts'
 
@@ -49,30 +56,62 @@ export interface ConnectOptions {
  * when one of the two does not accept the other, with ERR_INVALID_ARGUMENT when a file of `tls`
  * cannot be used.
  *
- * @param servers - `'HOST:PORT'`, or several: all clients must name the same ones, in any order
+ * Servers may have a placement (docs/FORMATS.md): then any of them leads to the others, and the
+ * store follows when slots of keys go from one server to another. What a server refuses, because it
+ * has those keys no more, is sent to where they are, until the call's deadline; ERR_WRONG_OWNER
+ * where nobody says that they are his until then, and nothing was done with those keys.
+ *
+ * @param servers - `'HOST:PORT'`, or several: all clients must name the same ones, in any order,
+ *   unless they have a placement; or the etcd of a cluster, whose placement is read, waited for
+ *   until the timeout (ERR_NOT_FOUND), and watched
  */
 export async function connect(
-  servers: string | readonly string[],
+  servers: string | readonly string[] | ClusterAddress,
   options: ConnectOptions = {},
 ): Promise<Store> {
   checkObject('options', options, ['timeoutMs', 'spinUs', 'tls'])
-  const list = typeof servers === 'string' ? [servers] : servers
-  if (!Array.isArray(list)) throw typeError('servers', 'a string or an array of strings', servers)
-  for (const server of list as unknown[]) {
-    if (typeof server !== 'string') throw typeError('servers', 'strings', server)
-    if (server.includes('\0')) throw rangeError('servers', 'HOST:PORT', server)
-  }
   const { timeoutMs = 10_000, spinUs = 0 } = options
+  checkInteger('timeoutMs', timeoutMs, 1, 86_400_000)
+  checkInteger('spinUs', spinUs, 0, 1_000_000)
+  const tls = checkTls(options.tls, clientTlsFields)
+  const registry = registryOf(servers)
+  const first =
+    registry === undefined
+      ? { servers: serverList(servers), text: '' }
+      : await firstPlacement(registry, timeoutMs)
   const native = new addon.NativeStore('', undefined, {
-    servers: [...list],
-    timeoutMs: checkInteger('timeoutMs', timeoutMs, 1, 86_400_000),
-    spinUs: checkInteger('spinUs', spinUs, 0, 1_000_000),
-    tls: checkTls(options.tls, clientTlsFields),
+    servers: first.servers,
+    placement: first.text,
+    timeoutMs,
+    spinUs,
+    tls,
   })
   try {
-    return new Store(await native.open(), native)
+    const store = new Store(await native.open(), native)
+    if (registry !== undefined) closers.set(store, followPlacement(registry, native))
+    return store
   } catch (error) {
     await native.close()
     throw error
   }
+}
+
+/** The cluster that is meant; undefined: servers are. */
+function registryOf(servers: unknown): Registry | undefined {
+  const isObject = typeof servers === 'object' && servers !== null && !Array.isArray(servers)
+  if (!isObject) return undefined
+  checkObject('servers', servers, ['etcd', 'cluster', 'etcdTls'])
+  return new Registry(servers as ClusterAddress)
+}
+
+function serverList(servers: unknown): string[] {
+  const list = typeof servers === 'string' ? [servers] : servers
+  if (!Array.isArray(list)) {
+    throw typeError('servers', 'a string, an array of strings or { etcd, cluster }', servers)
+  }
+  for (const server of list as unknown[]) {
+    if (typeof server !== 'string') throw typeError('servers', 'strings', server)
+    if (server.includes('\0')) throw rangeError('servers', 'HOST:PORT', server)
+  }
+  return [...(list as string[])]
 }

@@ -24,6 +24,7 @@ export type StoreErrorCode =
   | 'ERR_PROTOCOL'
   | 'ERR_DENIED'
   | 'ERR_BUSY'
+  | 'ERR_WRONG_OWNER'
 
 /** What a failure affects: this call, or the whole store. */
 export type StoreErrorScope = 'call' | 'store'

@@ -4,6 +4,14 @@
  * @packageDocumentation
  */
 
+export { clusterStatus, createPlacement } from './cluster/cluster.ts'
+export type { EtcdTls } from './cluster/etcd.ts'
+export type {
+  ClusterAddress,
+  ClusterMember,
+  ClusterPlacement,
+  ClusterStatus,
+} from './cluster/registry.ts'
 export { type ConnectOptions, connect } from './connect.ts'
 export { Dense } from './dense.ts'
 export type { DeviceRows } from './device-rows.ts'
@@ -119,7 +127,7 @@ export type {
   LookupRequest,
   PushRequest,
 } from './requests.ts'
-export { Server, type ServerOptions, serve } from './serve.ts'
+export { Server, type ServerOptions, type ServerPlacement, serve } from './serve.ts'
 export { Store } from './store.ts'
 export { Table } from './table.ts'
 export type { ClientTls, ServerTls } from './tls.ts'

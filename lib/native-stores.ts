@@ -3,6 +3,8 @@ import type { NativeStore } from './addon.ts'
 import { callError, type StoreError, typeError } from './errors.ts'
 import type { Store } from './store.ts'
 
+/** What is to be done when a store is closed, of those where something is. */
+export const closers: WeakMap<Store, () => void> = new WeakMap()
 export const nativeStores: WeakMap<Store, NativeStore> = new WeakMap()
 
 /** The native side of a store, for a server of it. */

@@ -1,7 +1,10 @@
 /** `serve`: a socket in front of a store. */
-import type { NativeServer } from './addon.ts'
-import { checkInteger, checkObject } from './checks.ts'
-import { closedError, typeError } from './errors.ts'
+import type { NativeServer } from './addon-server.ts'
+import { checkInteger, checkNotNegative, checkObject } from './checks.ts'
+import type { EtcdTls } from './cluster/etcd.ts'
+import { Membership } from './cluster/membership.ts'
+import { type ClusterPlacement, Registry } from './cluster/registry.ts'
+import { closedError, rangeError, typeError } from './errors.ts'
 import type { ServerStats } from './figures.ts'
 import { addon } from './native.ts'
 import { nativeStoreOf } from './native-stores.ts'
@@ -39,11 +42,39 @@ export interface ServerOptions {
   mostHeldBytes?: number
   /** TLS 1.3, and whom the server lets in. Without it whoever reaches it may do everything. */
   tls?: ServerTls
+  /**
+   * URLs of etcd's members, `http://` on this machine, `https://` anywhere. With it, and `cluster`,
+   * the server is one of a cluster: it says there that it is alive, answers for the keys that the
+   * cluster's placement gives it, and for none as long as there is no placement.
+   */
+  etcd?: string | readonly string[]
+  /** Name of the cluster: 1 to 63 letters, digits, `.`, `_` and `-`. */
+  cluster?: string
+  /** Files for `https://` to etcd. */
+  etcdTls?: EtcdTls
+  /** `'HOST:PORT'` as clients reach it, its name in the placement; by default its address. */
+  advertise?: string
+  /** Its share of slots relative to others when slots are placed: 0 to 1,000,000, by default 1. */
+  weight?: number
+  /**
+   * For how long the server counts as alive when etcd hears nothing of it, and, less a tenth, for
+   * how long it answers when it cannot reach etcd: 2,000 to 600,000, by default 10,000.
+   */
+  leaseMs?: number
 }
 
+/** What a server of a cluster goes by. */
+export interface ServerPlacement {
+  /** Undefined: there is none yet, and the server refuses all keys. */
+  placement: ClusterPlacement | undefined
+  /** Why etcd or its placement could not be looked at the last time; undefined: they could. */
+  problem: string | undefined
+}
+
+const ofCluster = ['etcd', 'cluster', 'etcdTls', 'advertise', 'weight', 'leaseMs']
 const fields = [
   ...['listen', 'threads', 'spinUs', 'mostConnections', 'mostBodyBytes', 'sessionMs'],
-  ...['mostHeldBytes', 'tls'],
+  ...['mostHeldBytes', 'tls', ...ofCluster],
 ]
 
 /** A running server; made by `serve`. */
@@ -51,19 +82,27 @@ export class Server {
   /** `'HOST:PORT'` as it is. */
   readonly address: string
   readonly #native: NativeServer
+  readonly #membership: Membership | undefined
   #stopping: Promise<void> | undefined
   /** As every server, it keeps its process alive. */
   readonly #alive = setInterval(() => {}, 2 ** 30)
 
   /** @internal */
-  constructor(address: string, native: NativeServer) {
+  constructor(address: string, native: NativeServer, membership?: Membership) {
     this.address = address
     this.#native = native
+    this.#membership = membership
   }
 
   /** What it has done since it started. */
   stats(): ServerStats {
     return this.#native.stats()
+  }
+
+  /** What it goes by; undefined: it is in no cluster. */
+  placement(): ServerPlacement | undefined {
+    const its = this.#membership
+    return its && { placement: its.placement, problem: its.problem }
   }
 
   /**
@@ -72,7 +111,8 @@ export class Server {
    */
   stop(): Promise<void> {
     clearInterval(this.#alive)
-    this.#stopping ??= this.#native.stop()
+    // Its slots may be others' once its lease has ended, so that comes last.
+    this.#stopping ??= this.#native.stop().then(() => this.#membership?.stop())
     return this.#stopping
   }
 
@@ -82,12 +122,34 @@ export class Server {
   }
 }
 
+/** Undefined: the server is in no cluster. */
+function checkMember(options: ServerOptions) {
+  const { etcd, cluster, etcdTls, advertise, weight = 1, leaseMs = 10_000 } = options
+  if (etcd === undefined || cluster === undefined) {
+    const alone = ofCluster.find((name) => options[name as keyof ServerOptions] !== undefined)
+    if (alone !== undefined) throw rangeError('options', 'etcd and cluster together', alone)
+    return undefined
+  }
+  if (advertise !== undefined && typeof advertise !== 'string') {
+    throw typeError('advertise', 'a string', advertise)
+  }
+  if (advertise !== undefined && !/^[!-~]{1,247}:\d{1,5}$/.test(advertise)) {
+    throw rangeError('advertise', 'HOST:PORT', advertise)
+  }
+  if (!(checkNotNegative('weight', weight) <= 1e6)) {
+    throw rangeError('weight', 'a number from 0 to 1000000', weight)
+  }
+  checkInteger('leaseMs', leaseMs, 2000, 600_000)
+  const registry = new Registry({ etcd, cluster, ...(etcdTls === undefined ? {} : { etcdTls }) })
+  return { registry, advertise, weight, leaseMs }
+}
+
 /**
  * Serves a store to other processes, which use it through `connect` as if it were theirs. This
  * process may go on using it too. Stop the server before the store is closed.
  *
  * Rejects with ERR_UNAVAILABLE when the address cannot be had, with ERR_INVALID_ARGUMENT when a
- * file of `tls` cannot be used.
+ * file of `tls` cannot be used, and with ERR_UNAVAILABLE when etcd does not answer.
  */
 export async function serve(store: Store, options: ServerOptions = {}): Promise<Server> {
   checkObject('options', options, fields)
@@ -95,6 +157,7 @@ export async function serve(store: Store, options: ServerOptions = {}): Promise<
   const { listen = '127.0.0.1:0', threads = 1, spinUs = 0, mostConnections = 1024 } = options
   const { mostBodyBytes = 2 ** 26, sessionMs = 60_000, mostHeldBytes = 2 ** 30 } = options
   if (typeof listen !== 'string') throw typeError('listen', 'a string', listen)
+  const cluster = checkMember(options)
   const native = new addon.NativeServer(nativeStoreOf('store', store), {
     listen,
     threads: checkInteger('threads', threads, 1, 256),
@@ -103,10 +166,15 @@ export async function serve(store: Store, options: ServerOptions = {}): Promise<
     mostBodyBytes: checkInteger('mostBodyBytes', mostBodyBytes, 2 ** 16, 2 ** 30),
     sessionMs: checkInteger('sessionMs', sessionMs, 0, 2 ** 32 - 1),
     mostHeldBytes: checkInteger('mostHeldBytes', mostHeldBytes, 2 ** 16, 2 ** 36),
+    placed: cluster !== undefined,
     tls: checkTls(options.tls, serverTlsFields),
   })
   try {
-    return new Server(await native.start(), native)
+    const address = await native.start()
+    if (cluster === undefined) return new Server(address, native)
+    const { advertise = address, weight, leaseMs } = cluster
+    const member = { server: advertise, weight, leaseMs }
+    return new Server(address, native, await Membership.join(cluster.registry, native, member))
   } catch (error) {
     await native.stop()
     throw error

@@ -6,7 +6,7 @@ import { Dense } from './dense.ts'
 import { GroupCommit, Pending } from './durable.ts'
 import { closedError, rejecting, typeError } from './errors.ts'
 import type { ParameterInfo, Recovery, StoreStats, TableDiff } from './figures.ts'
-import { nativeStores } from './native-stores.ts'
+import { closers, nativeStores } from './native-stores.ts'
 import { open } from './open.ts'
 import type { DenseOptions, StoreOptions, TableOptions } from './options.ts'
 import { checkPipeline, type PipelineOptions, type PipelineStep, pipelineOf } from './pipeline.ts'
@@ -378,6 +378,7 @@ export class Store {
    * the memory. Later calls fail with ERR_CLOSED. Closing again is fine.
    */
   close(): Promise<void> {
+    closers.get(this)?.()
     this.#closing ??= this.#pending.ended(() => this.#native.close())
     return this.#closing
   }

@@ -1,4 +1,5 @@
 /** All sub-commands, in the order of the help. */
+import { clusterCommand } from './cluster.ts'
 import type { Command } from './command.ts'
 import { doctor } from './doctor.ts'
 import { exportCommand } from './export.ts'
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   rollback,
   compact,
   serveCommand,
+  clusterCommand,
   keyCommand,
   doctor,
 ]

@@ -3,6 +3,7 @@ import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Store } from '../store.ts'
 import type { ServerTls } from '../tls.ts'
+import { clusterOf, etcdFlags } from './cluster.ts'
 import { type Call, type Command, number } from './command.ts'
 import { serveMetrics } from './metrics.ts'
 
@@ -47,7 +48,9 @@ async function serveUntilInterrupted(store: Store, call: Call): Promise<void> {
   const server = await serve(store, {
     listen: call.text('listen') ?? '127.0.0.1:7070',
     ...options({ threads: number(call, 'threads'), spinUs: number(call, 'spin-us') }),
-    ...options({ tls: tlsOf(call) }),
+    ...options({ tls: tlsOf(call), advertise: call.text('advertise') }),
+    ...options({ weight: number(call, 'weight'), leaseMs: number(call, 'lease-ms') }),
+    ...clusterOf(call),
   })
   try {
     const wanted = call.text('metrics')
@@ -97,6 +100,18 @@ export const serveCommand: Command = {
       value: 'FILE',
       help: 'what each client may do, JSON; default: all are trainers',
     },
+    ...etcdFlags,
+    advertise: {
+      type: 'string',
+      value: 'HOST:PORT',
+      help: 'where clients of the cluster reach it; default: where it listens',
+    },
+    weight: { type: 'string', value: 'N', help: "share of the cluster's slots; default 1" },
+    'lease-ms': {
+      type: 'string',
+      value: 'N',
+      help: 'counts as alive so long without a sign; default 10000',
+    },
     'read-only': { type: 'boolean', help: 'the newest version, for reading' },
   },
   details: [
@@ -108,6 +123,9 @@ export const serveCommand: Command = {
     'Addresses beyond this machine need TLS: a key file alone (--psk-file), or --tls-cert',
     'and --tls-key with --tls-ca (certificates of clients), --token-file or several of',
     'them. Lines of key and token files are IDENTITY:SECRET, as `hotrow key` writes them.',
+    '',
+    'With --etcd and --cluster the server is one of several that share every table: it',
+    'answers for the keys that the placement gives it. See `hotrow cluster --help`.',
   ].join('\n'),
   async run(call) {
     const [path] = call.positionals as [string]

@@ -1,17 +1,156 @@
 #include "client/cluster.h"
 
 #include <algorithm>
+#include <random>
+#include <set>
 #include <utility>
 
 namespace hotrow::client {
 
-Cluster::Cluster(const ConnectOptions& options, const std::vector<net::Address>& addresses,
-                 const std::shared_ptr<const Credentials>& credentials)
-    : names_(options.servers), placement_(options.servers), timeout_(options.timeout_ms) {
-  for (const net::Address& address : addresses) {
-    peers_.push_back(std::make_unique<Peer>(address, options, credentials));
-    path_ += (path_.empty() ? "hotrow://" : ",") + address.to_string();
+namespace {
+
+// Between two looks at whether the server that refused, or this client, has heard of another map.
+constexpr std::chrono::milliseconds kCatchUpPause{10};
+
+std::vector<uint32_t> first(size_t n) {
+  std::vector<uint32_t> all(n);
+  for (uint32_t i = 0; i < n; ++i) all[i] = i;
+  return all;
+}
+
+}  // namespace
+
+Status check_servers(std::span<const std::string> servers, const ClientTls& tls) {
+  const auto wrong = [](const std::string& what) {
+    return Status::invalid_argument("servers: " + what);
+  };
+  if (servers.empty()) return wrong("expected HOST:PORT of a server but received none");
+  if (servers.size() > kMostServers) {
+    return wrong("expected at most 1024 but received " + std::to_string(servers.size()));
   }
+  std::set<std::string_view> seen;
+  for (const std::string& server : servers) {
+    const auto address = net::parse_address(server);
+    if (!address.ok()) return wrong(address.status().message());
+    if (address.value().port == 0) return wrong("'" + server + "' has no port");
+    if (!net::is_loopback(address.value().host) && !tls.used()) {
+      return wrong(
+          "expected an address of this machine only (127.0.0.1, ::1, localhost) "
+          "but received '" +
+          server + "': beyond it nothing would be encrypted or authenticated without tls");
+    }
+    if (!seen.insert(server).second) return wrong("'" + server + "' appears twice");
+  }
+  return {};
+}
+
+Cluster::Cluster(const ConnectOptions& options, const std::vector<net::Address>& addresses,
+                 std::shared_ptr<const Credentials> credentials)
+    : options_(options), timeout_(options.timeout_ms), credentials_(std::move(credentials)) {
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    peers_[i] = std::make_unique<Peer>(addresses[i], options, credentials_);
+    names_[i] = options.servers[i];
+    path_ += (path_.empty() ? "hotrow://" : ",") + addresses[i].to_string();
+  }
+  const MutexLock lock(mutex_);
+  positions_ = addresses.size();
+  view_ = std::make_shared<const View>(View{.epoch = 0,
+                                            .digest = 0,
+                                            .members = first(positions_),
+                                            .positions = positions_,
+                                            .placement = Placement(options.servers)});
+}
+
+std::shared_ptr<const View> Cluster::view() const {
+  const MutexLock lock(mutex_);
+  return view_;
+}
+
+Result<uint32_t> Cluster::position(const std::string& name) {
+  for (uint32_t i = 0; i < positions_; ++i) {
+    if (names_[i] == name) return i;
+  }
+  if (positions_ == kMostServers) {
+    return Status(StatusCode::kCapacity,
+                  "placement: this client has known 1024 servers; connect again");
+  }
+  const auto address = net::parse_address(name);
+  if (!address.ok()) return address.status();
+  const auto made = static_cast<uint32_t>(positions_);
+  peers_[made] = std::make_unique<Peer>(address.value(), options_, credentials_);
+  names_[made] = name;
+  ++positions_;
+  return made;
+}
+
+Status Cluster::adopt(std::string_view text) {
+  auto parsed = SlotMap::parse(text);
+  if (!parsed.ok()) return parsed.status();
+  const SlotMap& map = parsed.value();
+  HOTROW_RETURN_IF_ERROR(check_servers(map.servers, options_.tls));
+  const uint64_t digest = map.digest();
+  const MutexLock lock(mutex_);
+  if (map.epoch == view_->epoch && digest != view_->digest) {
+    return Status::conflict("placement: another one of epoch " + std::to_string(map.epoch) +
+                            " is known");
+  }
+  if (map.epoch <= view_->epoch) return {};
+  std::vector<uint32_t> members;
+  for (const std::string& server : map.servers) {
+    auto its = position(server);
+    if (!its.ok()) return its.status();
+    members.push_back(its.value());
+  }
+  std::vector<uint16_t> slots;
+  slots.reserve(kSlots);
+  for (const uint16_t server : map.slots) slots.push_back(static_cast<uint16_t>(members[server]));
+  view_ = std::make_shared<const View>(View{.epoch = map.epoch,
+                                            .digest = digest,
+                                            .members = std::move(members),
+                                            .positions = positions_,
+                                            .placement = Placement(std::move(slots))});
+  changed_.notify_all();
+  return {};
+}
+
+Status Cluster::greet() {
+  // Maps may name servers that nobody has asked yet: until no newer one comes.
+  for (uint32_t known = 0;; known = view()->epoch) {
+    const auto before = view();
+    for (const uint32_t server : before->members) {
+      const auto welcome = peer(server).welcome(deadline());
+      if (!welcome.ok()) return welcome.status();
+      if (welcome.value().epoch <= view()->epoch) continue;
+      auto text = call(server, {.call = "placement"}, deadline(), Effect::kReads);
+      if (!text.ok()) return text.status();
+      HOTROW_RETURN_IF_ERROR(adopt(text.value()));
+    }
+    if (view()->epoch == known) return {};
+  }
+}
+
+bool Cluster::catch_up(size_t server, uint32_t its, uint32_t known, Deadline deadline) {
+  if (its > known) {
+    const auto text = call(server, {.call = "placement"}, deadline, Effect::kReads);
+    // What cannot be used is none; the deadline ends the wait for a better one.
+    if (text.ok()) (void)adopt(text.value());
+  }
+  const MutexLock lock(mutex_);
+  if (view_->epoch > known) return true;
+  thread_local std::minstd_rand random{std::random_device{}()};
+  const auto pause = kCatchUpPause + std::chrono::milliseconds(random() % kCatchUpPause.count());
+  if (std::chrono::steady_clock::now() + pause >= deadline) return false;
+  changed_.wait_for(mutex_, pause);
+  return true;
+}
+
+void Cluster::close() {
+  size_t known = 0;
+  {
+    const MutexLock lock(mutex_);
+    known = positions_;
+  }
+  for (size_t server = 0; server < known; ++server) peers_[server]->close();
 }
 
 Result<std::string> Cluster::call(size_t server, const wire::Call& call, Deadline deadline,
@@ -24,7 +163,8 @@ Result<std::string> Cluster::call(size_t server, const wire::Call& call, Deadlin
   return std::move(reply.text);
 }
 
-Result<std::vector<std::string>> Cluster::call_each(std::span<const wire::Call> calls,
+Result<std::vector<std::string>> Cluster::call_each(std::span<const uint32_t> servers,
+                                                    std::span<const wire::Call> calls,
                                                     Deadline deadline, Effect effect) {
   struct Sent {
     explicit Sent(Effect its_effect) : exchange(wire::Verb::kCall, its_effect) {}
@@ -33,17 +173,17 @@ Result<std::vector<std::string>> Cluster::call_each(std::span<const wire::Call> 
     Status begun;
   };
   std::vector<std::unique_ptr<Sent>> all;
-  for (size_t server = 0; server < size(); ++server) {
+  for (size_t i = 0; i < servers.size(); ++i) {
     Sent& sent = *all.emplace_back(std::make_unique<Sent>(effect));
-    sent.exchange.request.add_text(wire::to_text(calls[server]));
-    sent.begun = peer(server).begin(sent.exchange, sent.reply, deadline);
+    sent.exchange.request.add_text(wire::to_text(calls[i]));
+    sent.begun = peer(servers[i]).begin(sent.exchange, sent.reply, deadline);
   }
   std::vector<std::string> texts;
   Status first;
-  for (size_t server = 0; server < size(); ++server) {
-    Sent& sent = *all[server];
+  for (size_t i = 0; i < servers.size(); ++i) {
+    Sent& sent = *all[i];
     Status status = sent.begun;
-    if (status.ok()) status = peer(server).end(sent.exchange, sent.reply, deadline);
+    if (status.ok()) status = peer(servers[i]).end(sent.exchange, sent.reply, deadline);
     if (first.ok()) first = std::move(status);
     texts.push_back(std::move(sent.reply.text));
   }
@@ -52,21 +192,27 @@ Result<std::vector<std::string>> Cluster::call_each(std::span<const wire::Call> 
 }
 
 uint64_t Cluster::most_piece_bytes(uint64_t wanted) const {
-  for (const auto& peer : peers_) wanted = std::min(wanted, peer->most_body_bytes() / 2);
+  const auto its = view();
+  for (const uint32_t server : its->members) {
+    wanted = std::min(wanted, peers_[server]->most_body_bytes() / 2);
+  }
   return wanted;
 }
 
-Cut cut(const Placement& placement, size_t servers, KeyBatch keys) {
+Cut cut(const View& view, KeyBatch keys, const std::vector<uint32_t>* some) {
   Cut cut;
-  cut.parts.resize(servers);
-  for (Cut::Part& part : cut.parts) {
-    part.keys.reserve(keys.size() / servers * 9 / 8 + 64);
-    part.from.reserve(keys.size() / servers * 9 / 8 + 64);
+  cut.parts.resize(view.positions);
+  const size_t n = some == nullptr ? keys.size() : some->size();
+  const size_t share = n / view.members.size() * 9 / 8 + 64;
+  for (const uint32_t server : view.members) {
+    cut.parts[server].keys.reserve(share);
+    cut.parts[server].from.reserve(share);
   }
-  for (size_t i = 0; i < keys.size(); ++i) {
-    Cut::Part& part = cut.parts[placement.server_of(keys[i])];
-    part.keys.push_back(keys[i]);
-    part.from.push_back(static_cast<uint32_t>(i));
+  for (size_t i = 0; i < n; ++i) {
+    const size_t from = some == nullptr ? i : (*some)[i];
+    Cut::Part& part = cut.parts[view.placement.server_of(keys[from])];
+    part.keys.push_back(keys[from]);
+    part.from.push_back(static_cast<uint32_t>(from));
   }
   return cut;
 }
@@ -78,6 +224,14 @@ std::vector<float> gather(std::span<const float> rows, size_t width,
     std::copy_n(rows.data() + from[i] * width, width, gathered.data() + i * width);
   }
   return gathered;
+}
+
+Status about_slot(const View& view, KeyBatch keys, Status status) {
+  const bool of_server =
+      status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kTimeout;
+  if (!of_server || view.epoch == 0 || keys.empty()) return status;
+  return {status.code(), "slot " + std::to_string(placement_slot(keys.front())) + " in epoch " +
+                             std::to_string(view.epoch) + ": " + status.message()};
 }
 
 }  // namespace hotrow::client

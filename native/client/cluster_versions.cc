@@ -27,35 +27,36 @@ void strip(VersionInfo& info) {
 
 }  // namespace
 
-ClusterVersions::ClusterVersions(std::shared_ptr<Cluster> cluster) : cluster_(std::move(cluster)) {
-  for (size_t server = 1; server < cluster_->size(); ++server) {
-    if (cluster_->name(server) < cluster_->name(leader_)) leader_ = server;
-  }
+uint32_t ClusterVersions::leader() const {
+  const std::vector<uint32_t> members = cluster_->members();
+  return *std::ranges::min_element(members, {}, [this](uint32_t server) -> const std::string& {
+    return cluster_->name(server);
+  });
 }
 
 Status ClusterVersions::settle() {
   Status settled = settle_doubts();
-  if (settled.ok() && cluster_->size() > 1) settled = finish_open();
+  if (settled.ok() && cluster_->members().size() > 1) settled = finish_open();
   // A reader's; a trainer will come.
   return settled.code() == StatusCode::kDenied ? Status() : settled;
 }
 
 Status ClusterVersions::settle_doubts() {
-  for (size_t server = 0; server < cluster_->size(); ++server) {
+  for (const uint32_t server : cluster_->members()) {
     const Deadline deadline = Cluster::long_deadline();
     auto welcome = cluster_->peer(server).welcome(cluster_->deadline());
     if (!welcome.ok()) return welcome.status();
     const std::string& id = welcome.value().in_doubt;
     if (id.empty()) continue;
-    const std::string leader = id.substr(id.find(' ') + 1);
-    if (leader != cluster_->name(leader_)) {
+    const std::string its_leader = id.substr(id.find(' ') + 1);
+    if (its_leader != cluster_->name(leader())) {
       return {StatusCode::kUnavailable, "the server at " + cluster_->name(server) +
                                             " does not know what became of a version that " +
-                                            leader +
+                                            its_leader +
                                             " led: connect to all servers of the cluster at once"};
     }
-    const auto decided =
-        cluster_->ask<uint64_t>(leader_, {.call = "resolve", .name = id}, deadline, Effect::kReads);
+    const auto decided = cluster_->ask<uint64_t>(leader(), {.call = "resolve", .name = id},
+                                                 deadline, Effect::kReads);
     if (!decided.ok()) return decided.status();
     HOTROW_RETURN_IF_ERROR(cluster_
                                ->call(server,
@@ -69,7 +70,7 @@ Status ClusterVersions::settle_doubts() {
 // Of clients that died after their decision, or could not reach a server.
 Status ClusterVersions::finish_open() {
   const auto ids =
-      cluster_->call(leader_, {.call = "notClosed"}, cluster_->deadline(), Effect::kReads);
+      cluster_->call(leader(), {.call = "notClosed"}, cluster_->deadline(), Effect::kReads);
   if (!ids.ok()) return ids.status();
   for (std::string_view rest = ids.value(); !rest.empty();) {
     const std::string id(rest.substr(0, rest.find('\n')));
@@ -81,8 +82,8 @@ Status ClusterVersions::finish_open() {
 
 // Whoever has a later version needs no word of this one.
 Status ClusterVersions::make_known(const std::string& id) {
-  for (size_t server = 0; server < cluster_->size(); ++server) {
-    if (server == leader_) continue;
+  for (const uint32_t server : cluster_->members()) {
+    if (server == leader()) continue;
     const Status status =
         cluster_
             ->call(server, {.call = "decide", .name = id}, Cluster::long_deadline(), Effect::kReads)
@@ -90,7 +91,7 @@ Status ClusterVersions::make_known(const std::string& id) {
     if (!status.ok() && status.code() != StatusCode::kNotFound) return status;
   }
   return cluster_
-      ->call(leader_, {.call = "close", .name = id}, Cluster::long_deadline(), Effect::kReads)
+      ->call(leader(), {.call = "close", .name = id}, Cluster::long_deadline(), Effect::kReads)
       .status();
 }
 
@@ -100,8 +101,8 @@ void ClusterVersions::give_up(const std::string& id) {
     const Deadline soon = std::chrono::steady_clock::now() + kGiveUpTime;
     (void)cluster_->call(server, {.call = call, .name = id}, soon, Effect::kReads);
   };
-  tell(leader_, "resolve");
-  for (size_t server = 0; server < cluster_->size(); ++server) tell(server, "settle");
+  tell(leader(), "resolve");
+  for (const uint32_t server : cluster_->members()) tell(server, "settle");
 }
 
 // Waits for those who make a version before.
@@ -109,50 +110,50 @@ Status ClusterVersions::begin(const std::string& id, Deadline deadline) {
   constexpr std::chrono::milliseconds kPause{10};
   for (;;) {
     const Status status =
-        cluster_->call(leader_, {.call = "begin", .name = id}, deadline, Effect::kReads).status();
+        cluster_->call(leader(), {.call = "begin", .name = id}, deadline, Effect::kReads).status();
     const bool busy = status.code() == StatusCode::kBusy;
     if (!busy || std::chrono::steady_clock::now() + kPause >= deadline) return status;
     std::this_thread::sleep_for(kPause);
   }
 }
 
-Result<VersionInfo> ClusterVersions::make(wire::Call prepare,
-                                          const std::vector<uint64_t>& rollback_to) {
-  const std::string id = random_id() + " " + cluster_->name(leader_);
+Result<VersionInfo> ClusterVersions::make(const Servers& servers, wire::Call prepare,
+                                          const Parts& rollback_to) {
+  const std::string id = random_id() + " " + cluster_->name(leader());
   const Deadline deadline = Cluster::long_deadline();
   // Where a server is gone none of the others makes a part in vain.
-  for (size_t server = 0; server < cluster_->size(); ++server) {
+  for (const uint32_t server : servers) {
     HOTROW_RETURN_IF_ERROR(cluster_->peer(server).welcome(cluster_->deadline()).status());
   }
   HOTROW_RETURN_IF_ERROR(begin(id, std::chrono::steady_clock::now() + kBeginTime));
   Status ready = finish_open();
   prepare.call = "prepare";
   prepare.name = id;
-  std::vector<wire::Call> calls(cluster_->size(), prepare);
+  std::vector<wire::Call> calls(servers.size(), prepare);
   std::vector<uint64_t> acknowledged;
-  for (size_t server = 0; server < cluster_->size(); ++server) {
-    if (!rollback_to.empty()) calls[server].number = rollback_to[server];
+  for (size_t i = 0; i < servers.size(); ++i) {
+    if (!rollback_to.empty()) calls[i].number = rollback_to[i];
     // What was acknowledged before it was asked for is in it.
-    acknowledged.push_back(cluster_->peer(server).acknowledged());
+    acknowledged.push_back(cluster_->peer(servers[i]).acknowledged());
   }
   Result<std::vector<std::string>> prepared = std::vector<std::string>();
-  if (ready.ok()) prepared = cluster_->call_each(calls, deadline, Effect::kOnce);
+  if (ready.ok()) prepared = cluster_->call_each(servers, calls, deadline, Effect::kOnce);
   if (!ready.ok() || !prepared.ok()) {
     give_up(id);
     return ready.ok() ? prepared.status() : ready;
   }
-  auto made = cluster_->ask<VersionInfo>(leader_, {.call = "decide", .name = id, .flag = true},
+  auto made = cluster_->ask<VersionInfo>(leader(), {.call = "decide", .name = id, .flag = true},
                                          deadline, Effect::kReads);
   if (!made.ok()) return undecided(id, made.status());
   VersionInfo info = std::move(made).value();
   info.rows = 0;
   info.bytes = 0;
-  for (size_t server = 0; server < cluster_->size(); ++server) {
-    const auto part = wire::from_text<VersionInfo>(prepared.value()[server]);
+  for (size_t i = 0; i < servers.size(); ++i) {
+    const auto part = wire::from_text<VersionInfo>(prepared.value()[i]);
     if (!part.ok()) return part.status();
     info.rows += part.value().rows;
     info.bytes += part.value().bytes;
-    cluster_->peer(server).committed(acknowledged[server]);
+    cluster_->peer(servers[i]).committed(acknowledged[i]);
   }
   strip(info);
   // The version exists. Whoever does not hear of it now hears of it from a later client.
@@ -174,7 +175,8 @@ Status ClusterVersions::undecided(const std::string& id, const Status& status) {
 
 Result<VersionInfo> ClusterVersions::commit(const CommitOptions& options) {
   if (!options.name.empty()) HOTROW_RETURN_IF_ERROR(check_version_name(options.name));
-  auto made = make({.other = std::string(options.cursor), .flag = options.keep_cursor}, {});
+  auto made = make(cluster_->members(),
+                   {.other = std::string(options.cursor), .flag = options.keep_cursor}, {});
   if (!made.ok() || options.name.empty()) return made;
   // As with one store: the version is there, even if it cannot be named.
   if (name_version(options.name, made.value().version).ok()) {
@@ -186,12 +188,13 @@ Result<VersionInfo> ClusterVersions::commit(const CommitOptions& options) {
 Result<VersionInfo> ClusterVersions::rollback(std::string_view version) {
   auto to = find(version);
   if (!to.ok()) return to.status();
-  return make({}, to.value().parts);
+  return make(to.value().servers, {}, to.value().parts);
 }
 
 Result<std::vector<ClusterVersions::Whole>> ClusterVersions::whole_versions() {
-  const std::vector<wire::Call> calls(cluster_->size(), {.call = "versions"});
-  auto texts = cluster_->call_each(calls, Cluster::long_deadline(), Effect::kReads);
+  const Servers servers = cluster_->members();
+  const std::vector<wire::Call> calls(servers.size(), {.call = "versions"});
+  auto texts = cluster_->call_each(servers, calls, Cluster::long_deadline(), Effect::kReads);
   if (!texts.ok()) return texts.status();
   std::vector<std::vector<VersionInfo>> all;
   for (const std::string& text : texts.value()) {
@@ -201,13 +204,14 @@ Result<std::vector<ClusterVersions::Whole>> ClusterVersions::whole_versions() {
   }
   // Where each server has its part of an id, decided as far as it knows or not.
   std::vector<std::map<std::string, const VersionInfo*, std::less<>>> parts(all.size());
-  for (size_t server = 0; server < all.size(); ++server) {
-    for (const VersionInfo& info : all[server]) parts[server][info.cluster.id] = &info;
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (const VersionInfo& info : all[i]) parts[i][info.cluster.id] = &info;
   }
   std::vector<Whole> wholes;
-  for (const VersionInfo& its : all[leader_]) {
+  const auto of_leader = std::ranges::find(servers, leader()) - servers.begin();
+  for (const VersionInfo& its : all[static_cast<size_t>(of_leader)]) {
     if (!names::is_decided_part(its)) continue;
-    Whole whole{.info = its, .parts = {}};
+    Whole whole{.info = its, .servers = servers, .parts = {}};
     whole.info.rows = 0;
     whole.info.bytes = 0;
     for (const auto& of_server : parts) {
@@ -251,31 +255,41 @@ Result<std::vector<VersionInfo>> ClusterVersions::versions() {
   return infos;
 }
 
-Status ClusterVersions::tell_parts(const std::vector<uint64_t>& parts, const wire::Call& call) {
-  const auto tell = [&](size_t server) {
+Status ClusterVersions::tell_parts(const Servers& servers, const Parts& parts,
+                                   const wire::Call& call) {
+  const auto tell = [&](size_t i) {
     wire::Call its = call;
-    its.number = parts[server];
-    return cluster_->call(server, its, Cluster::long_deadline(), Effect::kReads).status();
+    its.number = parts[i];
+    return cluster_->call(servers[i], its, Cluster::long_deadline(), Effect::kReads).status();
   };
-  for (size_t server = 0; server < cluster_->size(); ++server) {
-    if (server != leader_) HOTROW_RETURN_IF_ERROR(tell(server));
+  const uint32_t last = leader();
+  Status told;
+  for (size_t i = 0; i < servers.size() && told.ok(); ++i) {
+    if (servers[i] != last) told = tell(i);
   }
-  return tell(leader_);
+  for (size_t i = 0; i < servers.size() && told.ok(); ++i) {
+    if (servers[i] == last) told = tell(i);
+  }
+  return told;
 }
 
 Status ClusterVersions::name_version(std::string_view name, uint64_t version) {
   HOTROW_RETURN_IF_ERROR(check_version_name(name));
   const wire::Call call{.call = "nameVersion", .name = std::string(name)};
-  if (version == 0) return tell_parts(std::vector<uint64_t>(cluster_->size()), call);
+  if (version == 0) {
+    const Servers servers = cluster_->members();
+    return tell_parts(servers, Parts(servers.size()), call);
+  }
   const auto whole = find(std::to_string(version));
   if (!whole.ok()) return whole.status();
-  return tell_parts(whole.value().parts, call);
+  return tell_parts(whole.value().servers, whole.value().parts, call);
 }
 
 Status ClusterVersions::pin_version(uint64_t version, bool pinned) {
   const auto whole = find(std::to_string(version));
   if (!whole.ok()) return whole.status();
-  return tell_parts(whole.value().parts, {.call = "pinVersion", .flag = pinned});
+  return tell_parts(whole.value().servers, whole.value().parts,
+                    {.call = "pinVersion", .flag = pinned});
 }
 
 Result<std::vector<TableDiff>> ClusterVersions::diff(std::string_view from, std::string_view to) {
@@ -284,12 +298,16 @@ Result<std::vector<TableDiff>> ClusterVersions::diff(std::string_view from, std:
   const auto after = find(to);
   if (!after.ok()) return after.status();
   std::vector<wire::Call> calls;
-  for (size_t server = 0; server < cluster_->size(); ++server) {
-    calls.push_back({.call = "diff",
-                     .name = std::to_string(before.value().parts[server]),
-                     .other = std::to_string(after.value().parts[server])});
+  const Servers& servers = before.value().servers;
+  if (servers != after.value().servers) {
+    return Status(StatusCode::kBusy, "the cluster's servers have changed meanwhile");
   }
-  const auto texts = cluster_->call_each(calls, Cluster::long_deadline(), Effect::kReads);
+  for (size_t i = 0; i < servers.size(); ++i) {
+    calls.push_back({.call = "diff",
+                     .name = std::to_string(before.value().parts[i]),
+                     .other = std::to_string(after.value().parts[i])});
+  }
+  const auto texts = cluster_->call_each(servers, calls, Cluster::long_deadline(), Effect::kReads);
   if (!texts.ok()) return texts.status();
   std::map<std::string, TableDiff> sums;
   for (const std::string& text : texts.value()) {

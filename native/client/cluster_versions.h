@@ -24,7 +24,7 @@ namespace hotrow::client {
 
 class ClusterVersions {
  public:
-  explicit ClusterVersions(std::shared_ptr<Cluster> cluster);
+  explicit ClusterVersions(std::shared_ptr<Cluster> cluster) : cluster_(std::move(cluster)) {}
 
   /// Settles what servers do not know of versions: those that they were started on, and those that
   /// were decided and that not all may have heard of. A client that may only read leaves it.
@@ -42,10 +42,16 @@ class ClusterVersions {
   Result<std::vector<TableDiff>> diff(std::string_view from, std::string_view to);
 
  private:
-  /// A version of the cluster and the number of each server's part.
+  using Servers = std::vector<uint32_t>;  // positions
+  using Parts = std::vector<uint64_t>;    // numbers of versions, one a server
+
+  /// The server whose name comes first, of those that are in the placement now.
+  uint32_t leader() const;
+  /// A version of the cluster, and the number of each server's part.
   struct Whole {
     VersionInfo info;
-    std::vector<uint64_t> parts;
+    Servers servers;
+    Parts parts;
   };
 
   Result<std::vector<Whole>> whole_versions();
@@ -55,15 +61,14 @@ class ClusterVersions {
   Status finish_open();
   Status begin(const std::string& id, Deadline deadline);
   /// prepare of each server, then the decision. `rollback_to`: each server's version; empty: none.
-  Result<VersionInfo> make(wire::Call prepare, const std::vector<uint64_t>& rollback_to);
+  Result<VersionInfo> make(const Servers& servers, wire::Call prepare, const Parts& rollback_to);
   Status undecided(const std::string& id, const Status& status);
   Status make_known(const std::string& id);
   void give_up(const std::string& id);
   /// A call of each server about its part of a version, the leader's last.
-  Status tell_parts(const std::vector<uint64_t>& parts, const wire::Call& call);
+  Status tell_parts(const Servers& servers, const Parts& parts, const wire::Call& call);
 
   const std::shared_ptr<Cluster> cluster_;
-  size_t leader_ = 0;
 };
 
 }  // namespace hotrow::client

@@ -263,7 +263,7 @@ Status Connection::read_begun_frame(Deadline deadline) {
   if (!header.ok()) return header.status();
   begin_ += wire::kHeaderBytes;
   if (!header.value().reply()) return {StatusCode::kProtocol, "frame: a reply was expected"};
-  Reply* const reply = arriving(header.value().request);
+  Reply* const reply = arriving(header.value());
   // What has begun to come is mostly there, and may be another's: it gets a moment of its own.
   constexpr std::chrono::seconds kMoment{1};
   const Deadline its = reply == nullptr ? deadline : std::min(deadline, reply->deadline);
@@ -315,12 +315,13 @@ Status Connection::read_body(const wire::FrameHeader& header, Reply* reply, Dead
   return {};
 }
 
-Reply* Connection::arriving(uint64_t request) {
+Reply* Connection::arriving(const wire::FrameHeader& header) {
   const MutexLock lock(mutex_);
-  const auto found = pending_.find(request);
+  const auto found = pending_.find(header.request);
   if (found == pending_.end()) return nullptr;  // nobody waits for it any more
   found->second->arriving = true;
   found->second->status = {};
+  found->second->epoch = header.epoch;
   return found->second;
 }
 

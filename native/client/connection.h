@@ -79,7 +79,7 @@ class Connection {
   Status need(size_t bytes, Deadline deadline);
   /// Moves the next bytes of a body into `target`, or, when it has no memory, away.
   Status take(std::span<std::byte> target, size_t bytes, Xxh3& sum, Deadline deadline);
-  Reply* arriving(uint64_t request) HOTROW_EXCLUDES(mutex_);
+  Reply* arriving(const wire::FrameHeader& header) HOTROW_EXCLUDES(mutex_);
   void forget_locked(uint64_t request) HOTROW_REQUIRES(mutex_);
   void arrived(Reply* reply, const Status& status) HOTROW_EXCLUDES(mutex_);
 

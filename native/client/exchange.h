@@ -60,6 +60,7 @@ struct Reply {
   Status status;                                   // what the server says, once done
   std::chrono::steady_clock::time_point deadline;  // of the call, as send() was told
   uint64_t request = 0;
+  uint32_t epoch = 0;  // of the server's placement, once done; 0: none
   bool done = false;
   bool arriving = false;
 };

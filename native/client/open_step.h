@@ -88,6 +88,13 @@ class PushOfStep {
   const Status& status() const { return status_; }
   /// Of its requests' headers.
   uint32_t clock() const { return clock_; }
+  /// May it go to servers of a placement of this epoch? A step ends at the servers that its worker
+  /// has joined, whoever has the keys by then.
+  Status check(uint32_t epoch) const {
+    if (clock_ == 0 || epoch == 0) return {};
+    return Status::conflict("a push of step " + std::to_string(clock_) +
+                            " after the servers were given a placement: leave() and join again");
+  }
   /// What became of it.
   Status done(Status outcome) {
     outcome_ = outcome;

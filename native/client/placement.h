@@ -1,29 +1,26 @@
-// Placement: which server has a key. 16,384 slots by the key's mixed hash; each slot goes to the
-// server that draws the highest number for it (rendezvous hashing, Thaler and Ravishankar 1998), so
-// that one server more takes over an even share of everybody's slots and moves no other.
+// Placement: which server has a key, by the list of servers that a client was given or by a slot
+// map (base/slot_map.h).
 #ifndef HOTROW_CLIENT_PLACEMENT_H_
 #define HOTROW_CLIENT_PLACEMENT_H_
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "base/hash.h"
+#include "base/slot_map.h"
 
 namespace hotrow::client {
 
-inline constexpr uint32_t kSlotBits = 14;
-inline constexpr uint32_t kSlots = 1U << kSlotBits;
-
-/// The slot of a key, in every table: ranges of slots are ranges of a scan.
-constexpr uint32_t placement_slot(uint64_t key) {
-  return static_cast<uint32_t>(mix64(key) >> (64 - kSlotBits));
-}
+using hotrow::kSlots;
+using hotrow::placement_slot;
 
 class Placement {
  public:
   /// `servers` by the names that all clients have for them; their order does not matter.
-  explicit Placement(const std::vector<std::string>& servers);
+  explicit Placement(const std::vector<std::string>& servers) : servers_(rendezvous(servers)) {}
+  /// The position of each slot's server, [kSlots].
+  explicit Placement(std::vector<uint16_t> servers) : servers_(std::move(servers)) {}
 
   /// Position of the key's server.
   uint32_t server_of(uint64_t key) const { return servers_[placement_slot(key)]; }

@@ -16,29 +16,24 @@ Status expect_values(const char* name, uint64_t received, uint64_t expected) {
 
 }  // namespace
 
-size_t server_of_dense(const Cluster& cluster, std::string_view name) {
-  return cluster.placement().server_of(xxh3(name));
-}
-
 RemoteDense::RemoteDense(std::shared_ptr<Cluster> cluster, size_t server,
                          const wire::OpenedDense& opened, uint64_t generation)
     : cluster_(std::move(cluster)),
-      server_(server),
       name_(opened.name),
       options_(opened.options),
       size_(opened.size),
       state_values_(opened.state_values),
-      numbers_(cluster_, "dense", name_) {
-  numbers_.set(server_, {opened.parameter, generation});
+      numbers_(cluster_, {.call = "dense", .name = name_}) {
+  numbers_.set(server, {opened.parameter, generation});
 }
 
 Result<uint64_t> RemoteDense::pull(std::span<float> values, std::span<float> state,
                                    bool with_state) {
   HOTROW_RETURN_IF_ERROR(expect_values("values", values.size(), size_));
   HOTROW_RETURN_IF_ERROR(expect_values("state", state.size(), with_state ? state_values_ : 0));
-  return guarded([&]() -> Result<uint64_t> {
-    const Deadline deadline = cluster_->deadline();
-    auto number = numbers_.of(server_, deadline);
+  const Deadline deadline = cluster_->deadline();
+  const auto pull_from = [&](const View& view, size_t server, uint32_t& epoch) -> Result<uint64_t> {
+    auto number = numbers_.of(server, deadline);
     if (!number.ok()) return number.status();
     uint64_t steps = 0;
     Reply reply([&](const wire::Section& section) -> std::span<std::byte> {
@@ -51,10 +46,14 @@ Result<uint64_t> RemoteDense::pull(std::span<float> values, std::span<float> sta
     if (with_state) call.flags = wire::kWantsState;
     Exchange exchange(wire::Verb::kPull, Effect::kReads);
     exchange.generation = number.value().generation;
+    exchange.request.header().epoch = view.epoch;
     exchange.request.add(0, number.value().number, call);
-    HOTROW_RETURN_IF_ERROR(cluster_->peer(server_).run(exchange, reply, deadline));
+    const Status status = cluster_->peer(server).run(exchange, reply, deadline);
+    epoch = reply.epoch;
+    HOTROW_RETURN_IF_ERROR(status);
     return steps;
-  });
+  };
+  return guarded([&] { return at_server_of_dense(*cluster_, name_, deadline, pull_from); });
 }
 
 Status RemoteDense::pull(std::span<float> values) { return pull(values, {}, false).status(); }
@@ -65,17 +64,21 @@ Result<uint64_t> RemoteDense::pull_state(std::span<float> values, std::span<floa
 
 template <class Fill>
 Status RemoteDense::change(wire::Verb verb, uint32_t clock, const Fill& fill) {
-  return guarded([&]() -> Status {
-    const Deadline deadline = cluster_->deadline();
-    auto number = numbers_.of(server_, deadline);
+  const Deadline deadline = cluster_->deadline();
+  const auto change_at = [&](const View& view, size_t server, uint32_t& epoch) -> Status {
+    auto number = numbers_.of(server, deadline);
     if (!number.ok()) return number.status();
     Exchange exchange(verb, Effect::kChanges);
     exchange.generation = number.value().generation;
+    exchange.request.header().epoch = view.epoch;
     exchange.request.header().clock = clock;
     fill(exchange.request, number.value().number);
     CountReply reply;
-    return cluster_->peer(server_).run(exchange, reply, deadline);
-  });
+    Status status = cluster_->peer(server).run(exchange, reply, deadline);
+    epoch = reply.epoch;
+    return status;
+  };
+  return guarded([&] { return at_server_of_dense(*cluster_, name_, deadline, change_at); });
 }
 
 Status RemoteDense::push(std::span<const float> gradient, const PushOptions& options) {

@@ -5,14 +5,35 @@
 #include <memory>
 #include <string>
 
+#include "base/hash.h"
 #include "client/cluster.h"
 #include "client/remote_table.h"
 #include "hotrow/store.h"
 
 namespace hotrow::client {
 
-/// Position of the server that has the dense parameter of that name.
-size_t server_of_dense(const Cluster& cluster, std::string_view name);
+inline Status status_of(const Status& status) { return status; }
+template <class T>
+Status status_of(const Result<T>& result) {
+  return result.status();
+}
+
+/// work(view, position of the server that has the dense parameter of that name, epoch of the
+/// server's placement, set by work) -> Status or Result; again, as long as servers say that it is
+/// not theirs.
+template <class Work>
+auto at_server_of_dense(Cluster& cluster, std::string_view name, Deadline deadline,
+                        const Work& work) {
+  while (true) {
+    const auto view = cluster.view();
+    const size_t server = view->placement.server_of(xxh3(name));
+    uint32_t epoch = 0;
+    auto made = work(*view, server, epoch);
+    const Status status = status_of(made);
+    const bool refused = status.code() == StatusCode::kWrongOwner;
+    if (!refused || !cluster.catch_up(server, epoch, view->epoch, deadline)) return made;
+  }
+}
 
 class RemoteDense final : public Dense {
  public:
@@ -35,7 +56,6 @@ class RemoteDense final : public Dense {
   Status change(wire::Verb verb, uint32_t clock, const Fill& fill);
 
   const std::shared_ptr<Cluster> cluster_;
-  const size_t server_;
   const std::string name_;
   const DenseOptions options_;
   const uint64_t size_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "base/batch_check.h"
@@ -21,19 +20,8 @@ using wire::Kind;
 
 constexpr uint32_t kMostTimeoutMs = 86'400'000;
 constexpr uint32_t kMostSpinUs = 1'000'000;
-constexpr size_t kMostServers = 1024;
 // Of the rows of one message about several tables: beyond it one message a table is no slower.
 constexpr uint64_t kMostTogetherBytes = uint64_t{16} << 20;
-
-// A table of another store must not be looked up by the numbers of this one.
-Result<RemoteTable*> table_of(Table* table, const Cluster& cluster, size_t i) {
-  auto* const remote = dynamic_cast<RemoteTable*>(table);
-  if (remote == nullptr || &remote->cluster() != &cluster) {
-    return Status::invalid_argument("requests[" + std::to_string(i) +
-                                    "]: expected a table of this store");
-  }
-  return remote;
-}
 
 // What a server says of a table decides how long arrays are.
 template <class Options>
@@ -59,14 +47,45 @@ void add(StoreStats& sum, const StoreStats& its) {
   if (its.latency.lookup.p99_ns >= sum.latency.lookup.p99_ns) sum.latency = its.latency;
 }
 
+// Where the rows of one of several lookups come in.
+struct LookupPart {
+  std::vector<float> landed;  // of rows that do not lie side by side
+  std::span<float> rows;
+  bool whole = false;  // the reply has had rows
+};
+
+// Copies rows that landed apart to where they are wanted.
+void spread(std::span<const TableLookup> lookups, const std::vector<LookupPart>& parts) {
+  for (size_t i = 0; i < lookups.size(); ++i) {
+    if (parts[i].landed.empty()) continue;
+    const TableLookup& its = lookups[i];
+    const size_t dim = its.table->options().dim;
+    const size_t stride = its.stride == 0 ? dim : its.stride;
+    for (size_t row = 0; row < its.keys.size() * its.repeat; ++row) {
+      std::copy_n(parts[i].landed.data() + row / its.repeat * dim, dim,
+                  its.rows.data() + row * stride);
+    }
+  }
+}
+
 }  // namespace
+
+Result<RemoteTable*> table_of(Table* table, const Cluster& cluster, size_t i) {
+  auto* const remote = dynamic_cast<RemoteTable*>(table);
+  if (remote == nullptr || &remote->cluster() != &cluster) {
+    return Status::invalid_argument("requests[" + std::to_string(i) +
+                                    "]: expected a table of this store");
+  }
+  return remote;
+}
 
 Result<std::shared_ptr<Table>> RemoteStore::open_table(const wire::Call& call) {
   return guarded([&]() -> Result<std::shared_ptr<Table>> {
     const Deadline deadline = Cluster::long_deadline();  // its rows may have to be read first
     std::vector<wire::OpenedTable> opened;
     std::vector<uint64_t> generations;
-    for (size_t server = 0; server < cluster_->size(); ++server) {
+    const auto view = cluster_->view();
+    for (const uint32_t server : view->members) {
       HOTROW_RETURN_IF_ERROR(cluster_->peer(server).welcome(deadline).status());
       generations.push_back(cluster_->peer(server).generation());
       auto its = cluster_->ask<wire::OpenedTable>(server, call, deadline, Effect::kReads);
@@ -75,11 +94,12 @@ Result<std::shared_ptr<Table>> RemoteStore::open_table(const wire::Call& call) {
       if (!opened.empty() && !(its.value().options == opened.front().options)) {
         return Status::conflict("table '" + call.name + "' has other options on " +
                                 cluster_->peer(server).address().to_string() + " than on " +
-                                cluster_->peer(0).address().to_string());
+                                cluster_->peer(view->only()).address().to_string());
       }
       opened.push_back(std::move(its).value());
     }
-    return std::shared_ptr<Table>(std::make_shared<RemoteTable>(cluster_, opened, generations));
+    return std::shared_ptr<Table>(
+        std::make_shared<RemoteTable>(cluster_, view->members, opened, generations));
   });
 }
 
@@ -94,14 +114,21 @@ Result<std::shared_ptr<Table>> RemoteStore::table(std::string_view name) {
 
 Result<std::shared_ptr<Dense>> RemoteStore::open_dense(const wire::Call& call) {
   return guarded([&]() -> Result<std::shared_ptr<Dense>> {
-    const size_t server = server_of_dense(*cluster_, call.name);
-    HOTROW_RETURN_IF_ERROR(cluster_->peer(server).welcome(Cluster::long_deadline()).status());
-    const uint64_t generation = cluster_->peer(server).generation();
-    auto its =
-        cluster_->ask<wire::OpenedDense>(server, call, Cluster::long_deadline(), Effect::kReads);
-    if (!its.ok()) return its.status();
-    return std::shared_ptr<Dense>(
-        std::make_shared<RemoteDense>(cluster_, server, its.value(), generation));
+    using Made = Result<std::shared_ptr<Dense>>;
+    const Deadline deadline = Cluster::long_deadline();
+    return at_server_of_dense(
+        *cluster_, call.name, cluster_->deadline(),
+        [&](const View&, size_t server, uint32_t& epoch) -> Made {
+          const auto welcome = cluster_->peer(server).welcome(deadline);
+          if (!welcome.ok()) return welcome.status();
+          const uint64_t generation = cluster_->peer(server).generation();
+          // A refusal is worth asking for its placement, whichever that is.
+          epoch = UINT32_MAX;
+          auto its = cluster_->ask<wire::OpenedDense>(server, call, deadline, Effect::kReads);
+          if (!its.ok()) return its.status();
+          return std::shared_ptr<Dense>(
+              std::make_shared<RemoteDense>(cluster_, server, its.value(), generation));
+        });
   });
 }
 
@@ -118,12 +145,7 @@ Result<std::shared_ptr<Dense>> RemoteStore::dense(std::string_view name) {
 // repeated, land apart and are copied. Several servers: one table after the other.
 Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
   return guarded([&]() -> Status {
-    struct Part {
-      std::vector<float> landed;
-      std::span<float> rows;
-      bool whole = false;  // the reply has had rows
-    };
-    std::vector<Part> parts(lookups.size());
+    std::vector<LookupPart> parts(lookups.size());
     const Deadline deadline = cluster_->deadline();
     Exchange exchange(wire::Verb::kLookup, Effect::kReads);
     uint64_t bytes = 0;
@@ -135,8 +157,9 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
       bytes += its.keys.size() * its.table->options().dim * sizeof(float);
     }
     HOTROW_RETURN_IF_ERROR(check_apart(lookups));
-    const bool several = cluster_->size() > 1 || lookups.size() >= wire::kMostSections / 3 ||
-                         bytes > kMostTogetherBytes;
+    const auto view = cluster_->view();
+    const bool several =
+        view->several() || lookups.size() >= wire::kMostSections / 3 || bytes > kMostTogetherBytes;
     for (size_t i = 0; i < lookups.size(); ++i) {
       const TableLookup& its = lookups[i];
       const uint32_t dim = its.table->options().dim;
@@ -147,7 +170,7 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
         HOTROW_RETURN_IF_ERROR(its.table->lookup(its.keys, parts[i].rows, its.options));
         continue;
       }
-      auto number = static_cast<RemoteTable*>(its.table)->number(0, deadline);
+      auto number = static_cast<RemoteTable*>(its.table)->number(view->only(), deadline);
       if (!number.ok()) return number.status();
       const auto part = static_cast<uint16_t>(i);
       exchange.generation = number.value().generation;
@@ -165,97 +188,22 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
         const auto found = lookups[section.part].options.found;
         return std::as_writable_bytes(found.first(std::min<size_t>(found.size(), section.bytes)));
       });
-      HOTROW_RETURN_IF_ERROR(cluster_->peer(0).run(exchange, reply, deadline));
-      for (const Part& part : parts) {
-        if (!part.whole) return {StatusCode::kProtocol, "a reply without rows"};
-      }
-    }
-    for (size_t i = 0; i < lookups.size(); ++i) {
-      if (parts[i].landed.empty()) continue;
-      const TableLookup& its = lookups[i];
-      const size_t dim = its.table->options().dim;
-      const size_t stride = its.stride == 0 ? dim : its.stride;
-      for (size_t row = 0; row < its.keys.size() * its.repeat; ++row) {
-        std::copy_n(parts[i].landed.data() + row / its.repeat * dim, dim,
-                    its.rows.data() + row * stride);
-      }
-    }
-    return {};
-  });
-}
-
-// One message to each server, with all tables: there all of it is applied or nothing.
-Status RemoteStore::push_all(std::span<const TablePush> pushes) {
-  return guarded([&]() -> Status {
-    const Deadline deadline = cluster_->deadline();
-    struct Sent {
-      size_t server = 0;
-      uint16_t parts = 0;
-      CountReply reply;
-      Exchange exchange{wire::Verb::kPush, Effect::kChanges};
-    };
-    std::vector<std::unique_ptr<Sent>> all;
-    for (size_t server = 0; server < cluster_->size(); ++server) {
-      all.push_back(std::make_unique<Sent>());
-      all.back()->server = server;
-    }
-    std::vector<std::unique_ptr<Cut>> cuts;  // whose keys are sent from where they lie
-    std::vector<std::unique_ptr<std::vector<float>>> kept;
-    std::set<std::string_view> seen;  // handles of one table are several
-    for (size_t i = 0; i < pushes.size(); ++i) {
-      const TablePush& push = pushes[i];
-      auto table = table_of(push.table, *cluster_, i);
-      if (!table.ok()) return table.status();
-      if (!seen.insert(push.table->name()).second) {
-        return Status::invalid_argument("requests[" + std::to_string(i) +
-                                        "]: expected each table once, received table '" +
-                                        push.table->name() + "' again");
-      }
-      const uint32_t dim = push.table->options().dim;
-      HOTROW_RETURN_IF_ERROR(check_rows("gradients", push.keys, push.gradients.size(), dim));
-      wire::CallOptions call;
-      call.learning_rate = push.options.learning_rate;
-      if (cluster_->size() > 1) {
-        cuts.push_back(
-            std::make_unique<Cut>(cut(cluster_->placement(), cluster_->size(), push.keys)));
-      }
-      for (const auto& sent : all) {
-        KeyBatch keys = push.keys;
-        ConstRowBatch rows = push.gradients;
-        if (cluster_->size() > 1) {
-          const Cut::Part& part = cuts.back()->parts[sent->server];
-          if (part.keys.empty()) continue;
-          keys = part.keys;
-          kept.push_back(
-              std::make_unique<std::vector<float>>(gather(push.gradients, dim, part.from)));
-          rows = *kept.back();
+      exchange.request.header().epoch = view->epoch;
+      const Status status = cluster_->peer(view->only()).run(exchange, reply, deadline);
+      const bool refused = status.code() == StatusCode::kWrongOwner;
+      if (!refused) HOTROW_RETURN_IF_ERROR(status);
+      for (size_t i = 0; i < parts.size(); ++i) {
+        const TableLookup& its = lookups[i];
+        // Its keys are with others by now: the table finds them.
+        if (refused) {
+          HOTROW_RETURN_IF_ERROR(its.table->lookup(its.keys, parts[i].rows, its.options));
+        } else if (!parts[i].whole) {
+          return {StatusCode::kProtocol, "a reply without rows"};
         }
-        auto number = table.value()->number(sent->server, deadline);
-        if (!number.ok()) return number.status();
-        const uint16_t part = sent->parts++;
-        const uint32_t its = number.value().number;
-        sent->exchange.generation = number.value().generation;
-        sent->exchange.request.add(part, its, Kind::kKeys, keys);
-        sent->exchange.request.add(part, its, Kind::kGradients, rows, dim);
-        sent->exchange.request.add(part, its, call);
       }
     }
-    std::erase_if(all, [](const auto& sent) { return sent->parts == 0; });
-    PushOfStep push(cluster_->open_step(), all.size());
-    HOTROW_RETURN_IF_ERROR(push.status());
-    for (const auto& sent : all) sent->exchange.request.header().clock = push.clock();
-    Status first;
-    size_t begun = 0;
-    while (begun < all.size() && first.ok()) {
-      Sent& sent = *all[begun];
-      first = cluster_->peer(sent.server).begin(sent.exchange, sent.reply, deadline);
-      if (first.ok()) ++begun;
-    }
-    for (size_t i = 0; i < begun; ++i) {
-      Status status = cluster_->peer(all[i]->server).end(all[i]->exchange, all[i]->reply, deadline);
-      if (first.ok()) first = std::move(status);
-    }
-    return push.done(std::move(first));
+    spread(lookups, parts);
+    return {};
   });
 }
 
@@ -274,7 +222,7 @@ Result<std::shared_ptr<SyncWorker>> RemoteStore::worker(const WorkerOptions& opt
 Result<std::vector<ParameterInfo>> RemoteStore::list() {
   return guarded([&]() -> Result<std::vector<ParameterInfo>> {
     std::map<std::string, ParameterInfo> all;
-    for (size_t server = 0; server < cluster_->size(); ++server) {
+    for (const uint32_t server : cluster_->members()) {
       auto its = cluster_->ask<std::vector<ParameterInfo>>(server, {.call = "list"},
                                                            cluster_->deadline(), Effect::kReads);
       if (!its.ok()) return its.status();
@@ -292,7 +240,7 @@ Result<std::vector<ParameterInfo>> RemoteStore::list() {
 
 Status RemoteStore::of_all(const wire::Call& call) {
   return guarded([&]() -> Status {
-    for (size_t server = 0; server < cluster_->size(); ++server) {
+    for (const uint32_t server : cluster_->members()) {
       HOTROW_RETURN_IF_ERROR(cluster_->call(server, call, Cluster::long_deadline()).status());
     }
     return {};
@@ -304,7 +252,7 @@ Status RemoteStore::drop(std::string_view name) {
   return guarded([&]() -> Status {
     Status missing;
     bool dropped = false;
-    for (size_t server = 0; server < cluster_->size(); ++server) {
+    for (const uint32_t server : cluster_->members()) {
       const Status status =
           cluster_
               ->call(server, {.call = "drop", .name = std::string(name)}, Cluster::long_deadline())
@@ -323,19 +271,21 @@ Status RemoteStore::drop(std::string_view name) {
 
 template <class T>
 Result<T> RemoteStore::of_versions(const wire::Call& call, Effect effect) {
-  return guarded([&] { return cluster_->ask<T>(0, call, Cluster::long_deadline(), effect); });
+  return guarded([&] {
+    return cluster_->ask<T>(cluster_->view()->only(), call, Cluster::long_deadline(), effect);
+  });
 }
 
 Result<VersionInfo> RemoteStore::commit(const CommitOptions& options) {
   if (several()) return guarded([&] { return versions_.commit(options); });
   // What was acknowledged before it was asked for is in it.
-  const uint64_t acknowledged = cluster_->peer(0).acknowledged();
+  const uint64_t acknowledged = cluster_->peer(cluster_->view()->only()).acknowledged();
   auto made = of_versions<VersionInfo>({.call = "commit",
                                         .name = std::string(options.name),
                                         .other = std::string(options.cursor),
                                         .flag = options.keep_cursor},
                                        Effect::kOnce);
-  if (made.ok()) cluster_->peer(0).committed(acknowledged);
+  if (made.ok()) cluster_->peer(cluster_->view()->only()).committed(acknowledged);
   return made;
 }
 
@@ -351,10 +301,10 @@ Result<std::vector<VersionInfo>> RemoteStore::versions() {
 
 Result<VersionInfo> RemoteStore::rollback(std::string_view version, const ClusterPart& /*part*/) {
   if (several()) return guarded([&] { return versions_.rollback(version); });
-  const uint64_t acknowledged = cluster_->peer(0).acknowledged();
+  const uint64_t acknowledged = cluster_->peer(cluster_->view()->only()).acknowledged();
   auto made =
       of_versions<VersionInfo>({.call = "rollback", .name = std::string(version)}, Effect::kOnce);
-  if (made.ok()) cluster_->peer(0).committed(acknowledged);
+  if (made.ok()) cluster_->peer(cluster_->view()->only()).committed(acknowledged);
   return made;
 }
 
@@ -396,7 +346,7 @@ Status RemoteStore::compact() { return of_all({.call = "compact"}); }
 Result<StoreStats> RemoteStore::stats() {
   return guarded([&]() -> Result<StoreStats> {
     StoreStats sum;
-    for (size_t server = 0; server < cluster_->size(); ++server) {
+    for (const uint32_t server : cluster_->members()) {
       auto its = cluster_->ask<StoreStats>(server, {.call = "stats"}, cluster_->deadline(),
                                            Effect::kReads);
       if (!its.ok()) return its.status();
@@ -414,30 +364,13 @@ void RemoteStore::close() {
   }
   // Nobody is to wait for its lease.
   if (worker != nullptr) (void)worker->leave();
-  for (size_t server = 0; server < cluster_->size(); ++server) cluster_->peer(server).close();
+  cluster_->close();
 }
 
 }  // namespace client
 
 Status ConnectOptions::validate() const {
-  const auto wrong = [](const std::string& what) { return Status::invalid_argument(what); };
-  if (servers.empty()) return wrong("servers: expected HOST:PORT of a server but received none");
-  if (servers.size() > client::kMostServers) {
-    return wrong("servers: expected at most 1024 but received " + std::to_string(servers.size()));
-  }
-  std::set<std::string_view> seen;
-  for (const std::string& server : servers) {
-    const auto address = net::parse_address(server);
-    if (!address.ok()) return wrong("servers: " + address.status().message());
-    if (address.value().port == 0) return wrong("servers: '" + server + "' has no port");
-    if (!net::is_loopback(address.value().host) && !tls.used()) {
-      return wrong(
-          "servers: expected an address of this machine only (127.0.0.1, ::1, localhost) "
-          "but received '" +
-          server + "': beyond it nothing would be encrypted or authenticated without tls");
-    }
-    if (!seen.insert(server).second) return wrong("servers: '" + server + "' appears twice");
-  }
+  HOTROW_RETURN_IF_ERROR(client::check_servers(servers, tls));
   HOTROW_RETURN_IF_ERROR(tls.validate());
   HOTROW_RETURN_IF_ERROR(expect_between(timeout_ms, "timeoutMs", 1, client::kMostTimeoutMs));
   return expect_between(spin_us, "spinUs", 0, client::kMostSpinUs);
@@ -454,9 +387,8 @@ Result<std::shared_ptr<Store>> connect(const ConnectOptions& options) {
     if (!credentials.ok()) return credentials.status();
     auto cluster =
         std::make_shared<client::Cluster>(options, addresses, std::move(credentials).value());
-    for (size_t server = 0; server < cluster->size(); ++server) {
-      HOTROW_RETURN_IF_ERROR(cluster->peer(server).welcome(cluster->deadline()).status());
-    }
+    if (!options.placement.empty()) HOTROW_RETURN_IF_ERROR(cluster->adopt(options.placement));
+    HOTROW_RETURN_IF_ERROR(cluster->greet());
     auto store = std::make_shared<client::RemoteStore>(std::move(cluster));
     HOTROW_RETURN_IF_ERROR(store->settle());
     return std::shared_ptr<Store>(std::move(store));

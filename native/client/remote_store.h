@@ -28,7 +28,7 @@ class RemoteStore final : public Store {
   Result<std::shared_ptr<Table>> table(std::string_view name) override;
   Result<std::shared_ptr<Dense>> dense(std::string_view name) override;
   Status lookup_all(std::span<const TableLookup> lookups) override;
-  Status push_all(std::span<const TablePush> pushes) override;
+  Status push_all(std::span<const TablePush> pushes) override;  // remote_push.cc
   Result<std::vector<ParameterInfo>> list() override;
   Status drop(std::string_view name) override;
   Result<VersionInfo> commit(const CommitOptions& options) override;
@@ -48,12 +48,13 @@ class RemoteStore final : public Store {
   Result<StoreStats> stats() override;
   Result<std::shared_ptr<SyncWorker>> worker(const WorkerOptions& options) override
       HOTROW_EXCLUDES(worker_mutex_);
+  Status set_placement(std::string_view text) override { return cluster_->adopt(text); }
   void close() override HOTROW_EXCLUDES(worker_mutex_);
 
  private:
   Result<std::shared_ptr<Table>> open_table(const wire::Call& call);
   Result<std::shared_ptr<Dense>> open_dense(const wire::Call& call);
-  bool several() const { return cluster_->size() > 1; }
+  bool several() const { return cluster_->view()->several(); }
   /// A call about versions, of the only server.
   template <class T>
   Result<T> of_versions(const wire::Call& call, Effect effect);

@@ -44,18 +44,27 @@ CallOptions call_options(const LookupOptions& options) {
 
 void Numbers::set(size_t server, const Number& number) {
   const MutexLock lock(mutex_);
+  if (known_.size() <= server) known_.resize(server + 1);
   known_[server] = number;
 }
 
 Result<Numbers::Number> Numbers::of(size_t server, Deadline deadline) {
   Peer& peer = cluster_->peer(server);
+  if (peer.generation() == 0) {
+    // One that joined later and that nobody has asked yet.
+    const auto welcome = peer.welcome(deadline);
+    if (!welcome.ok()) return welcome.status();
+  }
   const uint64_t generation = peer.generation();
+  bool joined = true;
   {
     const MutexLock lock(mutex_);
+    if (known_.size() <= server) known_.resize(server + 1);
     if (known_[server].generation == generation) return known_[server];
+    joined = known_[server].generation == 0;
   }
-  auto opened = cluster_->ask<wire::OpenedTable>(server, {.call = call_, .name = name_}, deadline,
-                                                 Effect::kReads);
+  const wire::Call call = joined ? open_ : wire::Call{.call = open_.call, .name = open_.name};
+  auto opened = cluster_->ask<wire::OpenedTable>(server, call, deadline, Effect::kReads);
   if (!opened.ok()) return opened.status();
   // Of that process, or of a later one: then it is asked for once more.
   const Number number{opened.value().parameter, generation};
@@ -63,16 +72,16 @@ Result<Numbers::Number> Numbers::of(size_t server, Deadline deadline) {
   return number;
 }
 
-RemoteTable::RemoteTable(std::shared_ptr<Cluster> cluster,
+RemoteTable::RemoteTable(std::shared_ptr<Cluster> cluster, std::span<const uint32_t> servers,
                          const std::vector<wire::OpenedTable>& opened,
                          const std::vector<uint64_t>& generations)
     : cluster_(std::move(cluster)),
       name_(opened.front().name),
       options_(opened.front().options),
       state_values_(opened.front().state_values),
-      numbers_(cluster_, "table", name_) {
+      numbers_(cluster_, {.call = "table", .name = name_, .flag = true, .table = options_}) {
   for (size_t i = 0; i < opened.size(); ++i) {
-    numbers_.set(i, {opened[i].parameter, generations[i]});
+    numbers_.set(servers[i], {opened[i].parameter, generations[i]});
   }
 }
 
@@ -91,103 +100,153 @@ struct RemoteTable::Flight {
 
   size_t server = 0;
   KeyBatch keys;
+  size_t at = 0;       // of its first key, where the batch is not cut
   bool whole = false;  // the reply has had rows
   Reply reply;
   Exchange exchange;  // which ends before its reply
   std::span<float> rows;
   std::span<uint8_t> found;
-  std::vector<float> landed;  // of several servers
+  std::vector<float> landed;  // of a batch that is cut
   std::vector<uint8_t> landed_found;
-  std::span<const uint32_t> from;  // of several servers: where row i goes
+  std::span<const uint32_t> from;  // of a batch that is cut: where row i goes
 };
 
-Status RemoteTable::fly(std::vector<std::unique_ptr<Flight>>& flights, Deadline deadline,
-                        bool& stale) {
+Status RemoteTable::land(Flight& flight, Round& round) {
+  Status status = cluster_->peer(flight.server).end(flight.exchange, flight.reply, round.deadline);
+  round.stale |= flight.exchange.stale;
+  if (status.code() == StatusCode::kWrongOwner) {
+    round.refused.add(std::move(status), flight.server, flight.reply.epoch);
+    if (round.whole()) {
+      std::fill(flight.found.begin(), flight.found.end(), uint8_t{0});
+      round.refused.add_keys(flight.at, flight.keys.size());
+    } else {
+      round.refused.add_keys(flight.from);
+    }
+    flight.from = {};
+    return {};
+  }
+  if (status.ok() && !flight.whole) status = {StatusCode::kProtocol, "a reply without rows"};
+  return about_slot(round.view, flight.keys, std::move(status));
+}
+
+Status RemoteTable::fly(std::vector<std::unique_ptr<Flight>>& flights, Round& round) {
   std::deque<Flight*> under_way;
   Status first;
-  const auto land = [&] {
+  const auto land_one = [&] {
     Flight& flight = *under_way.front();
     under_way.pop_front();
-    Status status = cluster_->peer(flight.server).end(flight.exchange, flight.reply, deadline);
-    if (status.ok() && !flight.whole) status = {StatusCode::kProtocol, "a reply without rows"};
+    Status status = land(flight, round);
     if (first.ok()) first = std::move(status);
-    stale |= flight.exchange.stale;
   };
   for (const auto& flight : flights) {
     if (!first.ok()) break;
-    if (under_way.size() >= kUnderWay * cluster_->size()) land();
-    Status begun = cluster_->peer(flight->server).begin(flight->exchange, flight->reply, deadline);
+    if (under_way.size() >= kUnderWay * round.view.members.size()) land_one();
+    Status begun =
+        cluster_->peer(flight->server).begin(flight->exchange, flight->reply, round.deadline);
     if (begun.ok()) {
       under_way.push_back(flight.get());
     } else if (first.ok()) {
-      first = std::move(begun);
+      first = about_slot(round.view, flight->keys, std::move(begun));
     }
-    stale |= flight->exchange.stale;
+    round.stale |= flight->exchange.stale;
   }
   // All of them: their arrays are the caller's.
-  while (!under_way.empty()) land();
+  while (!under_way.empty()) land_one();
   return first;
 }
 
-// Once more when a server was started anew meanwhile: its numbers are others then.
-Status RemoteTable::look_up(Verb verb, KeyBatch keys, std::span<float> out, size_t width,
-                            const LookupOptions& options) {
+// Once more when a server was started anew meanwhile: its numbers are others then. What a server
+// refused is worked on again by the next view of the placement.
+template <class Work>
+Status RemoteTable::in_rounds(KeyBatch keys, const Work& work) {
   const Deadline deadline = cluster_->deadline();
+  std::vector<uint32_t> left;
+  const std::vector<uint32_t>* some = nullptr;
   while (true) {
-    bool stale = false;
-    const Status status = look_up_once(verb, keys, out, width, options, deadline, stale);
-    if (!stale || std::chrono::steady_clock::now() >= deadline) return status;
+    const auto view = cluster_->view();
+    Round round{.view = *view, .keys = keys, .some = some, .deadline = deadline, .refused = {}};
+    const Status status = work(round);
+    if (round.stale && std::chrono::steady_clock::now() < deadline) continue;
+    const Refused& refused = round.refused;
+    if (!status.ok() || refused.status.ok()) return status;
+    if (!cluster_->catch_up(refused.server, refused.epoch, view->epoch, deadline)) {
+      return refused.status;
+    }
+    left = refused.keys;
+    some = &left;
   }
 }
 
-Status RemoteTable::look_up_once(Verb verb, KeyBatch keys, std::span<float> out, size_t width,
-                                 const LookupOptions& options, Deadline deadline, bool& stale) {
-  const bool several = cluster_->size() > 1;
+Status RemoteTable::look_up(Verb verb, KeyBatch keys, std::span<float> out, size_t width,
+                            const LookupOptions& options) {
+  bool first = true;
+  return in_rounds(keys, [&](Round& round) {
+    // Bits past the last key; the others are set one by one.
+    if (std::exchange(first, false) && !round.whole()) {
+      std::fill(options.found.begin(), options.found.end(), uint8_t{0});
+    }
+    return look_up_once(verb, round, out, width, options);
+  });
+}
+
+Result<std::vector<std::unique_ptr<RemoteTable::Flight>>> RemoteTable::plan(
+    Verb verb, const Round& round, const Cut& parts, std::span<float> out, size_t width,
+    const LookupOptions& options) {
   const bool found = !options.found.empty();
   // Whole bytes of found bits in each piece.
   const uint64_t piece_bytes = cluster_->most_piece_bytes(kPieceBytes);
   const size_t piece =
       std::max<size_t>(piece_bytes / std::max<size_t>(width * sizeof(float), 1) & ~size_t{63}, 64);
-  Cut parts;
-  if (several) parts = cut(cluster_->placement(), cluster_->size(), keys);
   std::vector<std::unique_ptr<Flight>> flights;
   // Pieces in turn of all servers, so that they work at once.
   for (size_t at = 0, left = 1; left > 0; at += piece) {
     left = 0;
-    for (size_t server = 0; server < cluster_->size(); ++server) {
-      const KeyBatch all = several ? KeyBatch(parts.parts[server].keys) : keys;
+    for (const uint32_t server : round.view.members) {
+      const KeyBatch all = round.whole() ? round.keys : KeyBatch(parts.parts[server].keys);
       // An empty batch is still asked for: its errors are a batch's.
-      if (at >= all.size() && !(at == 0 && keys.empty() && server == 0)) continue;
+      const bool asked = at == 0 && round.keys.empty() && server == round.view.only();
+      if (at >= all.size() && !asked) continue;
       const size_t n = std::min(piece, all.size() - at);
       if (at + n < all.size()) ++left;
-      auto number = numbers_.of(server, deadline);
-      if (!number.ok()) return number.status();
+      auto number = numbers_.of(server, round.deadline);
+      if (!number.ok()) return about_slot(round.view, all, number.status());
       auto& flight = *flights.emplace_back(std::make_unique<Flight>(verb));
       flight.server = server;
       flight.keys = all.subspan(at, n);
-      if (several) {
+      flight.at = at;
+      if (round.whole()) {
+        flight.rows = out.subspan(at * width, n * width);
+        if (found) flight.found = options.found.subspan(at / 8, (n + 7) / 8);
+      } else {
         flight.from = std::span(parts.parts[server].from).subspan(at, n);
         flight.landed.resize(n * width);
         flight.rows = flight.landed;
         if (found) flight.landed_found.resize((n + 7) / 8);
         flight.found = flight.landed_found;
-      } else {
-        flight.rows = out.subspan(at * width, n * width);
-        if (found) flight.found = options.found.subspan(at / 8, (n + 7) / 8);
       }
       flight.exchange.generation = number.value().generation;
+      flight.exchange.request.header().epoch = round.view.epoch;
       flight.exchange.request.add(0, number.value().number, Kind::kKeys, flight.keys);
       flight.exchange.request.add(0, number.value().number, call_options(options));
     }
   }
-  HOTROW_RETURN_IF_ERROR(fly(flights, deadline, stale));
-  if (!several) return {};
-  if (found) std::fill(options.found.begin(), options.found.end(), uint8_t{0});
-  for (const auto& flight : flights) {
+  return flights;
+}
+
+Status RemoteTable::look_up_once(Verb verb, Round& round, std::span<float> out, size_t width,
+                                 const LookupOptions& options) {
+  Cut parts;
+  if (!round.whole()) parts = cut(round.view, round.keys, round.some);
+  auto flights = plan(verb, round, parts, out, width, options);
+  if (!flights.ok()) return flights.status();
+  HOTROW_RETURN_IF_ERROR(fly(flights.value(), round));
+  if (round.whole()) return {};
+  for (const auto& flight : flights.value()) {
     for (size_t i = 0; i < flight->from.size(); ++i) {
       const size_t to = flight->from[i];
       std::copy_n(flight->rows.data() + i * width, width, out.data() + to * width);
-      if (found) set_bit(options.found, to, (flight->found[i / 8] >> (i % 8) & 1) != 0);
+      if (options.found.empty()) continue;
+      set_bit(options.found, to, (flight->found[i / 8] >> (i % 8) & 1) != 0);
     }
   }
   return {};
@@ -206,71 +265,86 @@ Status RemoteTable::lookup_state(KeyBatch keys, std::span<float> state,
   return guarded([&] { return look_up(Verb::kState, keys, state, state_values_, options); });
 }
 
-// Once more when a server was started anew before anything had gone out.
 template <class Fill>
 Result<uint64_t> RemoteTable::change(Verb verb, KeyBatch keys, const Fill& fill) {
-  const Deadline deadline = cluster_->deadline();
-  const bool pushes = verb == Verb::kPush || verb == Verb::kPushBags;
-  std::optional<PushOfStep> push;
-  if (pushes) {
-    push.emplace(cluster_->open_step(), cluster_->size());
-    HOTROW_RETURN_IF_ERROR(push->status());
+  std::optional<PushOfStep> step;
+  if (verb == Verb::kPush || verb == Verb::kPushBags) {
+    step.emplace(cluster_->open_step(), cluster_->members().size());
+    HOTROW_RETURN_IF_ERROR(step->status());
   }
-  while (true) {
-    bool stale = false;
-    auto count = change_once(verb, keys, fill, deadline, push ? push->clock() : 0, stale);
-    if (stale && std::chrono::steady_clock::now() < deadline) continue;
-    if (push) (void)push->done(count.status());
+  auto changed = guarded([&]() -> Result<uint64_t> {
+    uint64_t count = 0;
+    const Status status = in_rounds(keys, [&](Round& round) -> Status {
+      if (step) HOTROW_RETURN_IF_ERROR(step->check(round.view.epoch));
+      round.step = step ? step->clock() : 0;
+      if (verb == Verb::kPushBags && !round.whole()) {
+        return {StatusCode::kWrongOwner, "the keys of a bag are with several servers by now"};
+      }
+      auto its = change_once(verb, round, fill);
+      if (its.ok()) count += its.value();
+      // Bags cannot be cut: the caller sends their keys in another way.
+      if (verb == Verb::kPushBags && its.ok()) return round.refused.status;
+      return its.status();
+    });
+    if (!status.ok()) return status;
     return count;
-  }
+  });
+  if (step) (void)step->done(changed.status());
+  return changed;
 }
 
 template <class Fill>
-Result<uint64_t> RemoteTable::change_once(Verb verb, KeyBatch keys, const Fill& fill,
-                                          Deadline deadline, uint32_t clock, bool& stale) {
-  return guarded([&]() -> Result<uint64_t> {
-    Cut parts;
-    if (cluster_->size() > 1) {
-      parts = cut(cluster_->placement(), cluster_->size(), keys);
-    } else {
-      parts.parts.resize(1);
+Result<uint64_t> RemoteTable::change_once(Verb verb, Round& round, const Fill& fill) {
+  const View& view = round.view;
+  Cut parts;
+  if (!round.whole()) parts = cut(view, round.keys, round.some);
+  struct Sent {
+    size_t server;
+    const Cut::Part* part;
+    std::vector<std::vector<float>> kept;
+    CountReply reply;
+    Exchange exchange;
+    Sent(size_t its_server, const Cut::Part* its_part, Verb its_verb)
+        : server(its_server), part(its_part), exchange(its_verb, Effect::kChanges) {}
+  };
+  std::vector<std::unique_ptr<Sent>> all;
+  Status first;
+  for (const uint32_t server : view.members) {
+    const bool whole = round.whole() || (round.keys.empty() && server == view.only());
+    const Cut::Part* const part = whole ? nullptr : &parts.parts[server];
+    if (!whole && part->keys.empty()) continue;
+    const KeyBatch keys = whole ? round.keys : KeyBatch(part->keys);
+    auto number = numbers_.of(server, round.deadline);
+    if (!number.ok()) {
+      first = about_slot(view, keys, number.status());
+      break;
     }
-    struct Sent {
-      size_t server;
-      std::vector<std::vector<float>> kept;
-      CountReply reply;
-      Exchange exchange;
-      Sent(size_t its_server, Verb its_verb)
-          : server(its_server), exchange(its_verb, Effect::kChanges) {}
-    };
-    std::vector<std::unique_ptr<Sent>> all;
-    Status first;
-    for (size_t server = 0; server < cluster_->size() && first.ok(); ++server) {
-      const Cut::Part& part = parts.parts[server];
-      const bool whole = cluster_->size() == 1 || (keys.empty() && server == 0);
-      if (!whole && part.keys.empty()) continue;
-      auto number = numbers_.of(server, deadline);
-      if (!number.ok()) {
-        first = number.status();
-        break;
-      }
-      auto sent = std::make_unique<Sent>(server, verb);
-      sent->exchange.generation = number.value().generation;
-      sent->exchange.request.header().clock = clock;
-      fill(sent->exchange.request, number.value().number, whole ? nullptr : &part, sent->kept);
-      first = cluster_->peer(server).begin(sent->exchange, sent->reply, deadline);
-      stale = sent->exchange.stale && all.empty();
-      if (first.ok()) all.push_back(std::move(sent));
+    auto sent = std::make_unique<Sent>(server, part, verb);
+    sent->exchange.generation = number.value().generation;
+    sent->exchange.request.header().epoch = view.epoch;
+    sent->exchange.request.header().clock = round.step;
+    fill(sent->exchange.request, number.value().number, part, sent->kept);
+    first = about_slot(view, keys,
+                       cluster_->peer(server).begin(sent->exchange, sent->reply, round.deadline));
+    round.stale = sent->exchange.stale && all.empty();
+    if (!first.ok()) break;
+    all.push_back(std::move(sent));
+  }
+  uint64_t count = 0;
+  for (const auto& sent : all) {
+    const KeyBatch keys = sent->part == nullptr ? round.keys : KeyBatch(sent->part->keys);
+    Status status = cluster_->peer(sent->server).end(sent->exchange, sent->reply, round.deadline);
+    if (status.code() == StatusCode::kWrongOwner) {
+      round.refused.add(std::move(status), sent->server, sent->reply.epoch);
+      if (sent->part == nullptr) round.refused.add_keys(0, keys.size());
+      if (sent->part != nullptr) round.refused.add_keys(sent->part->from);
+      continue;
     }
-    uint64_t count = 0;
-    for (const auto& sent : all) {
-      Status status = cluster_->peer(sent->server).end(sent->exchange, sent->reply, deadline);
-      count += sent->reply.count;
-      if (first.ok()) first = std::move(status);
-    }
-    if (!first.ok()) return first;
-    return count;
-  });
+    count += sent->reply.count;
+    if (first.ok()) first = about_slot(view, keys, std::move(status));
+  }
+  if (!first.ok()) return first;
+  return count;
 }
 
 Status RemoteTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptions& options) {
@@ -360,9 +434,10 @@ Status RemoteTable::pool_here(const BagBatch& bags, RowBatch out) {
 Status RemoteTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
   HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size(), options_.dim));
   return guarded([&]() -> Status {
-    if (cluster_->size() > 1) return pool_here(bags, out);
+    const auto view = cluster_->view();
+    if (view->several()) return pool_here(bags, out);
     const Deadline deadline = cluster_->deadline();
-    auto number = numbers_.of(0, deadline);
+    auto number = numbers_.of(view->only(), deadline);
     if (!number.ok()) return number.status();
     Flight flight(Verb::kPooled);
     flight.rows = out;
@@ -375,7 +450,11 @@ Status RemoteTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
     CallOptions call;
     call.pooling = static_cast<uint32_t>(bags.pooling);
     request.add(0, its, call);
-    return cluster_->peer(0).run(flight.exchange, flight.reply, deadline);
+    request.header().epoch = view->epoch;
+    const Status status = cluster_->peer(view->only()).run(flight.exchange, flight.reply, deadline);
+    // Its keys are with others by now.
+    if (status.code() == StatusCode::kWrongOwner) return pool_here(bags, out);
+    return status;
   });
 }
 
@@ -399,23 +478,24 @@ Status RemoteTable::push_spread(const BagBatch& bags, ConstRowBatch bag_gradient
 Status RemoteTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradients,
                                 const PushOptions& options) {
   HOTROW_RETURN_IF_ERROR(check_bags(bags, "gradients", bag_gradients.size(), options_.dim));
-  if (cluster_->size() > 1) {
+  const auto spread = [&] {
     return guarded([&] { return push_spread(bags, bag_gradients, options); });
-  }
+  };
+  if (cluster_->view()->several()) return spread();
   CallOptions call;
   call.pooling = static_cast<uint32_t>(bags.pooling);
   call.learning_rate = options.learning_rate;
-  return change(Verb::kPushBags, bags.keys,
-                [&](Request& request, uint32_t number, const Cut::Part*, auto&) {
-                  request.add(0, number, Kind::kKeys, bags.keys);
-                  request.add(0, number, Kind::kOffsets, bags.offsets);
-                  if (!bags.weights.empty()) {
-                    request.add(0, number, Kind::kWeights, bags.weights);
-                  }
-                  request.add(0, number, Kind::kGradients, bag_gradients, options_.dim);
-                  request.add(0, number, call);
-                })
-      .status();
+  const Status status =
+      change(Verb::kPushBags, bags.keys,
+             [&](Request& request, uint32_t number, const Cut::Part*, auto&) {
+               request.add(0, number, Kind::kKeys, bags.keys);
+               request.add(0, number, Kind::kOffsets, bags.offsets);
+               if (!bags.weights.empty()) request.add(0, number, Kind::kWeights, bags.weights);
+               request.add(0, number, Kind::kGradients, bag_gradients, options_.dim);
+               request.add(0, number, call);
+             })
+          .status();
+  return status.code() == StatusCode::kWrongOwner ? spread() : status;
 }
 
 }  // namespace hotrow::client

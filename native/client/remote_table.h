@@ -7,6 +7,7 @@
 #define HOTROW_CLIENT_REMOTE_TABLE_H_
 
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,26 +29,50 @@ class Numbers {
     uint64_t generation = 0;  // of the server's process; 0: of none
   };
 
-  Numbers(std::shared_ptr<Cluster> cluster, std::string call, std::string name)
-      : cluster_(std::move(cluster)), call_(std::move(call)), name_(std::move(name)) {
-    known_.resize(cluster_->size());
-  }
+  /// `open`: the call that gives the number, as it is sent to a server that joins later; to those
+  /// known before, which have what it names, it is sent with the name alone.
+  Numbers(std::shared_ptr<Cluster> cluster, wire::Call open)
+      : cluster_(std::move(cluster)), open_(std::move(open)) {}
   void set(size_t server, const Number& number) HOTROW_EXCLUDES(mutex_);
   /// Asked for where it is not known of the server's process as it is.
   Result<Number> of(size_t server, Deadline deadline) HOTROW_EXCLUDES(mutex_);
 
  private:
   const std::shared_ptr<Cluster> cluster_;
-  const std::string call_;
-  const std::string name_;
+  const wire::Call open_;
   Mutex mutex_;
-  std::vector<Number> known_ HOTROW_GUARDED_BY(mutex_);
+  std::vector<Number> known_ HOTROW_GUARDED_BY(mutex_);  // by position
 };
+
+/// What a server has refused, because it has these keys no more or not yet.
+struct Refused {
+  Status status;  ///< ERR_WRONG_OWNER, or nothing was refused
+  size_t server = 0;
+  uint32_t epoch = 0;          ///< of the server's placement
+  std::vector<uint32_t> keys;  ///< positions in the batch
+
+  void add(Status its, size_t its_server, uint32_t its_epoch) {
+    status = std::move(its);
+    server = its_server;
+    epoch = its_epoch;
+  }
+  /// Positions from `first` on.
+  void add_keys(size_t first, size_t n) {
+    for (size_t i = 0; i < n; ++i) keys.push_back(static_cast<uint32_t>(first + i));
+  }
+  void add_keys(std::span<const uint32_t> its) { keys.insert(keys.end(), its.begin(), its.end()); }
+};
+
+class RemoteTable;
+/// ERR_INVALID_ARGUMENT, which names requests[i], unless the table is one of the cluster's: a table
+/// of another store must not be asked for by the numbers of this one.
+Result<RemoteTable*> table_of(Table* table, const Cluster& cluster, size_t i);
 
 class RemoteTable final : public Table {
  public:
-  /// `opened`: what each server has said.
-  RemoteTable(std::shared_ptr<Cluster> cluster, const std::vector<wire::OpenedTable>& opened,
+  /// `opened`: what each of `servers` has said.
+  RemoteTable(std::shared_ptr<Cluster> cluster, std::span<const uint32_t> servers,
+              const std::vector<wire::OpenedTable>& opened,
               const std::vector<uint64_t>& generations);
 
   const std::string& name() const override { return name_; }
@@ -83,23 +108,44 @@ class RemoteTable final : public Table {
 
  private:
   struct Flight;
+  /// The keys of a batch that are to be worked on now, by one view of the placement.
+  struct Round {
+    const View& view;
+    KeyBatch keys;
+    const std::vector<uint32_t>* some;  // positions; null: all of them
+    Deadline deadline;
+    uint32_t step = 0;  // of a worker's, that a push belongs to
+    bool stale = false;  // a server was started anew before anything had gone out
+    Refused refused;
+
+    /// All of it goes to one server as it is.
+    bool whole() const { return some == nullptr && !view.several(); }
+  };
 
   Status look_up(wire::Verb verb, KeyBatch keys, std::span<float> out, size_t width,
                  const LookupOptions& options);
-  Status look_up_once(wire::Verb verb, KeyBatch keys, std::span<float> out, size_t width,
-                      const LookupOptions& options, Deadline deadline, bool& stale);
+  Status look_up_once(wire::Verb verb, Round& round, std::span<float> out, size_t width,
+                      const LookupOptions& options);
+  /// Requests of the round, in pieces, those of all servers in turn.
+  Result<std::vector<std::unique_ptr<Flight>>> plan(wire::Verb verb, const Round& round,
+                                                    const Cut& parts, std::span<float> out,
+                                                    size_t width, const LookupOptions& options);
   Status pool_here(const BagBatch& bags, RowBatch out);
   Status push_spread(const BagBatch& bags, ConstRowBatch bag_gradients, const PushOptions& options);
-  Status fly(std::vector<std::unique_ptr<Flight>>& flights, Deadline deadline, bool& stale);
+  Status fly(std::vector<std::unique_ptr<Flight>>& flights, Round& round);
+  Status land(Flight& flight, Round& round);
   /// Sends what `fill(exchange, number, server's part)` adds to each server that has keys; the sum
   /// of what they count. With one server the part is empty: it has the whole batch.
   Result<ScanPage> scan_one(size_t server, uint64_t from, size_t rows, const ScanOptions& options);
-  Result<ScanPage> scan_all(uint64_t from, size_t rows, const ScanOptions& options);
+  Result<ScanPage> scan_all(const View& view, uint64_t from, size_t rows,
+                            const ScanOptions& options);
   template <class Fill>
   Result<uint64_t> change(wire::Verb verb, KeyBatch keys, const Fill& fill);
   template <class Fill>
-  Result<uint64_t> change_once(wire::Verb verb, KeyBatch keys, const Fill& fill, Deadline deadline,
-                               uint32_t clock, bool& stale);
+  Result<uint64_t> change_once(wire::Verb verb, Round& round, const Fill& fill);
+  /// work(round) until nothing of the batch is left that a server has refused.
+  template <class Work>
+  Status in_rounds(KeyBatch keys, const Work& work);
   /// A call in text about this table, of one server or of all.
   Result<std::string> tell(size_t server, wire::Call call, Effect effect);
   Status tell_all(const wire::Call& call, Effect effect);

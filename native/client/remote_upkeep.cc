@@ -61,7 +61,8 @@ Result<std::string> RemoteTable::tell(size_t server, wire::Call call, Effect eff
 
 Status RemoteTable::tell_all(const wire::Call& call, Effect effect) {
   return guarded([&]() -> Status {
-    for (size_t server = 0; server < cluster_->size(); ++server) {
+    const auto view = cluster_->view();
+    for (const uint32_t server : view->members) {
       HOTROW_RETURN_IF_ERROR(tell(server, call, effect).status());
     }
     return {};
@@ -78,7 +79,8 @@ Result<T> RemoteTable::ask(size_t server, const wire::Call& call, Effect effect)
 Result<uint64_t> RemoteTable::count(const wire::Call& call) {
   return guarded([&]() -> Result<uint64_t> {
     uint64_t sum = 0;
-    for (size_t server = 0; server < cluster_->size(); ++server) {
+    const auto view = cluster_->view();
+    for (const uint32_t server : view->members) {
       auto its = ask<uint64_t>(server, call, Effect::kOnce);
       if (!its.ok()) return its.status();
       sum += its.value();
@@ -94,12 +96,14 @@ Result<uint64_t> RemoteTable::prefetch(KeyBatch keys) {
 
 Status RemoteTable::reserve(uint64_t rows) {
   // A share and a sixteenth: slots are even, not equal.
-  const uint64_t share = cluster_->size() == 1 ? rows : rows / cluster_->size() * 17 / 16 + 1;
+  const size_t servers = cluster_->view()->members.size();
+  const uint64_t share = servers == 1 ? rows : rows / servers * 17 / 16 + 1;
   return tell_all({.call = "reserve", .number = share}, Effect::kReads);
 }
 
 Result<uint64_t> RemoteTable::evict(uint64_t rows) {
-  const uint64_t share = (rows + cluster_->size() - 1) / cluster_->size();
+  const size_t servers = cluster_->view()->members.size();
+  const uint64_t share = (rows + servers - 1) / servers;
   return count({.call = "evict", .number = share});
 }
 
@@ -115,7 +119,9 @@ Result<std::vector<EvictedKey>> RemoteTable::take_evicted(size_t most) {
   return guarded([&]() -> Result<std::vector<EvictedKey>> {
     const Deadline deadline = cluster_->deadline();
     std::vector<EvictedKey> all;
-    for (size_t server = 0; server < cluster_->size() && all.size() < most; ++server) {
+    const auto view = cluster_->view();
+    for (const uint32_t server : view->members) {
+      if (all.size() >= most) break;
       auto number = numbers_.of(server, deadline);
       if (!number.ok()) return number.status();
       std::vector<uint64_t> keys;
@@ -192,13 +198,15 @@ Result<ScanPage> RemoteTable::scan_one(size_t server, uint64_t from, size_t rows
 }
 
 // Each server has a share of the page, in the order of hashes. The page ends where the first of
-// them ends, so that it has all rows up to there.
-Result<ScanPage> RemoteTable::scan_all(uint64_t from, size_t rows, const ScanOptions& options) {
+// them ends, so that it has all rows up to there. Rows that a server has of slots of others are
+// none: they were there before those slots went elsewhere.
+Result<ScanPage> RemoteTable::scan_all(const View& view, uint64_t from, size_t rows,
+                                       const ScanOptions& options) {
   HOTROW_RETURN_IF_ERROR(check_page_rows(rows));
   std::vector<ScanPage> shares;
   std::optional<uint64_t> end;
-  for (size_t server = 0; server < cluster_->size(); ++server) {
-    auto share = scan_one(server, from, rows / cluster_->size() + 1, options);
+  for (const uint32_t server : view.members) {
+    auto share = scan_one(server, from, rows / view.members.size() + 1, options);
     if (!share.ok()) return share.status();
     if (share.value().next) end = std::min(end.value_or(UINT64_MAX), *share.value().next);
     shares.push_back(std::move(share).value());
@@ -211,7 +219,9 @@ Result<ScanPage> RemoteTable::scan_all(uint64_t from, size_t rows, const ScanOpt
   std::vector<Place> places;
   for (uint32_t share = 0; share < shares.size(); ++share) {
     for (uint32_t row = 0; row < shares[share].keys.size(); ++row) {
-      const uint64_t hash = mix64(shares[share].keys[row]);
+      const uint64_t key = shares[share].keys[row];
+      if (view.placement.server_of(key) != view.members[share]) continue;
+      const uint64_t hash = mix64(key);
       if (!end || hash < *end) places.push_back({hash, share, row});
     }
   }
@@ -234,14 +244,17 @@ Result<ScanPage> RemoteTable::scan_all(uint64_t from, size_t rows, const ScanOpt
 
 Result<ScanPage> RemoteTable::scan(uint64_t from, size_t rows, const ScanOptions& options) {
   return guarded([&] {
-    return cluster_->size() == 1 ? scan_one(0, from, rows, options) : scan_all(from, rows, options);
+    const auto view = cluster_->view();
+    if (view->several()) return scan_all(*view, from, rows, options);
+    return scan_one(view->only(), from, rows, options);
   });
 }
 
 Result<std::vector<HotKey>> RemoteTable::hot_keys(size_t most) {
   return guarded([&]() -> Result<std::vector<HotKey>> {
     std::vector<HotKey> all;
-    for (size_t server = 0; server < cluster_->size(); ++server) {
+    const auto view = cluster_->view();
+    for (const uint32_t server : view->members) {
       auto its =
           ask<std::vector<HotKey>>(server, {.call = "hotKeys", .number = most}, Effect::kReads);
       if (!its.ok()) return its.status();
@@ -257,7 +270,8 @@ Result<std::vector<HotKey>> RemoteTable::hot_keys(size_t most) {
 Result<TableStats> RemoteTable::stats() {
   return guarded([&]() -> Result<TableStats> {
     TableStats sum;
-    for (size_t server = 0; server < cluster_->size(); ++server) {
+    const auto view = cluster_->view();
+    for (const uint32_t server : view->members) {
       auto its = ask<TableStats>(server, {.call = "tableStats"}, Effect::kReads);
       if (!its.ok()) return its.status();
       add(sum, its.value());

@@ -30,8 +30,8 @@ Status outcome_of(const wire::ClockReply& reply, const std::string& server) {
 }  // namespace
 
 RemoteWorker::RemoteWorker(std::shared_ptr<Cluster> cluster, const WorkerOptions& options)
-    : cluster_(std::move(cluster)), options_(options) {
-  for (size_t i = 1; i < cluster_->size(); ++i) {
+    : cluster_(std::move(cluster)), servers_(cluster_->members().size()), options_(options) {
+  for (size_t i = 1; i < servers_; ++i) {
     if (cluster_->name(i) < cluster_->name(leader_)) leader_ = i;
   }
 }
@@ -45,6 +45,11 @@ Result<std::shared_ptr<RemoteWorker>> RemoteWorker::join(const std::shared_ptr<C
                                                          const WorkerOptions& options) {
   return guarded([&]() -> Result<std::shared_ptr<RemoteWorker>> {
     HOTROW_RETURN_IF_ERROR(options.validate());
+    if (cluster->view()->epoch != 0) {
+      return Status(StatusCode::kUnsupported,
+                    "workers share a clock over a fixed list of servers, and the placement of this "
+                    "store's servers may change");
+    }
     auto worker = std::make_shared<RemoteWorker>(cluster, options);
     HOTROW_RETURN_IF_ERROR(worker->begin(cluster->deadline()));
     return worker;
@@ -93,7 +98,7 @@ Status RemoteWorker::begin(Deadline deadline) {
   bool told = true;
   if (bulk() && joined.value().step > 0) (void)tell(joined.value(), deadline, told);
   Status status;
-  for (size_t server = 0; server < cluster_->size() && bulk() && status.ok(); ++server) {
+  for (size_t server = 0; server < servers_ && bulk() && status.ok(); ++server) {
     if (server == leader_) continue;
     wire::ClockCall follows = call("join");
     follows.id = id_;
@@ -101,7 +106,7 @@ Status RemoteWorker::begin(Deadline deadline) {
     status = ask(server, follows, deadline).status();
   }
   if (!status.ok()) {
-    for (size_t server = 0; server < cluster_->size(); ++server) {
+    for (size_t server = 0; server < servers_; ++server) {
       if (server == leader_ || bulk()) (void)ask(server, call("leave"), cluster_->deadline());
     }
     return status;
@@ -134,7 +139,7 @@ Status RemoteWorker::tell(const wire::ClockReply& decided, Deadline deadline, bo
   told.members = decided.members;
   told.wait_ms = static_cast<uint64_t>(std::max<int64_t>(
       std::chrono::duration_cast<milliseconds>(deadline - SteadyClock::now()).count(), 0));
-  std::vector<std::unique_ptr<Sent>> all(cluster_->size());
+  std::vector<std::unique_ptr<Sent>> all(servers_);
   for (size_t server = 0; server < all.size(); ++server) {
     if (server == leader_) continue;
     all[server] = std::make_unique<Sent>();
@@ -247,7 +252,7 @@ Status RemoteWorker::leave() {
     // What was decided with it is applied everywhere before its gradients go.
     bool done = false;
     if (bulk() && left.ok() && left.value().step > 0) (void)tell(left.value(), deadline, done);
-    for (size_t server = 0; server < cluster_->size() && bulk(); ++server) {
+    for (size_t server = 0; server < servers_ && bulk(); ++server) {
       if (server != leader_) (void)ask(server, call("leave"), deadline);
     }
     const bool knows_nothing = left.status().code() == StatusCode::kNotFound ||
@@ -272,7 +277,7 @@ void RemoteWorker::renew() {
           [&] { return ask(server, call("renew"), SteadyClock::now() + patience).status(); });
     };
     one(leader_);
-    for (size_t server = 0; server < cluster_->size() && bulk(); ++server) {
+    for (size_t server = 0; server < servers_ && bulk(); ++server) {
       if (server != leader_ && !gone()) one(server);
     }
   }

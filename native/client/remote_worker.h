@@ -49,6 +49,7 @@ class RemoteWorker final : public SyncWorker {
   void stop_renewing() HOTROW_EXCLUDES(mutex_);
 
   const std::shared_ptr<Cluster> cluster_;
+  const size_t servers_;  // of the list
   const WorkerOptions options_;
   size_t leader_ = 0;
   std::string id_;  // of the group's life; set by begin()

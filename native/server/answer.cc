@@ -8,6 +8,7 @@
 #include "base/bags.h"
 #include "base/batch_check.h"
 #include "base/guarded.h"
+#include "base/hash.h"
 #include "server/session.h"
 
 namespace hotrow::server {
@@ -352,22 +353,43 @@ Result<AlignedBuffer> pull(const Work& work) {
   return frame.finish(true);
 }
 
-Result<AlignedBuffer> answer_data(const Work& work) {
-  switch (work.request.verb) {
-    case Verb::kLookup:
-    case Verb::kState:
-      return lookup(work);
-    case Verb::kPooled:
-      return pooled(work);
-    case Verb::kPull:
-      return pull(work);
-    default: {
-      const Outcome outcome = work.session.change(work.request.sequence, work.hub.repeated,
-                                                  [&] { return change(work); });
-      if (!outcome.status.ok()) return outcome.status;
-      return counted(work, outcome.count);
-    }
+// ERR_WRONG_OWNER unless all keys and dense parameters of a request are this server's. What is
+// wrong in another way is for the verb to say.
+Status check_owned(const Work& work, const Owned& owned) {
+  if (owned.everything) return {};
+  for (uint16_t i = 0; i < work.message.parts(); ++i) {
+    const auto keys = work.message.values<uint64_t>(i, Kind::kKeys);
+    if (keys.ok()) HOTROW_RETURN_IF_ERROR(owned.check(keys.value()));
+    if (work.message.find(i, Kind::kKeys) != nullptr) continue;
+    const auto dense = work.hub.parameters.dense(number_of(work.message, i));
+    if (!dense.ok()) continue;
+    HOTROW_RETURN_IF_ERROR(owned.check_slot(placement_slot(xxh3(dense.value()->name()))));
   }
+  return {};
+}
+
+Result<AlignedBuffer> answer_data(const Work& work) {
+  using Answer = Result<AlignedBuffer>;
+  const bool reads = work.request.verb == Verb::kLookup || work.request.verb == Verb::kState ||
+                     work.request.verb == Verb::kPooled || work.request.verb == Verb::kPull;
+  if (reads) {
+    return work.hub.ownership.hold([&](const Owned& owned) -> Answer {
+      HOTROW_RETURN_IF_ERROR(check_owned(work, owned));
+      if (work.request.verb == Verb::kPooled) return pooled(work);
+      if (work.request.verb == Verb::kPull) return pull(work);
+      return lookup(work);
+    });
+  }
+  // In the session's turn: a change that was applied before its slot went elsewhere, and comes
+  // again, gets its outcome and is not refused, or its client would send it to the new owner too.
+  const Outcome outcome = work.session.change(work.request.sequence, work.hub.repeated, [&] {
+    return work.hub.ownership.hold([&](const Owned& owned) -> Outcome {
+      if (Status its = check_owned(work, owned); !its.ok()) return {std::move(its)};
+      return change(work);
+    });
+  });
+  if (!outcome.status.ok()) return outcome.status;
+  return counted(work, outcome.count);
 }
 
 Result<AlignedBuffer> evicted_page(Table& table, const wire::FrameHeader& request, uint64_t most) {

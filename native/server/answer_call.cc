@@ -57,6 +57,8 @@ Text open_table(Hub& hub, const Grant& grant, const wire::Call& call) {
 Text open_dense(Hub& hub, const Grant& grant, const wire::Call& call) {
   HOTROW_RETURN_IF_ERROR(grant.permits_table(call.name));
   if (call.flag) HOTROW_RETURN_IF_ERROR(call.dense.validate());
+  HOTROW_RETURN_IF_ERROR(hub.ownership.hold(
+      [&](const Owned& owned) { return owned.check_slot(placement_slot(xxh3(call.name))); }));
   const Status makes = grant.permits(Role::kTrainer, "to make a dense parameter");
   auto dense = makes.ok() && call.flag
                    ? hub.store->dense(call.name, call.dense)
@@ -93,6 +95,12 @@ Text prepare(Hub& hub, const Grant& grant, const wire::Call& call) {
       *hub.store, call.name, {.cursor = call.other, .keep_cursor = call.flag}, call.number));
 }
 
+Text placement(Hub& hub, const Grant&, const wire::Call&) {
+  std::string text = hub.ownership.text();
+  if (text.empty()) return Status::not_found("the server has no placement");
+  return text;
+}
+
 Text resolve(Hub& hub, const Grant&, const wire::Call& call) {
   const auto decided = hub.cluster_versions.resolve(*hub.store, call.name);
   if (!decided.ok()) return decided.status();
@@ -121,6 +129,11 @@ constexpr std::array kCalls{
     Entry{"list", Role::kReader, &Hub::others,
           [](Hub& hub, const Grant& grant, const wire::Call&) {
             return text_of_permitted(hub.store->list(), grant);
+          }},
+    Entry{"placement", Role::kReader, &Hub::opening, placement},
+    Entry{"setPlacement", Role::kAdmin, &Hub::opening,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
+            return text_of(hub.ownership.set(call.other, call.name));
           }},
     Entry{"drop", Role::kAdmin, &Hub::files,
           [](Hub& hub, const Grant&, const wire::Call& call) {

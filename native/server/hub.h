@@ -14,6 +14,7 @@
 #include "server/access.h"
 #include "server/clock_desk.h"
 #include "server/cluster_versions.h"
+#include "server/ownership.h"
 #include "server/parameters.h"
 #include "server/sessions.h"
 #include "server/verb_times.h"
@@ -32,6 +33,7 @@ struct Hub {
       : store(std::move(its_store)),
         options(its_options),
         admission(std::move(its_admission)),
+        ownership(its_options.placed),
         sessions(std::chrono::milliseconds(its_options.session_ms)),
         clocks(store, its_options.most_held_bytes) {}
 
@@ -42,6 +44,7 @@ struct Hub {
   uint64_t store_version = 0;  // when the server started
   Parameters parameters;
   ClusterVersions cluster_versions;
+  Ownership ownership;
   Sessions sessions;
   ClockDesk clocks;
   /// Calls that may take long, off the threads that serve connections: those that write or read

@@ -88,6 +88,14 @@ class SocketServer final : public Server {
             .groups = hub_.clocks.figures()};
   }
 
+  Status set_placement(std::string_view text, const std::string& self) override {
+    return guarded([&] { return hub_.ownership.set(text, self); });
+  }
+  std::string placement() const override { return hub_.ownership.text(); }
+  void believe_placement_for(std::chrono::milliseconds time) override {
+    hub_.ownership.believe_until(server::Ownership::Clock::now() + time);
+  }
+
   void stop() override {
     const MutexLock lock(stopping_);
     if (listener_ == nullptr) return;

@@ -12,6 +12,7 @@ wire::FrameHeader reply_to(const wire::FrameHeader& request, const Status& statu
           .flags = wire::kReply,
           .request = request.request,
           .sequence = request.sequence,
+          .epoch = request.epoch,
           .code = static_cast<uint32_t>(status.code())};
 }
 
@@ -50,7 +51,10 @@ bool Session::overdue(Clock::time_point now) {
 }
 
 bool Session::handle() {
-  const wire::FrameHeader& request = reader_.header();
+  wire::FrameHeader request = reader_.header();
+  // The request's decides nothing: keys are looked at, whatever the client believes. Replies have
+  // the server's.
+  request.epoch = hub_.ownership.epoch();
   Status readable = message_.read(request, reader_.body());
   const bool in_order = (state_ == nullptr) == (request.verb == wire::Verb::kHello);
   if (readable.ok() && (request.reply() || !in_order)) {
@@ -61,7 +65,7 @@ bool Session::handle() {
     send_failure(request, readable);
     return false;
   }
-  if (request.verb == wire::Verb::kHello) return welcome();
+  if (request.verb == wire::Verb::kHello) return welcome(request);
   if (Status permitted = permits(request); !permitted.ok()) {
     send_failure(request, permitted);
     return true;
@@ -75,7 +79,7 @@ bool Session::dispatch(const wire::FrameHeader& request) {
       said_goodbye_ = true;
       return false;
     case wire::Verb::kCall:
-      call_later();
+      call_later(request);
       return true;
     case wire::Verb::kScan:
     case wire::Verb::kEvicted: {
@@ -102,16 +106,16 @@ bool Session::dispatch(const wire::FrameHeader& request) {
   }
 }
 
-bool Session::welcome() {
+bool Session::welcome(const wire::FrameHeader& request) {
   const auto hello = wire::from_text<wire::Hello>(message_.text());
   if (!hello.ok()) {
-    send_failure(reader_.header(), hello.status());
+    send_failure(request, hello.status());
     return false;
   }
   if (hello.value().version != wire::kVersion) {
-    send_failure(reader_.header(), {StatusCode::kUnsupported, "the server speaks version " +
-                                                                  std::to_string(wire::kVersion) +
-                                                                  " of the protocol only"});
+    send_failure(request, {StatusCode::kUnsupported, "the server speaks version " +
+                                                         std::to_string(wire::kVersion) +
+                                                         " of the protocol only"});
     return false;
   }
   wire::Welcome welcome{.run = hub_.run,
@@ -119,21 +123,21 @@ bool Session::welcome() {
                         .store_version = hub_.store_version,
                         .most_body_bytes = hub_.options.most_body_bytes,
                         .session_ms = hub_.options.session_ms,
-                        .in_doubt = hub_.cluster_versions.in_doubt()};
+                        .in_doubt = hub_.cluster_versions.in_doubt(),
+                        .epoch = hub_.ownership.epoch()};
   std::string identity;
   if (Status admitted = admit(hello.value(), identity); !admitted.ok()) {
     ++hub_.refused;
-    send_failure(reader_.header(), admitted);
+    send_failure(request, admitted);
     return false;
   }
   auto joined = hub_.sessions.join(hello.value().session, identity, welcome.resumed);
   if (!joined.ok()) {
-    send_failure(reader_.header(), joined.status());
+    send_failure(request, joined.status());
     return false;
   }
   state_ = std::move(joined).value();
   welcome.session = state_->id();
-  const wire::FrameHeader request = reader_.header();
   reader_.open(hub_.options.most_body_bytes);
   connection_.send(wire::text_frame(reply_to(request, {}), wire::to_text(welcome)));
   return true;
@@ -196,8 +200,7 @@ void Session::send_failure(const wire::FrameHeader& request, const Status& statu
   send(failure(request, status));
 }
 
-void Session::call_later() {
-  const wire::FrameHeader request = reader_.header();
+void Session::call_later(const wire::FrameHeader& request) {
   if (message_.text().size() > kMostTextBytes) {
     return send_failure(request, {StatusCode::kProtocol, "text: longer than any call is"});
   }

@@ -40,7 +40,7 @@ class Session final : public net::Handler {
 
   /// False: the conversation ends.
   bool handle();
-  bool welcome();
+  bool welcome(const wire::FrameHeader& request);
   /// Knows who the client is; `identity` is set to that. ERR_DENIED: nobody who may do anything.
   Status admit(const wire::Hello& hello, std::string& identity);
   /// May this client ask for that?
@@ -51,7 +51,7 @@ class Session final : public net::Handler {
   void send_failure(const wire::FrameHeader& request, const Status& status);
   /// Does the rest of a request on a worker; the frame that `work` makes is sent.
   void later(Worker& worker, const wire::FrameHeader& request, std::function<AlignedBuffer()> work);
-  void call_later();
+  void call_later(const wire::FrameHeader& request);
   /// Of a worker's clock: answered here, as soon as its clock says so.
   void clock_call(const wire::FrameHeader& request);
 

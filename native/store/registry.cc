@@ -276,6 +276,10 @@ Result<std::shared_ptr<Store>> open_store(std::string_view path, const StoreOpti
 
 }  // namespace
 
+Status Store::set_placement(std::string_view /*text*/) {
+  return {StatusCode::kUnsupported, "placement: the store is in this process, not with servers"};
+}
+
 Result<std::shared_ptr<Store>> Store::open(std::string_view path, const StoreOptions& options) {
   return guarded([&] { return open_store(path, options); });
 }

@@ -29,6 +29,7 @@ void fields(Archive& a, T& v)
   a("mostBodyBytes", v.most_body_bytes);
   a("sessionMs", v.session_ms);
   a("inDoubt", v.in_doubt);
+  a("epoch", v.epoch);
 }
 
 template <class Archive, class T>

@@ -34,6 +34,7 @@ struct Welcome {
   uint64_t session_ms = 0;       ///< how long a session without a connection is kept
   /// A version of several servers of which this one does not know whether it exists.
   std::string in_doubt;
+  uint32_t epoch = 0;  ///< of the placement it has; 0: none
 };
 
 /// One call: its name and what of the rest it reads. Fields that are left out are the defaults.

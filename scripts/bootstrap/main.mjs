@@ -9,7 +9,7 @@ import { ensureNpmPackages, packagesInstalled } from './npm.mjs'
 import { ensurePackages } from './system.mjs'
 
 function nothingToDo({ tests, bench, benchTable }) {
-  if (bench && !which('redis-server')) return false
+  if (bench && !(which('redis-server') && which('etcd'))) return false
   if (!packagesInstalled() || !upToDate('types') || !upToDate('addon')) return false
   if (benchTable && !upToDate('benchTable')) return false
   return !tests || upToDate('tests')
@@ -18,7 +18,7 @@ function nothingToDo({ tests, bench, benchTable }) {
 async function makeReady({ tests, bench, benchTable }) {
   const needs = new Set(['build'])
   if (tests) needs.add('test')
-  // Tests of the tier on Redis skip themselves without it.
+  // Tests of the tier on Redis and of placements in etcd skip themselves without them.
   if (bench || tests) needs.add('bench')
   if (benchTable) needs.add('bench-table')
   await ensurePackages(needs)

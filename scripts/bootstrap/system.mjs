@@ -24,6 +24,7 @@ const kPackages = [
   ['libssl-dev', () => header('openssl/ssl.h'), 'build'],
   ['libgtest-dev', () => header('gtest/gtest.h'), 'test'],
   ['redis-server', () => which('redis-server'), 'bench'],
+  ['etcd-server', () => which('etcd'), 'bench'],
   ['libtbb-dev', () => header('tbb/concurrent_hash_map.h'), 'bench-table'],
   ['libcuckoo-dev', () => header('libcuckoo/cuckoohash_map.hh'), 'bench-table'],
   ['libboost1.81-dev', () => header('boost/unordered/unordered_flat_map.hpp'), 'bench-table'],

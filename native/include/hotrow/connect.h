@@ -18,6 +18,9 @@ struct ConnectOptions {
   /// HOST:PORT of each server. Several share the keys of every table: all clients must name the
   /// same ones, in any order and in the same spelling.
   std::vector<std::string> servers;
+  /// The text of a slot map (docs/FORMATS.md), which says which of the servers has which keys;
+  /// empty: that of the servers, where they have one, else a fixed one by the servers' names.
+  std::string placement;
   /// A call that is not answered for so long fails; 1 to 86,400,000 ms. Calls that write or read
   /// files (commit, rollback, verify, compact, diff) may take an hour.
   uint32_t timeout_ms = 10'000;

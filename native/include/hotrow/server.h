@@ -5,9 +5,11 @@
 #ifndef HOTROW_SERVER_H_
 #define HOTROW_SERVER_H_
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hotrow/stats.h"
@@ -38,6 +40,9 @@ struct ServerOptions {
   /// beyond it are ERR_CAPACITY. While a step is applied up to twice as much is in use. From 64 KiB
   /// to 64 GiB.
   uint64_t most_held_bytes = uint64_t{1} << 30;
+  /// Answers for no key before it was given a placement (Server::set_placement). Else it answers
+  /// for all keys until then.
+  bool placed = false;
   /// Whom the server lets in. None: whoever reaches it may do everything.
   ServerTls tls;
 
@@ -78,6 +83,18 @@ class Server {
   /// HOST:PORT as it is.
   virtual std::string address() const = 0;
   virtual ServerStats stats() const = 0;
+  /// Says which keys are the server's from now on: the text of a slot map (docs/FORMATS.md), in
+  /// which it is called `self`. Requests with other keys, and calls about dense parameters of
+  /// others, are then refused with ERR_WRONG_OWNER and nothing of them is done. Returns when
+  /// nothing is under way that the placement before it allowed.
+  /// ERR_INVALID_ARGUMENT when the text is no map, or it was called otherwise before; ERR_CONFLICT
+  /// when the map is older than the one it has, or another one of the same epoch.
+  virtual Status set_placement(std::string_view text, const std::string& self) = 0;
+  /// The text of the placement; empty: there is none.
+  virtual std::string placement() const = 0;
+  /// The placement may be believed for so long, from now on, and no longer: without another call
+  /// all keys are refused then.
+  virtual void believe_placement_for(std::chrono::milliseconds time) = 0;
   /// Lets nobody in, ends what is under way and closes the connections; commits nothing. Clients
   /// whose calls were not answered do not know what became of them. Stopping twice is fine.
   virtual void stop() = 0;

@@ -351,6 +351,12 @@ class Store {
   /// Ends this opener's use; the last one frees the store's memory after waiting for calls under
   /// way. Closing twice is fine.
   virtual void close() = 0;
+
+  /// Of a store that is with servers (connect()): takes a slot map that is newer than the one it
+  /// knows, so that it need not learn of it by refusals; an older one is passed over.
+  /// ERR_INVALID_ARGUMENT when it is none, ERR_CONFLICT when it is another one of a known epoch,
+  /// ERR_UNSUPPORTED when the store is in this process.
+  virtual Status set_placement(std::string_view text);
 };
 
 }  // namespace hotrow

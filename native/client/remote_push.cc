@@ -1,0 +1,173 @@
+// A push to several tables of a remote store: one message to each server, with all tables: there
+// all of it is applied or nothing. What a server refuses, because it has these keys no more, is cut
+// again by the next view of the placement.
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "base/batch_check.h"
+#include "base/guarded.h"
+#include "client/remote_store.h"
+#include "client/remote_table.h"
+
+namespace hotrow::client {
+
+namespace {
+
+using wire::Kind;
+
+// Keys of each push that are to be sent; none at all: all of them.
+using Left = std::vector<std::vector<uint32_t>>;
+
+struct Sent {
+  explicit Sent(uint32_t its_server) : server(its_server) {}
+  uint32_t server;
+  uint16_t parts = 0;
+  CountReply reply;
+  Exchange exchange{wire::Verb::kPush, Effect::kChanges};
+};
+
+class Round {
+ public:
+  /// `step` of a worker's, that the pushes belong to.
+  Round(Cluster& cluster, const View& view, std::span<const TablePush> pushes, const Left& left,
+        Deadline deadline, uint32_t step)
+      : cluster_(cluster),
+        view_(view),
+        pushes_(pushes),
+        left_(left),
+        deadline_(deadline),
+        step_(step) {}
+
+  Status run() {
+    for (const uint32_t server : view_.members) all_.push_back(std::make_unique<Sent>(server));
+    for (size_t i = 0; i < pushes_.size(); ++i) HOTROW_RETURN_IF_ERROR(add(i));
+    std::erase_if(all_, [](const auto& sent) { return sent->parts == 0; });
+    Status first;
+    size_t begun = 0;
+    while (begun < all_.size() && first.ok()) {
+      Sent& sent = *all_[begun];
+      first = cluster_.peer(sent.server).begin(sent.exchange, sent.reply, deadline_);
+      if (first.ok()) ++begun;
+    }
+    for (size_t i = 0; i < begun; ++i) {
+      Status status = end(*all_[i]);
+      if (first.ok()) first = std::move(status);
+    }
+    return first;
+  }
+
+  const Status& refused() const { return refused_.status; }
+  /// As Cluster::catch_up().
+  bool catch_up() const {
+    return cluster_.catch_up(refused_.server, refused_.epoch, view_.epoch, deadline_);
+  }
+  Left take_left() { return std::move(refused_keys_); }
+
+ private:
+  bool whole() const { return left_.empty() && !view_.several(); }
+
+  Status add(size_t i) {
+    const TablePush& push = pushes_[i];
+    const uint32_t dim = push.table->options().dim;
+    wire::CallOptions call;
+    call.learning_rate = push.options.learning_rate;
+    if (!whole()) {
+      const auto* const some = left_.empty() ? nullptr : &left_[i];
+      cuts_.push_back(std::make_unique<Cut>(cut(view_, push.keys, some)));
+    }
+    for (const auto& sent : all_) {
+      KeyBatch keys = push.keys;
+      ConstRowBatch rows = push.gradients;
+      if (!whole()) {
+        const Cut::Part& part = cuts_.back()->parts[sent->server];
+        if (part.keys.empty()) continue;
+        keys = part.keys;
+        kept_.push_back(
+            std::make_unique<std::vector<float>>(gather(push.gradients, dim, part.from)));
+        rows = *kept_.back();
+      }
+      auto number = static_cast<RemoteTable*>(push.table)->number(sent->server, deadline_);
+      if (!number.ok()) return about_slot(view_, keys, number.status());
+      const uint16_t part = sent->parts++;
+      Request& request = sent->exchange.request;
+      sent->exchange.generation = number.value().generation;
+      request.header().epoch = view_.epoch;
+      request.header().clock = step_;
+      request.add(part, number.value().number, Kind::kKeys, keys);
+      request.add(part, number.value().number, Kind::kGradients, rows, dim);
+      request.add(part, number.value().number, call);
+    }
+    return {};
+  }
+
+  Status end(Sent& sent) {
+    Status status = cluster_.peer(sent.server).end(sent.exchange, sent.reply, deadline_);
+    if (status.code() != StatusCode::kWrongOwner) return status;
+    refused_.add(std::move(status), sent.server, sent.reply.epoch);
+    refused_keys_.resize(pushes_.size());
+    for (size_t i = 0; i < pushes_.size(); ++i) {
+      std::vector<uint32_t>& keys = refused_keys_[i];
+      if (whole()) {
+        for (uint32_t key = 0; key < pushes_[i].keys.size(); ++key) keys.push_back(key);
+      } else {
+        const std::vector<uint32_t>& from = cuts_[i]->parts[sent.server].from;
+        keys.insert(keys.end(), from.begin(), from.end());
+      }
+    }
+    return {};
+  }
+
+  Cluster& cluster_;
+  const View& view_;
+  const std::span<const TablePush> pushes_;
+  const Left& left_;
+  const Deadline deadline_;
+  const uint32_t step_;
+  std::vector<std::unique_ptr<Cut>> cuts_;  // one a push; keys are sent from where they lie
+  std::vector<std::unique_ptr<std::vector<float>>> kept_;
+  std::vector<std::unique_ptr<Sent>> all_;
+  Refused refused_;
+  Left refused_keys_;
+};
+
+Status check(std::span<const TablePush> pushes, const Cluster& cluster) {
+  std::set<std::string_view> seen;  // handles of one table are several
+  for (size_t i = 0; i < pushes.size(); ++i) {
+    const TablePush& push = pushes[i];
+    auto table = table_of(push.table, cluster, i);
+    if (!table.ok()) return table.status();
+    if (!seen.insert(push.table->name()).second) {
+      return Status::invalid_argument("requests[" + std::to_string(i) +
+                                      "]: expected each table once, received table '" +
+                                      push.table->name() + "' again");
+    }
+    HOTROW_RETURN_IF_ERROR(
+        check_rows("gradients", push.keys, push.gradients.size(), push.table->options().dim));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status RemoteStore::push_all(std::span<const TablePush> pushes) {
+  return guarded([&]() -> Status {
+    HOTROW_RETURN_IF_ERROR(check(pushes, *cluster_));
+    const Deadline deadline = cluster_->deadline();
+    PushOfStep step(cluster_->open_step(), cluster_->members().size());
+    HOTROW_RETURN_IF_ERROR(step.status());
+    Left left;
+    while (true) {
+      const auto view = cluster_->view();
+      HOTROW_RETURN_IF_ERROR(step.check(view->epoch));
+      Round round(*cluster_, *view, pushes, left, deadline, step.clock());
+      if (Status failed = round.run(); !failed.ok()) return step.done(std::move(failed));
+      if (round.refused().ok()) return step.done({});
+      if (!round.catch_up()) return step.done(round.refused());
+      Left next = round.take_left();
+      left = std::move(next);
+    }
+  });
+}
+
+}  // namespace hotrow::client
