@@ -131,7 +131,8 @@ ConnectOptions read_connect_options(Napi::Object object) {
                                  .key_file = read_tls(object, "keyFile"),
                                  .psk_file = read_tls(object, "pskFile"),
                                  .token_file = read_tls(object, "tokenFile"),
-                                 .server_name = read_tls(object, "serverName")}};
+                                 .server_name = read_tls(object, "serverName")},
+                         .transport = read_enum<Transport>(object, "transport")};
   const auto servers = object.Get("servers").As<Napi::Array>();
   for (uint32_t i = 0; i < servers.Length(); ++i) {
     options.servers.push_back(read_string(servers.Get(i), "servers"));
@@ -151,7 +152,8 @@ ServerOptions read_server_options(Napi::Object object) {
                   .ca_file = read_tls(object, "caFile"),
                   .psk_file = read_tls(object, "pskFile"),
                   .token_file = read_tls(object, "tokenFile"),
-                  .access_file = read_tls(object, "accessFile")}};
+                  .access_file = read_tls(object, "accessFile")},
+          .transport = read_enum<Transport>(object, "transport")};
 }
 
 TableOptions read_table_options(Napi::Object object) {

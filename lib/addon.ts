@@ -333,6 +333,7 @@ export interface NativeConnectOptions {
   timeoutMs: number
   spinUs: number
   tls: NativeTls
+  transport: number
 }
 
 export interface NativeServerOptions {
@@ -343,6 +344,7 @@ export interface NativeServerOptions {
   mostBodyBytes: number
   sessionMs: number
   tls: NativeTls
+  transport: number
 }
 
 export interface NativeServer {

@@ -1,9 +1,10 @@
 /** `connect`: the store of other processes, used as if it were this one's. */
-import { checkInteger, checkObject } from './checks.ts'
+import { checkChoice, checkInteger, checkObject } from './checks.ts'
 import { rangeError, typeError } from './errors.ts'
 import { addon } from './native.ts'
 import { Store } from './store.ts'
 import { type ClientTls, checkTls, clientTlsFields } from './tls.ts'
+import { type Transport, transports } from './transport.ts'
 
 /** Options of `connect`. */
 export interface ConnectOptions {
@@ -22,6 +23,8 @@ export interface ConnectOptions {
    * be on addresses of this machine.
    */
   tls?: ClientTls
+  /** `'tcp'` by default. With `'shm'` and `'rdma'`: that or no connection. */
+  transport?: Transport
 }
 
 /**
@@ -47,7 +50,7 @@ export interface ConnectOptions {
  *
  * Rejects with ERR_UNAVAILABLE when a server does not answer within the timeout, with ERR_DENIED
  * when one of the two does not accept the other, with ERR_INVALID_ARGUMENT when a file of `tls`
- * cannot be used.
+ * cannot be used, with ERR_UNSUPPORTED when this side or a server cannot have the `transport`.
  *
  * @param servers - `'HOST:PORT'`, or several: all clients must name the same ones, in any order
  */
@@ -55,7 +58,7 @@ export async function connect(
   servers: string | readonly string[],
   options: ConnectOptions = {},
 ): Promise<Store> {
-  checkObject('options', options, ['timeoutMs', 'spinUs', 'tls'])
+  checkObject('options', options, ['timeoutMs', 'spinUs', 'tls', 'transport'])
   const list = typeof servers === 'string' ? [servers] : servers
   if (!Array.isArray(list)) throw typeError('servers', 'a string or an array of strings', servers)
   for (const server of list as unknown[]) {
@@ -68,6 +71,7 @@ export async function connect(
     timeoutMs: checkInteger('timeoutMs', timeoutMs, 1, 86_400_000),
     spinUs: checkInteger('spinUs', spinUs, 0, 1_000_000),
     tls: checkTls(options.tls, clientTlsFields),
+    transport: checkChoice('transport', options.transport ?? 'tcp', transports),
   })
   try {
     return new Store(await native.open(), native)

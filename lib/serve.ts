@@ -1,12 +1,13 @@
 /** `serve`: a socket in front of a store. */
 import type { NativeServer } from './addon.ts'
-import { checkInteger, checkObject } from './checks.ts'
+import { checkChoice, checkInteger, checkObject } from './checks.ts'
 import { closedError, typeError } from './errors.ts'
 import type { ServerStats } from './figures.ts'
 import { addon } from './native.ts'
 import { nativeStoreOf } from './native-stores.ts'
 import type { Store } from './store.ts'
 import { checkTls, type ServerTls, serverTlsFields } from './tls.ts'
+import { type Transport, transports } from './transport.ts'
 
 /** Options of `serve`. */
 export interface ServerOptions {
@@ -33,10 +34,16 @@ export interface ServerOptions {
   sessionMs?: number
   /** TLS 1.3, and whom the server lets in. Without it whoever reaches it may do everything. */
   tls?: ServerTls
+  /**
+   * What clients may have instead of TCP: nothing (`'tcp'`, the default), one of the two others, or
+   * either (`'auto'`). Clients that want TCP have it whatever this is.
+   */
+  transport?: Transport
 }
 
 const fields = [
   ...['listen', 'threads', 'spinUs', 'mostConnections', 'mostBodyBytes', 'sessionMs', 'tls'],
+  'transport',
 ]
 
 /** A running server; made by `serve`. */
@@ -80,7 +87,7 @@ export class Server {
  * process may go on using it too. Stop the server before the store is closed.
  *
  * Rejects with ERR_UNAVAILABLE when the address cannot be had, with ERR_INVALID_ARGUMENT when a
- * file of `tls` cannot be used.
+ * file of `tls` cannot be used, with ERR_UNSUPPORTED when this machine has no such `transport`.
  */
 export async function serve(store: Store, options: ServerOptions = {}): Promise<Server> {
   checkObject('options', options, fields)
@@ -96,6 +103,7 @@ export async function serve(store: Store, options: ServerOptions = {}): Promise<
     mostBodyBytes: checkInteger('mostBodyBytes', mostBodyBytes, 2 ** 16, 2 ** 30),
     sessionMs: checkInteger('sessionMs', sessionMs, 0, 2 ** 32 - 1),
     tls: checkTls(options.tls, serverTlsFields),
+    transport: checkChoice('transport', options.transport ?? 'tcp', transports),
   })
   try {
     return new Server(await native.start(), native)

@@ -3,6 +3,7 @@ import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Store } from '../store.ts'
 import type { ServerTls } from '../tls.ts'
+import type { Transport } from '../transport.ts'
 import { type Call, type Command, number } from './command.ts'
 import { serveMetrics } from './metrics.ts'
 
@@ -47,7 +48,7 @@ async function serveUntilInterrupted(store: Store, call: Call): Promise<void> {
   const server = await serve(store, {
     listen: call.text('listen') ?? '127.0.0.1:7070',
     ...options({ threads: number(call, 'threads'), spinUs: number(call, 'spin-us') }),
-    ...options({ tls: tlsOf(call) }),
+    ...options({ tls: tlsOf(call), transport: call.text('transport') as Transport | undefined }),
   })
   try {
     const wanted = call.text('metrics')
@@ -78,6 +79,11 @@ export const serveCommand: Command = {
     },
     threads: { type: 'string', value: 'N', help: 'threads that serve connections; default 1' },
     'spin-us': { type: 'string', value: 'N', help: 'look for work so long before sleeping' },
+    transport: {
+      type: 'string',
+      value: 'NAME',
+      help: 'what clients may have beside TCP: tcp (nothing, the default), shm, rdma, auto',
+    },
     metrics: {
       type: 'string',
       value: 'HOST:PORT',

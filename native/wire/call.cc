@@ -19,6 +19,7 @@ void fields(Archive& a, T& v)
   a("client", v.client);
   a("identity", v.identity);
   a("token", v.token);
+  a("transport", v.transport);
 }
 
 template <class Archive, class T>
@@ -33,6 +34,9 @@ void fields(Archive& a, T& v)
   a("mostBodyBytes", v.most_body_bytes);
   a("sessionMs", v.session_ms);
   a("inDoubt", v.in_doubt);
+  a("ticket", v.ticket);
+  a("fabric", v.fabric);
+  a("noTransport", v.no_transport);
 }
 
 template <class Archive, class T>

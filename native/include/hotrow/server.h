@@ -14,6 +14,7 @@
 #include "hotrow/status.h"
 #include "hotrow/store.h"
 #include "hotrow/tls.h"
+#include "hotrow/transport.h"
 
 namespace hotrow {
 
@@ -35,6 +36,9 @@ struct ServerOptions {
   uint32_t session_ms = 60'000;
   /// Whom the server lets in. None: whoever reaches it may do everything.
   ServerTls tls;
+  /// What clients may have instead of TCP, over which they all begin. kAuto: whatever both sides
+  /// can. kShm, kRdma: that or TCP; a server that cannot does not start, ERR_UNSUPPORTED.
+  Transport transport = Transport::kTcp;
 
   Status validate() const;
   bool operator==(const ServerOptions&) const = default;
@@ -49,6 +53,7 @@ struct VerbLatency {
 
 struct ServerStats {
   uint64_t connections = 0;  ///< open now
+  uint64_t fabric = 0;       ///< of these, over shared memory or RDMA
   uint64_t sessions = 0;     ///< known now
   uint64_t requests = 0;     ///< answered since the start
   uint64_t failures = 0;     ///< of these, with an error
