@@ -131,7 +131,8 @@ ConnectOptions read_connect_options(Napi::Object object) {
                                  .key_file = read_tls(object, "keyFile"),
                                  .psk_file = read_tls(object, "pskFile"),
                                  .token_file = read_tls(object, "tokenFile"),
-                                 .server_name = read_tls(object, "serverName")}};
+                                 .server_name = read_tls(object, "serverName")},
+                         .transport = read_enum<Transport>(object, "transport")};
   options.placement = read_string(object.Get("placement"), "placement");
   const auto servers = object.Get("servers").As<Napi::Array>();
   for (uint32_t i = 0; i < servers.Length(); ++i) {
@@ -154,7 +155,8 @@ ServerOptions read_server_options(Napi::Object object) {
                   .ca_file = read_tls(object, "caFile"),
                   .psk_file = read_tls(object, "pskFile"),
                   .token_file = read_tls(object, "tokenFile"),
-                  .access_file = read_tls(object, "accessFile")}};
+                  .access_file = read_tls(object, "accessFile")},
+          .transport = read_enum<Transport>(object, "transport")};
 }
 
 WorkerOptions read_worker_options(Napi::Object object) {

@@ -49,6 +49,7 @@ Napi::Value ServerObject::stats(const Napi::CallbackInfo& info) {
   const ServerStats stats = started_->server ? started_->server->stats() : ServerStats();
   Napi::Object object = Napi::Object::New(env);
   object.Set("connections", to_number(env, stats.connections));
+  object.Set("fabric", to_number(env, stats.fabric));
   object.Set("sessions", to_number(env, stats.sessions));
   object.Set("requests", to_number(env, stats.requests));
   object.Set("failures", to_number(env, stats.failures));

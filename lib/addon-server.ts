@@ -12,6 +12,7 @@ export interface NativeServerOptions {
   mostHeldBytes: number
   placed: boolean
   tls: NativeTls
+  transport: number
 }
 
 /** A slot map in JavaScript's terms. */

@@ -340,6 +340,7 @@ export interface NativeConnectOptions {
   timeoutMs: number
   spinUs: number
   tls: NativeTls
+  transport: number
 }
 
 /** `mode` is a ClockMode. */

@@ -1,5 +1,5 @@
 /** `connect`: the store of other processes, used as if it were this one's. */
-import { checkInteger, checkObject } from './checks.ts'
+import { checkChoice, checkInteger, checkObject } from './checks.ts'
 import {
   type ClusterAddress,
   firstPlacement,
@@ -11,6 +11,7 @@ import { addon } from './native.ts'
 import { closers } from './native-stores.ts'
 import { Store } from './store.ts'
 import { type ClientTls, checkTls, clientTlsFields } from './tls.ts'
+import { type Transport, transports } from './transport.ts'
 
 /** Options of `connect`. */
 export interface ConnectOptions {
@@ -29,6 +30,8 @@ export interface ConnectOptions {
    * be on addresses of this machine.
    */
   tls?: ClientTls
+  /** `'tcp'` by default. With `'shm'` and `'rdma'`: that or no connection. */
+  transport?: Transport
 }
 
 /**
@@ -54,7 +57,7 @@ export interface ConnectOptions {
  *
  * Rejects with ERR_UNAVAILABLE when a server does not answer within the timeout, with ERR_DENIED
  * when one of the two does not accept the other, with ERR_INVALID_ARGUMENT when a file of `tls`
- * cannot be used.
+ * cannot be used, with ERR_UNSUPPORTED when this side or a server cannot have the `transport`.
  *
  * Servers may have a placement (docs/FORMATS.md): then any of them leads to the others, and the
  * store follows when slots of keys go from one server to another. What a server refuses, because it
@@ -69,11 +72,12 @@ export async function connect(
   servers: string | readonly string[] | ClusterAddress,
   options: ConnectOptions = {},
 ): Promise<Store> {
-  checkObject('options', options, ['timeoutMs', 'spinUs', 'tls'])
+  checkObject('options', options, ['timeoutMs', 'spinUs', 'tls', 'transport'])
   const { timeoutMs = 10_000, spinUs = 0 } = options
   checkInteger('timeoutMs', timeoutMs, 1, 86_400_000)
   checkInteger('spinUs', spinUs, 0, 1_000_000)
   const tls = checkTls(options.tls, clientTlsFields)
+  const transport = checkChoice('transport', options.transport ?? 'tcp', transports)
   const registry = registryOf(servers)
   const first =
     registry === undefined
@@ -85,6 +89,7 @@ export async function connect(
     timeoutMs,
     spinUs,
     tls,
+    transport,
   })
   try {
     const store = new Store(await native.open(), native)

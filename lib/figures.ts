@@ -200,6 +200,8 @@ export interface Recovery {
 export interface ServerStats {
   /** Open now. */
   readonly connections: number
+  /** Of these, over shared memory or RDMA. */
+  readonly fabric: number
   /** Known now, with and without a connection. */
   readonly sessions: number
   /** Requests answered. */
@@ -208,7 +210,10 @@ export interface ServerStats {
   readonly failures: number
   /** Changes that came a second time, and were not applied again. */
   readonly repeated: number
-  /** Connections ended because what they sent was no frame, or came late. */
+  /**
+   * Connections ended because what they sent was no frame, or came late, and messages over shared
+   * memory or RDMA without a ticket or with a used one.
+   */
   readonly refused: number
   /** How long requests took, by the verb of the protocol, of those that have come. */
   readonly latency: Readonly<Record<string, RequestLatency>>

@@ -142,6 +142,7 @@ export {
   type ImportReport,
   type TransferProgress,
 } from './transfer/types.ts'
+export type { Transport } from './transport.ts'
 export type {
   CommitOptions,
   Cursor,

@@ -1,6 +1,6 @@
 /** `serve`: a socket in front of a store. */
 import type { NativeServer } from './addon-server.ts'
-import { checkInteger, checkNotNegative, checkObject } from './checks.ts'
+import { checkChoice, checkInteger, checkNotNegative, checkObject } from './checks.ts'
 import type { EtcdTls } from './cluster/etcd.ts'
 import { Membership } from './cluster/membership.ts'
 import { type ClusterPlacement, Registry } from './cluster/registry.ts'
@@ -10,6 +10,7 @@ import { addon } from './native.ts'
 import { nativeStoreOf } from './native-stores.ts'
 import type { Store } from './store.ts'
 import { checkTls, type ServerTls, serverTlsFields } from './tls.ts'
+import { type Transport, transports } from './transport.ts'
 
 /** Options of `serve`. */
 export interface ServerOptions {
@@ -61,6 +62,11 @@ export interface ServerOptions {
    * how long it answers when it cannot reach etcd: 2,000 to 600,000, by default 10,000.
    */
   leaseMs?: number
+  /**
+   * What clients may have instead of TCP: nothing (`'tcp'`, the default), one of the two others, or
+   * either (`'auto'`). Clients that want TCP have it whatever this is.
+   */
+  transport?: Transport
 }
 
 /** What a server of a cluster goes by. */
@@ -74,7 +80,7 @@ export interface ServerPlacement {
 const ofCluster = ['etcd', 'cluster', 'etcdTls', 'advertise', 'weight', 'leaseMs']
 const fields = [
   ...['listen', 'threads', 'spinUs', 'mostConnections', 'mostBodyBytes', 'sessionMs'],
-  ...['mostHeldBytes', 'tls', ...ofCluster],
+  ...['mostHeldBytes', 'tls', 'transport', ...ofCluster],
 ]
 
 /** A running server; made by `serve`. */
@@ -149,7 +155,8 @@ function checkMember(options: ServerOptions) {
  * process may go on using it too. Stop the server before the store is closed.
  *
  * Rejects with ERR_UNAVAILABLE when the address cannot be had, with ERR_INVALID_ARGUMENT when a
- * file of `tls` cannot be used, and with ERR_UNAVAILABLE when etcd does not answer.
+ * file of `tls` cannot be used, with ERR_UNSUPPORTED when this machine has no such `transport`, and
+ * with ERR_UNAVAILABLE when etcd does not answer.
  */
 export async function serve(store: Store, options: ServerOptions = {}): Promise<Server> {
   checkObject('options', options, fields)
@@ -168,6 +175,7 @@ export async function serve(store: Store, options: ServerOptions = {}): Promise<
     mostHeldBytes: checkInteger('mostHeldBytes', mostHeldBytes, 2 ** 16, 2 ** 36),
     placed: cluster !== undefined,
     tls: checkTls(options.tls, serverTlsFields),
+    transport: checkChoice('transport', options.transport ?? 'tcp', transports),
   })
   try {
     const address = await native.start()

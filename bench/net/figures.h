@@ -13,6 +13,8 @@ namespace hotrow::bench {
 bool lookup_figures(const NetSettings& settings);
 /// As the second of these over TLS, beside OpenSSL on a bare socket.
 bool tls_figures(const NetSettings& settings);
+/// Lookups over shared memory, and its links alone, beside a bare socket that echoes over TCP.
+bool shm_figures(const NetSettings& settings);
 /// p50 and p99 of lookups of few keys, beside a bare socket's ping-pong.
 bool latency_figures(const NetSettings& settings);
 /// Many tables in one message, beside one message a table.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hotrow/store.h"
+#include "hotrow/transport.h"
 #include "process.h"
 
 namespace hotrow::bench {
@@ -20,6 +21,7 @@ struct OurShape {
   uint32_t dim = 64;
   uint32_t tables = 1;
   uint32_t spin_us = 0;
+  Transport transport = Transport::kTcp;
   const char* psk_file = "";  ///< over TLS with this key; empty: without
 };
 

@@ -3,6 +3,7 @@ import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Store } from '../store.ts'
 import type { ServerTls } from '../tls.ts'
+import type { Transport } from '../transport.ts'
 import { clusterOf, etcdFlags } from './cluster.ts'
 import { type Call, type Command, number } from './command.ts'
 import { serveMetrics } from './metrics.ts'
@@ -51,6 +52,7 @@ async function serveUntilInterrupted(store: Store, call: Call): Promise<void> {
     ...options({ tls: tlsOf(call), advertise: call.text('advertise') }),
     ...options({ weight: number(call, 'weight'), leaseMs: number(call, 'lease-ms') }),
     ...clusterOf(call),
+    ...options({ transport: call.text('transport') as Transport | undefined }),
   })
   try {
     const wanted = call.text('metrics')
@@ -81,6 +83,11 @@ export const serveCommand: Command = {
     },
     threads: { type: 'string', value: 'N', help: 'threads that serve connections; default 1' },
     'spin-us': { type: 'string', value: 'N', help: 'look for work so long before sleeping' },
+    transport: {
+      type: 'string',
+      value: 'NAME',
+      help: 'what clients may have beside TCP: tcp (nothing, the default), shm, rdma, auto',
+    },
     metrics: {
       type: 'string',
       value: 'HOST:PORT',

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "net/listener.h"
+
 namespace hotrow::client {
 
 namespace {
@@ -27,23 +29,65 @@ Status gone(std::string why) { return {StatusCode::kUnavailable, std::move(why)}
 
 }  // namespace
 
+// What it takes to open a connection.
+struct Connection::Opening {
+  const net::Address& address;
+  wire::Hello hello;
+  Deadline deadline;
+  std::chrono::microseconds spin;
+  std::shared_ptr<const net::TlsContext> tls;
+  bool or_tcp = false;  // when there is no such transport
+};
+
 Result<std::shared_ptr<Connection>> Connection::open(const net::Address& address,
                                                      const wire::Hello& hello, Deadline deadline,
                                                      std::chrono::microseconds spin,
-                                                     std::shared_ptr<const net::TlsContext> tls) {
-  auto socket = net::Socket::connect(address, deadline, std::move(tls));
+                                                     std::shared_ptr<const net::TlsContext> tls,
+                                                     Transport transport) {
+  Opening opening{address, hello, deadline, spin, std::move(tls), transport == Transport::kAuto};
+  if (opening.or_tcp) {
+    transport = net::is_loopback(address.host) ? Transport::kShm : Transport::kTcp;
+  }
+  if (transport == Transport::kTcp) return greet(opening, nullptr);
+  auto link = net::FabricLink::make({.transport = transport, .direct = true});
+  if (!link.ok() && !opening.or_tcp) return link.status();
+  if (!link.ok()) return greet(opening, nullptr);
+  opening.hello.transport = transport == Transport::kRdma ? "rdma" : "shm";
+  return greet(opening, std::move(link).value());
+}
+
+Result<std::shared_ptr<Connection>> Connection::greet(const Opening& opening,
+                                                      std::unique_ptr<net::FabricLink> link) {
+  const Deadline deadline = opening.deadline;
+  auto socket = net::Socket::connect(opening.address, deadline, opening.tls);
   if (!socket.ok()) return socket.status();
-  const std::shared_ptr<Connection> connection(new Connection(std::move(socket).value(), spin));
+  const std::shared_ptr<Connection> connection(
+      new Connection(std::move(socket).value(), opening.spin));
   Request request(wire::Verb::kHello);
-  request.add_text(wire::to_text(hello));
+  request.add_text(wire::to_text(opening.hello));
   TextReply reply;
   HOTROW_RETURN_IF_ERROR(connection->send(request, reply, deadline));
   HOTROW_RETURN_IF_ERROR(connection->wait(reply, deadline));
   HOTROW_RETURN_IF_ERROR(reply.status);
-  auto welcome = wire::from_text<wire::Welcome>(reply.text);
-  if (!welcome.ok()) return welcome.status();
-  connection->welcome_ = std::move(welcome).value();
-  return connection;
+  auto read = wire::from_text<wire::Welcome>(reply.text);
+  if (!read.ok()) return read.status();
+  wire::Welcome& welcome = connection->welcome_ = std::move(read).value();
+  if (link == nullptr) return connection;
+  if (welcome.ticket.empty()) {
+    if (opening.or_tcp) return connection;
+    return Status(StatusCode::kUnsupported,
+                  "the server at " + opening.address.to_string() + ": " +
+                      (welcome.no_transport.empty() ? "it knows TCP only" : welcome.no_transport));
+  }
+  const auto soon = std::chrono::steady_clock::now() + net::kTicketTime;
+  const Status entered = connection->socket_.enter(std::move(link), net::from_hex(welcome.fabric),
+                                                   welcome.ticket, std::min(deadline, soon));
+  if (entered.ok()) return connection;
+  if (!opening.or_tcp) return entered;
+  Opening plainly = opening;
+  plainly.hello.transport.clear();
+  plainly.hello.session = welcome.session;
+  return greet(plainly, nullptr);
 }
 
 Status Connection::send(Request& request, Reply& reply, Deadline deadline) {

@@ -26,10 +26,12 @@ using net::Deadline;
 
 class Connection {
  public:
-  /// Connects and says hello. ERR_UNAVAILABLE as Socket::connect(); the server's refusal.
+  /// Connects and says hello. ERR_UNAVAILABLE as Socket::connect(); the server's refusal;
+  /// ERR_UNSUPPORTED where there is no such transport.
   static Result<std::shared_ptr<Connection>> open(
       const net::Address& address, const wire::Hello& hello, Deadline deadline,
-      std::chrono::microseconds spin, std::shared_ptr<const net::TlsContext> tls = nullptr);
+      std::chrono::microseconds spin, std::shared_ptr<const net::TlsContext> tls = nullptr,
+      Transport transport = Transport::kTcp);
 
   const wire::Welcome& welcome() const { return welcome_; }
 
@@ -55,6 +57,10 @@ class Connection {
   void say_goodbye() HOTROW_EXCLUDES(mutex_, sending_);
 
  private:
+  struct Opening;
+  static Result<std::shared_ptr<Connection>> greet(const Opening& opening,
+                                                   std::unique_ptr<net::FabricLink> link);
+
   explicit Connection(net::Socket socket, std::chrono::microseconds spin)
       : socket_(std::move(socket)), spin_(spin), buffer_(kBufferBytes) {}
 

@@ -89,7 +89,7 @@ Status Peer::connect(Deadline deadline) {
       hello.identity = identity;
       hello.token = token.view();
     }
-    auto made = Connection::open(address_, hello, deadline, spin_, credentials_->tls);
+    auto made = Connection::open(address_, hello, deadline, spin_, credentials_->tls, transport_);
     if (made.ok()) {
       adopt(made.value());
       return lost_;

@@ -63,6 +63,7 @@ class Peer {
       : address_(std::move(address)),
         spin_(options.spin_us),
         timeout_(options.timeout_ms),
+        transport_(options.transport),
         credentials_(std::move(credentials)) {}
   ~Peer();
   Peer(const Peer&) = delete;
@@ -108,6 +109,7 @@ class Peer {
   const net::Address address_;
   const std::chrono::microseconds spin_;
   const std::chrono::milliseconds timeout_;  // of connecting, whatever the call's is
+  const Transport transport_;
   const std::shared_ptr<const Credentials> credentials_;
 
   Mutex mutex_;

@@ -114,7 +114,7 @@ class RemoteTable final : public Table {
     KeyBatch keys;
     const std::vector<uint32_t>* some;  // positions; null: all of them
     Deadline deadline;
-    uint32_t step = 0;  // of a worker's, that a push belongs to
+    uint32_t step = 0;   // of a worker's, that a push belongs to
     bool stale = false;  // a server was started anew before anything had gone out
     Refused refused;
 

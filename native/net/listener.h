@@ -17,6 +17,7 @@
 
 #include "base/aligned_buffer.h"
 #include "hotrow/status.h"
+#include "hotrow/transport.h"
 #include "net/address.h"
 #include "net/tls.h"
 
@@ -37,13 +38,21 @@ class Handler {
   virtual bool overdue(std::chrono::steady_clock::time_point now) = 0;
 };
 
+/// What a client needs to get its connection's other transport.
+struct FabricOffer {
+  std::string ticket;   ///< good once, for kTicketTime
+  std::string address;  ///< bytes
+};
+inline constexpr std::chrono::milliseconds kTicketTime{5'000};
+
 /// One connection of a listener. Lives as long as a shared pointer to it; methods without a word
 /// about threads are for its loop's thread.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   virtual ~Connection() = default;
-  /// Queues a frame; it goes out when the handler returns, as far as the peer takes it.
-  virtual void send(AlignedBuffer frame) = 0;
+  /// Queues a frame; it goes out when the handler returns, as far as the peer takes it. Its first
+  /// `head` bytes tell the peer where the others shall go.
+  virtual void send(AlignedBuffer frame, size_t head = 0) = 0;
   /// So much waits to be sent that nothing more should be.
   virtual bool full() const = 0;
   /// Memory for a frame of so many bytes: that of one sent before, where it fits.
@@ -54,6 +63,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   virtual const std::string& peer() const = 0;
   /// Who that is by its key or certificate (net/tls.h); empty: it has shown none.
   virtual const std::string& identity() const = 0;
+  /// Lets the peer have another transport from now on, if it comes for it soon: what it sends and
+  /// is sent then goes there, and this connection's end ends that. Once; ERR_UNSUPPORTED.
+  virtual Result<FabricOffer> offer(Transport transport) = 0;
 };
 
 struct ListenOptions {
@@ -86,7 +98,9 @@ class Listener {
   /// As it is: the port that the system chose.
   virtual const Address& address() const = 0;
   virtual uint64_t connections() const = 0;
-  /// Connections so far whose handshake failed or was late.
+  /// Of these, those that have another transport.
+  virtual uint64_t fabric_connections() const = 0;
+  /// Connections so far whose handshake failed or was late, and messages without a ticket.
   virtual uint64_t refused() const = 0;
   /// Nobody new is let in; connections go on.
   virtual void stop_accepting() = 0;

@@ -49,6 +49,7 @@ uint32_t poll_once(int fd, uint32_t wanted, int timeout_ms) {
 }  // namespace
 
 Socket& Socket::operator=(Socket&& other) noexcept {
+  fabric_ = std::move(other.fabric_);
   if (fd_ >= 0) ::close(fd_);
   fd_ = std::exchange(other.fd_, -1);
   tls_ = std::move(other.tls_);
@@ -56,11 +57,13 @@ Socket& Socket::operator=(Socket&& other) noexcept {
 }
 
 Socket::~Socket() {
+  fabric_.reset();
   if (fd_ >= 0) ::close(fd_);
 }
 
 void Socket::shut() {
   if (fd_ < 0) return;
+  if (fabric_ != nullptr) fabric_->shut();
   if (tls_ != nullptr) tls_->finish();
   ::shutdown(fd_, SHUT_RDWR);
 }
@@ -130,7 +133,24 @@ Result<size_t> Socket::send_tls(std::span<const iovec> pieces) {
   return why.ok() ? sent : Result<size_t>(why.status());
 }
 
+Status Socket::enter(std::unique_ptr<FabricLink> link, std::string_view server_address,
+                     std::string_view ticket, Deadline deadline) {
+  // The server sends nothing here any more: whatever is not nothing is the end.
+  auto ended = [fd = fd_, tls = tls_.get()] {
+    std::array<std::byte, 64> unwanted;
+    if (tls == nullptr) {
+      const ssize_t came = ::recv(fd, unwanted.data(), unwanted.size(), 0);
+      return came >= 0 || (errno != EAGAIN && errno != EINTR);
+    }
+    const auto came = tls->read(unwanted, {});
+    return !came.ok() || came.value() > 0;
+  };
+  fabric_ = std::make_unique<FabricChannel>(std::move(link), fd_, std::move(ended));
+  return fabric_->enter(server_address, ticket, deadline);
+}
+
 Result<size_t> Socket::send(std::span<const std::span<const std::byte>> pieces) {
+  if (fabric_ != nullptr) return fabric_->send(pieces);
   std::array<iovec, kMostPieces> vectors;
   const size_t count = std::min(pieces.size(), kMostPieces);
   for (size_t i = 0; i < count; ++i) {
@@ -150,6 +170,7 @@ Result<size_t> Socket::send(std::span<const std::span<const std::byte>> pieces) 
 }
 
 Result<size_t> Socket::receive(std::span<std::byte> first, std::span<std::byte> second) {
+  if (fabric_ != nullptr) return fabric_->receive(first, second);
   if (tls_ != nullptr) return tls_->read(first, second);
   std::array<iovec, 2> vectors{iovec{first.data(), first.size()},
                                iovec{second.data(), second.size()}};
@@ -164,6 +185,13 @@ Result<size_t> Socket::receive(std::span<std::byte> first, std::span<std::byte> 
 }
 
 uint32_t Socket::wait(uint32_t wanted, Deadline deadline, std::chrono::microseconds spin) const {
+  if (fabric_ != nullptr) {
+    const bool reads = (wanted & kReadable) != 0;
+    const bool writes = (wanted & kWritable) != 0;
+    if (!fabric_->wait(reads, writes, deadline, spin)) return kNone;
+    return (reads && fabric_->readable() ? uint32_t{kReadable} : uint32_t{kNone}) |
+           (writes && fabric_->writable() ? uint32_t{kWritable} : uint32_t{kNone});
+  }
   if (tls_ != nullptr && (wanted & kReadable) != 0) {
     // What OpenSSL has read ahead the system does not tell of.
     if (!tls_->drained()) return kReadable;

@@ -11,10 +11,12 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "hotrow/status.h"
 #include "net/address.h"
+#include "net/fabric_channel.h"
 #include "net/tls.h"
 
 namespace hotrow::net {
@@ -25,7 +27,9 @@ class Socket {
  public:
   Socket() = default;
   Socket(Socket&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), tls_(std::move(other.tls_)) {}
+      : fd_(std::exchange(other.fd_, -1)),
+        tls_(std::move(other.tls_)),
+        fabric_(std::move(other.fabric_)) {}
   Socket& operator=(Socket&& other) noexcept;
   ~Socket();
 
@@ -46,6 +50,11 @@ class Socket {
   /// connection is gone, or the peer has ended it.
   Result<size_t> receive(std::span<std::byte> first, std::span<std::byte> second);
 
+  /// From now on all goes over the link, as the server has offered it; this connection only tells
+  /// when one side goes. ERR_UNAVAILABLE when that cannot be, and then nothing goes any more.
+  Status enter(std::unique_ptr<FabricLink> link, std::string_view server_address,
+               std::string_view ticket, Deadline deadline);
+
   enum Ready : uint32_t { kNone = 0, kReadable = 1, kWritable = 2 };
   /// Waits until one of `wanted` holds; kNone: the deadline has passed. Looks without sleeping for
   /// `spin` first.
@@ -59,6 +68,7 @@ class Socket {
 
   int fd_ = -1;
   std::unique_ptr<TlsStream> tls_;
+  std::unique_ptr<FabricChannel> fabric_;
 };
 
 }  // namespace hotrow::net

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/random_id.h"
+#include "net/fabric.h"
 #include "net/listener.h"
 #include "net/tuning.h"
 
@@ -33,6 +35,7 @@ struct Loop {
       asio::make_work_guard(context)};
   asio::steady_timer timer{context};
   std::set<std::shared_ptr<TcpConnection>> connections;  // on the loop's thread
+  std::vector<TcpConnection*> fabric;                    // of these, those with a link
   std::thread thread;
 };
 
@@ -41,6 +44,7 @@ struct Shared {
   // Counts; they publish nothing.
   std::atomic<uint64_t> connections{0};
   std::atomic<uint64_t> refused{0};
+  std::atomic<uint64_t> fabric{0};
 };
 
 class TcpConnection final : public Connection {
@@ -57,16 +61,21 @@ class TcpConnection final : public Connection {
     wait_for(tcp::socket::wait_read, &TcpConnection::begin_handshake);
   }
 
-  void send(AlignedBuffer frame) override {
+  void send(AlignedBuffer frame, size_t head) override {
+    if (on_fabric()) return link_->send(std::move(frame), head);
     if (queue_.empty()) progress_ = Clock::now();
     queued_bytes_ += frame.size();
     queue_.push_back(std::move(frame));
     if (!in_handler_) flush();
   }
 
-  bool full() const override { return queued_bytes_ > shared_.options.most_queued_bytes; }
+  bool full() const override {
+    return (on_fabric() ? link_->queued_bytes() : queued_bytes_) >
+           shared_.options.most_queued_bytes;
+  }
 
   AlignedBuffer take(size_t bytes) override {
+    if (on_fabric()) return link_->take(bytes);
     for (AlignedBuffer& spare : spares_) {
       if (spare.capacity() < bytes) continue;
       std::swap(spare, spares_.back());
@@ -95,8 +104,62 @@ class TcpConnection final : public Connection {
     return tls_ == nullptr ? kNobody : tls_->identity();
   }
 
+  Result<FabricOffer> offer(Transport transport) override {
+    if (link_ != nullptr) return Status(StatusCode::kUnsupported, "only once a connection");
+    auto made = FabricLink::make({.transport = transport});
+    if (!made.ok()) return made.status();
+    asio::error_code error;
+    wake_.assign(made.value()->wake_fd(), error);
+    if (error) return Status(StatusCode::kUnavailable, error.message());
+    link_ = std::move(made).value();
+    loop_.fabric.push_back(this);
+    FabricOffer offer{.ticket = random_id(), .address = link_->address()};
+    link_->expect(offer.ticket);
+    offered_ = Clock::now();
+    wait_for_fabric();
+    return offer;
+  }
+
+  // Does what there is to do; false: nothing.
+  bool serve_fabric() {
+    const auto here = self();  // whatever is closed
+    bool did = false;
+    for (int turn = 0; turn < kMostTurns && link_ != nullptr; ++turn) {
+      const uint64_t before = link_->changes();
+      did = link_->progress() || did;
+      note_fabric();
+      if (!link_->failed().ok()) {
+        close();
+        return true;
+      }
+      if (!link_->open()) break;
+      if (ending_) {
+        if (link_->queued_bytes() == 0) close();
+        break;
+      }
+      if (full()) break;
+      size_t bytes = 0;
+      if (!handler_->waiting()) {
+        const auto came = receive_fabric();
+        if (!came.ok()) {
+          close();
+          return true;
+        }
+        bytes = came.value();
+        if (bytes == 0 && link_->changes() == before) break;
+        if (bytes == 0) continue;
+      }
+      did = true;
+      arrived(bytes);
+    }
+    return did;
+  }
+  // Before its thread sleeps: will it be woken?
+  bool arm_fabric() { return link_ == nullptr || link_->arm(); }
+
   void close() {
     if (!socket_.is_open()) return;
+    drop_fabric();
     asio::error_code ignored;
     if (tls_ != nullptr) tls_->finish();
     socket_.shutdown(tcp::socket::shutdown_both, ignored);
@@ -108,7 +171,10 @@ class TcpConnection final : public Connection {
 
   void look(Clock::time_point now) {
     const ListenOptions& options = shared_.options;
-    const bool stuck = !queue_.empty() && now - progress_ > options.write_timeout;
+    if (on_fabric() && link_->queued_bytes() == 0) progress_ = now;
+    const bool waits = on_fabric() || !queue_.empty();
+    const bool stuck = waits && now - progress_ > options.write_timeout;
+    if (link_ != nullptr && !link_->open() && now - offered_ > kTicketTime) drop_fabric();
     if (handler_ == nullptr && now - begun_ > options.handshake_timeout) return refuse();
     if (stuck || (handler_ != nullptr && handler_->overdue(now))) close();
   }
@@ -118,6 +184,8 @@ class TcpConnection final : public Connection {
   static constexpr size_t kMostSpares = 8;
   static constexpr size_t kMostSpareBytes = size_t{4} << 20;
   static constexpr int kMostUnreadPieces = 64;
+  // Of one connection before others have theirs.
+  static constexpr int kMostTurns = 16;
 
   std::shared_ptr<TcpConnection> self() {
     return std::static_pointer_cast<TcpConnection>(shared_from_this());
@@ -129,6 +197,50 @@ class TcpConnection final : public Connection {
       if (error) return self->close();
       (self.get()->*then)();
     });
+  }
+
+  bool on_fabric() const { return link_ != nullptr && link_->open(); }
+
+  void wait_for_fabric() {
+    if (!link_->arm()) {
+      return asio::post(loop_.context, [self = self()] { self->fabric_woke(); });
+    }
+    wake_.async_wait(asio::posix::stream_descriptor::wait_read,
+                     [self = self()](const asio::error_code& error) {
+                       if (!error) self->fabric_woke();
+                     });
+  }
+
+  void fabric_woke() {
+    if (link_ == nullptr) return;
+    serve_fabric();
+    if (link_ != nullptr) wait_for_fabric();
+  }
+
+  Result<size_t> receive_fabric() {
+    Result<size_t> came(size_t{0});
+    guard([&] { came = link_->receive(handler_->space(), {}); });
+    if (ending_) return Status(StatusCode::kBusy, "no memory for what has come");
+    return came;
+  }
+
+  // Counts what strangers have sent, and when the link opens.
+  void note_fabric() {
+    shared_.refused += link_->refused() - refused_;
+    refused_ = link_->refused();
+    const uint64_t queued = link_->queued_bytes();
+    if (std::exchange(fabric_queued_, queued) != queued) progress_ = Clock::now();
+    if (!link_->open() || counted_) return;
+    counted_ = true;
+    ++shared_.fabric;
+  }
+
+  void drop_fabric() {
+    if (link_ == nullptr) return;
+    wake_.release();  // the link's own
+    std::erase(loop_.fabric, this);
+    link_.reset();
+    if (std::exchange(counted_, false)) --shared_.fabric;
   }
 
   void open() {
@@ -187,14 +299,18 @@ class TcpConnection final : public Connection {
   }
 
   void read() {
-    if (reading_ || !socket_.is_open() || ending_ || full()) return;  // flush() reads again
-    if (handler_->waiting()) return arrived(0);
+    if (reading_ || !socket_.is_open() || ending_) return;
+    if (!on_fabric()) {
+      if (full()) return;  // flush() reads again
+      if (handler_->waiting()) return arrived(0);
+    }
     reading_ = true;
     if (tls_ != nullptr) {
       if (tls_->drained()) return wait_to_read();
       // Not at once: others have their turn first.
       return asio::post(loop_.context, [self = self()] { self->read_tls(); });
     }
+    if (link_ != nullptr) return wait_for(tcp::socket::wait_read, &TcpConnection::read_beside);
     const std::span<std::byte> space = handler_->space();
     socket_.async_receive(asio::buffer(space.data(), space.size()),
                           [self = self()](const asio::error_code& error, size_t bytes) {
@@ -204,6 +320,24 @@ class TcpConnection final : public Connection {
                           });
   }
 
+  // Where the bytes that come over TCP go: nowhere once there is something better, where their end
+  // is all that is waited for.
+  std::span<std::byte> space_beside() {
+    return on_fabric() ? std::span<std::byte>(unwanted_) : handler_->space();
+  }
+
+  void read_beside() {
+    if (!socket_.is_open()) return;
+    const std::span<std::byte> space = space_beside();
+    const ssize_t came = ::recv(socket_.native_handle(), space.data(), space.size(), 0);
+    if (came < 0 && (errno == EAGAIN || errno == EINTR)) {
+      return wait_for(tcp::socket::wait_read, &TcpConnection::read_beside);
+    }
+    if (came <= 0 || on_fabric()) return close();
+    reading_ = false;
+    arrived(static_cast<size_t>(came));
+  }
+
   void wait_to_read() {
     const bool to_write = tls_->read_need() == TlsStream::Need::kToWrite;
     wait_for(to_write ? tcp::socket::wait_write : tcp::socket::wait_read, &TcpConnection::read_tls);
@@ -211,9 +345,10 @@ class TcpConnection final : public Connection {
 
   void read_tls() {
     if (!socket_.is_open()) return;
-    const auto came = tls_->read(handler_->space(), {});
+    const auto came = tls_->read(space_beside(), {});
     if (!came.ok()) return close();
     if (came.value() == 0) return wait_to_read();
+    if (on_fabric()) return close();
     reading_ = false;
     arrived(came.value());
   }
@@ -260,7 +395,8 @@ class TcpConnection final : public Connection {
       progress_ = Clock::now();
       went(static_cast<size_t>(sent));
     }
-    if (ending_ && queue_.empty()) close();
+    const bool fetched = !on_fabric() || link_->queued_bytes() == 0;
+    if (ending_ && queue_.empty() && fetched) close();
   }
 
   // As sendmsg(): -1 and errno.
@@ -306,6 +442,13 @@ class TcpConnection final : public Connection {
   const Listener::Accept* accept_ = nullptr;  // the listener's
   std::unique_ptr<TlsStream> tls_;
   std::unique_ptr<Handler> handler_;
+  std::unique_ptr<FabricLink> link_;                    // from its offer on
+  asio::posix::stream_descriptor wake_{loop_.context};  // of the link
+  Clock::time_point offered_;
+  uint64_t refused_ = 0;        // by the link, as far as it is counted
+  uint64_t fabric_queued_ = 0;  // when it was last looked at
+  bool counted_ = false;        // as one with a link that is open
+  std::array<std::byte, 64> unwanted_;
   std::deque<AlignedBuffer> queue_;
   std::vector<AlignedBuffer> spares_;
   size_t sent_ = 0;  // of the first in the queue
@@ -352,6 +495,7 @@ class TcpListener final : public Listener {
   const Address& address() const override { return address_; }
   uint64_t connections() const override { return shared_.connections; }
   uint64_t refused() const override { return shared_.refused; }
+  uint64_t fabric_connections() const override { return shared_.fabric; }
 
   void stop_accepting() override {
     asio::post(loops_[0]->context, [this] {
@@ -399,13 +543,23 @@ class TcpListener final : public Listener {
     }
     auto idle_since = Clock::now();
     while (!loop.context.stopped()) {
-      if (loop.context.poll() > 0) {
+      bool did = loop.context.poll() > 0;
+      // Serving one may close it.
+      for (size_t i = loop.fabric.size(); i-- > 0;) {
+        if (i < loop.fabric.size()) did = loop.fabric[i]->serve_fabric() || did;
+      }
+      if (did) {
         idle_since = Clock::now();
-      } else if (Clock::now() - idle_since >= spin) {
+      } else if (Clock::now() - idle_since >= spin && may_sleep(loop)) {
         loop.context.run_one();
         idle_since = Clock::now();
       }
     }
+  }
+
+  static bool may_sleep(Loop& loop) {
+    return std::all_of(loop.fabric.begin(), loop.fabric.end(),
+                       [](TcpConnection* each) { return each->arm_fabric(); });
   }
 
   void watch(Loop& loop) {

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/guarded.h"
+#include "net/fabric.h"
 #include "server/hub.h"
 #include "server/session.h"
 
@@ -79,6 +80,7 @@ class SocketServer final : public Server {
 
   ServerStats stats() const override {
     return {.connections = listener_->connections(),
+            .fabric = listener_->fabric_connections(),
             .sessions = hub_.sessions.size(),
             .requests = hub_.requests,
             .failures = hub_.failures,
@@ -143,6 +145,10 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Store> store,
   return guarded([&]() -> Result<std::unique_ptr<Server>> {
     HOTROW_RETURN_IF_ERROR(options.validate());
     const auto address = net::parse_address(options.listen);
+    if (options.transport == Transport::kShm || options.transport == Transport::kRdma) {
+      const auto link = net::FabricLink::make({.transport = options.transport});
+      if (!link.ok()) return link.status();
+    }
     auto files = read_files(options.tls);
     if (!files.ok()) return files.status();
     auto server = std::make_unique<SocketServer>(std::move(store), options,

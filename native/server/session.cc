@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/guarded.h"
+#include "net/fabric.h"
 #include "wire/clock_call.h"
 
 namespace hotrow::server {
@@ -138,9 +139,29 @@ bool Session::welcome(const wire::FrameHeader& request) {
   }
   state_ = std::move(joined).value();
   welcome.session = state_->id();
+  offer_transport(hello.value().transport, welcome);
   reader_.open(hub_.options.most_body_bytes);
   connection_.send(wire::text_frame(reply_to(request, {}), wire::to_text(welcome)));
   return true;
+}
+
+void Session::offer_transport(const std::string& wanted, wire::Welcome& welcome) {
+  if (wanted.empty()) return;
+  const Transport offers = hub_.options.transport;
+  const Transport transport = wanted == "shm"    ? Transport::kShm
+                              : wanted == "rdma" ? Transport::kRdma
+                                                 : Transport::kTcp;
+  if (transport == Transport::kTcp || (offers != Transport::kAuto && offers != transport)) {
+    welcome.no_transport = "it does not offer the transport '" + wanted + "'";
+    return;
+  }
+  auto offer = connection_.offer(transport);
+  if (!offer.ok()) {
+    welcome.no_transport = offer.status().message();
+    return;
+  }
+  welcome.ticket = offer.value().ticket;
+  welcome.fabric = net::to_hex(offer.value().address);
 }
 
 Status Session::admit(const wire::Hello& hello, std::string& identity) {
@@ -192,7 +213,8 @@ Status Session::permits_number(uint32_t parameter) {
 
 void Session::send(AlignedBuffer frame) {
   ++hub_.requests;
-  connection_.send(std::move(frame));
+  const size_t head = wire::head_bytes(frame.bytes());
+  connection_.send(std::move(frame), head);
 }
 
 void Session::send_failure(const wire::FrameHeader& request, const Status& status) {

@@ -41,6 +41,7 @@ class Session final : public net::Handler {
   /// False: the conversation ends.
   bool handle();
   bool welcome(const wire::FrameHeader& request);
+  void offer_transport(const std::string& wanted, wire::Welcome& welcome);
   /// Knows who the client is; `identity` is set to that. ERR_DENIED: nobody who may do anything.
   Status admit(const wire::Hello& hello, std::string& identity);
   /// May this client ask for that?

@@ -15,6 +15,7 @@ void fields(Archive& a, T& v)
   a("client", v.client);
   a("identity", v.identity);
   a("token", v.token);
+  a("transport", v.transport);
 }
 
 template <class Archive, class T>
@@ -30,6 +31,9 @@ void fields(Archive& a, T& v)
   a("sessionMs", v.session_ms);
   a("inDoubt", v.in_doubt);
   a("epoch", v.epoch);
+  a("ticket", v.ticket);
+  a("fabric", v.fabric);
+  a("noTransport", v.no_transport);
 }
 
 template <class Archive, class T>

@@ -21,6 +21,8 @@ struct Hello {
   std::string client;    ///< what it calls itself, for the server's figures
   std::string identity;  ///< whose token it has; empty: none
   std::string token;     ///< only over TLS
+  /// "shm" or "rdma": what it would rather have than this connection; empty: nothing.
+  std::string transport;
 };
 
 /// What the server answers.
@@ -35,6 +37,11 @@ struct Welcome {
   /// A version of several servers of which this one does not know whether it exists.
   std::string in_doubt;
   uint32_t epoch = 0;  ///< of the placement it has; 0: none
+  /// Of the transport that was asked for (docs/FORMATS.md, "Fabric"): hexadecimal digits. Empty:
+  /// there is none, which `no_transport` explains.
+  std::string ticket;
+  std::string fabric;
+  std::string no_transport;
 };
 
 /// One call: its name and what of the rest it reads. Fields that are left out are the defaults.

@@ -120,6 +120,12 @@ Result<FrameHeader> decode(std::span<const std::byte, kHeaderBytes> bytes,
                      .body_sum = raw.body_sum};
 }
 
+uint64_t head_bytes(std::span<const std::byte> frame) {
+  RawHeader raw;
+  std::memcpy(&raw, frame.data(), sizeof raw);
+  return kHeaderBytes + aligned(raw.sections * kSectionBytes);
+}
+
 Status decode_sections(const FrameHeader& header, std::span<const std::byte> bytes,
                        std::vector<Section>& out) {
   const uint64_t table = header.sections * kSectionBytes;

@@ -162,6 +162,9 @@ void encode(const FrameHeader& header, std::span<std::byte, kHeaderBytes> out);
 Result<FrameHeader> decode(std::span<const std::byte, kHeaderBytes> bytes,
                            uint64_t most_body_bytes);
 
+/// Of a frame that encode() has begun: its header and section table.
+uint64_t head_bytes(std::span<const std::byte> frame);
+
 /// Reads the section table at the start of a body, or of as much of the body as `bytes` has.
 /// ERR_PROTOCOL when sections are of unknown kinds, overlap, are not aligned, do not rise by part
 /// or reach beyond the body, or when their lengths do not fit their counts.

@@ -16,7 +16,7 @@ function nothingToDo({ tests, bench, benchTable }) {
 }
 
 async function makeReady({ tests, bench, benchTable }) {
-  const needs = new Set(['build'])
+  const needs = new Set(['build', 'build-optional'])
   if (tests) needs.add('test')
   // Tests of the tier on Redis and of placements in etcd skip themselves without them.
   if (bench || tests) needs.add('bench')

@@ -10,8 +10,8 @@ const header = (path) =>
     (folder) => folder !== '' && existsSync(`${folder}/${path}`),
   )
 
-// Debian name, is it there?, and what needs it: 'build', 'test', 'bench' or 'bench-table', of which
-// only the first two must be there.
+// Debian name, is it there?, and what needs it: 'build', 'build-optional', 'test', 'bench' or
+// 'bench-table', of which only 'build' and 'test' must be there.
 const kPackages = [
   ['cmake', () => which('cmake'), 'build'],
   ['g++', () => which('c++', 'g++', 'clang++'), 'build'],
@@ -22,6 +22,7 @@ const kPackages = [
   ['nlohmann-json3-dev', () => header('nlohmann/json.hpp'), 'build'],
   ['libasio-dev', () => header('asio.hpp'), 'build'],
   ['libssl-dev', () => header('openssl/ssl.h'), 'build'],
+  ['libucx-dev', () => header('ucp/api/ucp.h'), 'build-optional'],
   ['libgtest-dev', () => header('gtest/gtest.h'), 'test'],
   ['redis-server', () => which('redis-server'), 'bench'],
   ['etcd-server', () => which('etcd'), 'bench'],
@@ -62,8 +63,9 @@ export async function ensurePackages(needs) {
   if (names.length === 0) return
   await installPackages(names)
   const left = missing()
-  const required = left.filter(([, , need]) => !need.startsWith('bench')).map(([name]) => name)
-  const optional = left.filter(([, , need]) => need.startsWith('bench')).map(([name]) => name)
+  const isRequired = ([, , need]) => need === 'build' || need === 'test'
+  const required = left.filter(isRequired).map(([name]) => name)
+  const optional = left.filter((each) => !isRequired(each)).map(([name]) => name)
   if (optional.length > 0) say(`goes on without optional packages: ${optional.join(' ')}`)
   if (required.length === 0) return
   if (!which('apt-get')) {

@@ -11,6 +11,7 @@
 #include "hotrow/status.h"
 #include "hotrow/store.h"
 #include "hotrow/tls.h"
+#include "hotrow/transport.h"
 
 namespace hotrow {
 
@@ -30,6 +31,9 @@ struct ConnectOptions {
   /// How the client proves who it is, and knows its servers. Without it servers may only be on
   /// addresses of this machine.
   ClientTls tls;
+  /// What carries requests and replies. kShm, kRdma: that or no connection, ERR_UNSUPPORTED where
+  /// one of the two sides cannot.
+  Transport transport = Transport::kTcp;
 
   Status validate() const;
   bool operator==(const ConnectOptions&) const = default;

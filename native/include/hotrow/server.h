@@ -17,6 +17,7 @@
 #include "hotrow/store.h"
 #include "hotrow/sync_worker.h"
 #include "hotrow/tls.h"
+#include "hotrow/transport.h"
 
 namespace hotrow {
 
@@ -45,6 +46,9 @@ struct ServerOptions {
   bool placed = false;
   /// Whom the server lets in. None: whoever reaches it may do everything.
   ServerTls tls;
+  /// What clients may have instead of TCP, over which they all begin. kAuto: whatever both sides
+  /// can. kShm, kRdma: that or TCP; a server that cannot does not start, ERR_UNSUPPORTED.
+  Transport transport = Transport::kTcp;
 
   Status validate() const;
   bool operator==(const ServerOptions&) const = default;
@@ -59,6 +63,7 @@ struct VerbLatency {
 
 struct ServerStats {
   uint64_t connections = 0;  ///< open now
+  uint64_t fabric = 0;       ///< of these, over shared memory or RDMA
   uint64_t sessions = 0;     ///< known now
   uint64_t requests = 0;     ///< answered since the start
   uint64_t failures = 0;     ///< of these, with an error

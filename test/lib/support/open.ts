@@ -1,6 +1,7 @@
 // `open` for tests that hold of every kind of store. With HOTROW_TEST_REMOTE=1 a store in memory is
 // behind a server in this process, and what the test gets is the one that connects to it; with
-// HOTROW_TEST_REMOTE=tls over TLS, by a pre-shared key.
+// HOTROW_TEST_REMOTE=tls over TLS, by a pre-shared key; with HOTROW_TEST_REMOTE=shm over shared
+// memory.
 
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,6 +14,8 @@ export const remote = process.env['HOTROW_TEST_REMOTE'] !== undefined
 
 const tls: { tls?: { pskFile: string } } =
   process.env['HOTROW_TEST_REMOTE'] === 'tls' ? { tls: { pskFile: newKey() } } : {}
+
+const transport = process.env['HOTROW_TEST_REMOTE'] === 'shm' ? 'shm' : 'tcp'
 
 /** A file of this process's own with a key. */
 function newKey(): string {
@@ -30,9 +33,9 @@ async function served(options: StoreOptions | undefined): Promise<Store> {
   const { tls: client } = tls
   const server = await serve(
     behind,
-    client ? { tls: { ...client, accessFile: `${client.pskFile}.access` } } : {},
+    client ? { tls: { ...client, accessFile: `${client.pskFile}.access` } } : { transport },
   )
-  const store = await connect(server.address, tls)
+  const store = await connect(server.address, { ...tls, transport })
   const close = store.close.bind(store)
   // Whoever closes the one is done with the other.
   let closing: Promise<void> | undefined

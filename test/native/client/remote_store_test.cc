@@ -13,6 +13,7 @@
 #include "client/connection.h"
 #include "hotrow/connect.h"
 #include "hotrow/server.h"
+#include "support/fabric.h"
 #include "support/random.h"
 #include "support/scale.h"
 #include "support/stores.h"
@@ -71,12 +72,22 @@ std::map<uint64_t, std::vector<float>> scanned(Table& table, bool state, const R
   return all;
 }
 
-class Servers : public testing::TestWithParam<int> {
+struct Serving {
+  int servers = 1;
+  Transport transport = Transport::kTcp;
+};
+
+class Servers : public testing::TestWithParam<Serving> {
  protected:
-  Servers() {
-    for (int i = 0; i < GetParam(); ++i) {
-      addresses_.push_back(all_.emplace_back(std::make_unique<Served>())->address());
+  void SetUp() override {
+    if (GetParam().transport == Transport::kShm) HOTROW_NEEDS_SHARED_MEMORY();
+    for (int i = 0; i < GetParam().servers; ++i) {
+      const ServerOptions options{.transport = GetParam().transport};
+      addresses_.push_back(all_.emplace_back(std::make_unique<Served>(options))->address());
     }
+  }
+  std::shared_ptr<Store> connected() const {
+    return must(connect({.servers = addresses_, .transport = GetParam().transport}));
   }
 
   std::vector<std::unique_ptr<Served>> all_;
@@ -84,7 +95,7 @@ class Servers : public testing::TestWithParam<int> {
 };
 
 TEST_P(Servers, DoWhatOneStoreDoes) {
-  const auto remote = connected(addresses_);
+  const auto remote = connected();
   const auto local = private_store();
   const auto a = must(remote->table("t", adagrad_table(5)));
   const auto b = must(local->table("t", adagrad_table(5)));
@@ -144,12 +155,12 @@ TEST_P(Servers, DoWhatOneStoreDoes) {
   expect_same(*a, *b, {});
   EXPECT_EQ(stats_of(*a).rows, stats_of(*b).rows);
   EXPECT_EQ(must(remote->list()).front().rows, stats_of(*b).rows);
-  if (GetParam() == 1) return;
+  if (GetParam().servers == 1) return;
   for (const auto& each : all_) EXPECT_GT(stats_of(*each->store).rows, 0U);
 }
 
 TEST_P(Servers, ScansGiveEachRowOnce) {
-  const auto remote = connected(addresses_);
+  const auto remote = connected();
   const auto local = private_store();
   const auto a = must(remote->table("t", adagrad_table(3)));
   const auto b = must(local->table("t", adagrad_table(3)));
@@ -167,7 +178,7 @@ TEST_P(Servers, ScansGiveEachRowOnce) {
 }
 
 TEST_P(Servers, SeveralTablesInOneCall) {
-  const auto remote = connected(addresses_);
+  const auto remote = connected();
   const auto a = must(remote->table("a", sum_table(2)));
   const auto b = must(remote->table("b", sum_table(3)));
   const auto keys = range(0, 50);
@@ -187,7 +198,9 @@ TEST_P(Servers, SeveralTablesInOneCall) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(OneAndThree, Servers, testing::Values(1, 3));
+INSTANTIATE_TEST_SUITE_P(OneAndThree, Servers, testing::Values(Serving{1}, Serving{3}));
+INSTANTIATE_TEST_SUITE_P(OverSharedMemory, Servers,
+                         testing::Values(Serving{1, Transport::kShm}, Serving{3, Transport::kShm}));
 
 TEST(Remote, LookupsLargerThanAFrameComeInPieces) {
   const Served served({.most_body_bytes = 2 << 20});

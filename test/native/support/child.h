@@ -51,6 +51,12 @@ class Child {
     ::kill(pid_, SIGKILL);
     wait();
   }
+  void stop() const {
+    int status = 0;
+    ::kill(pid_, SIGSTOP);
+    ::waitpid(pid_, &status, WUNTRACED);
+  }
+  void go_on() const { ::kill(pid_, SIGCONT); }
   /// Its status as waitpid() gives it.
   int wait() {
     int status = 0;
