@@ -12,7 +12,7 @@ import type {
   TableDiff,
   TableStats,
 } from './figures.ts'
-import type { GroupClock } from './worker.ts'
+import type { NativeWorker, NativeWorkerOptions } from './worker.ts'
 
 export interface NativeGpu {
   device: number
@@ -347,25 +347,6 @@ export interface NativeServerOptions {
   sessionMs: number
   mostHeldBytes: number
   tls: NativeTls
-}
-
-/** `mode` is a ClockMode. */
-export interface NativeWorkerOptions {
-  group: string
-  index: number
-  of: number
-  mode: number
-  staleness: number
-  leaseMs: number
-}
-
-export interface NativeWorker {
-  /** Rejects with ERR_BUSY when it still waits after so many ms. */
-  tick(waitMs: number): Promise<void>
-  /** Waits for no tick. */
-  clock(): Promise<GroupClock>
-  /** Waits for a tick under way. */
-  leave(): Promise<void>
 }
 
 export interface NativeServer {

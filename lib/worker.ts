@@ -1,5 +1,5 @@
 /** Workers of a training job, and the clock that they share. */
-import type { NativeStore, NativeWorker, NativeWorkerOptions } from './addon.ts'
+import type { NativeStore } from './addon.ts'
 import { checkChoice, checkInteger, checkObject } from './checks.ts'
 import { rangeError, rejecting, StoreError, typeError } from './errors.ts'
 import type { WorkerFigures } from './figures.ts'
@@ -43,6 +43,26 @@ export interface GroupClock {
   readonly slowest: number
   /** All `of`, those too that have not come yet, by index. */
   readonly workers: readonly WorkerFigures[]
+}
+
+/** @internal `mode` is a ClockMode. */
+export interface NativeWorkerOptions {
+  group: string
+  index: number
+  of: number
+  mode: number
+  staleness: number
+  leaseMs: number
+}
+
+/** @internal */
+export interface NativeWorker {
+  /** Rejects with ERR_BUSY when it still waits after so many ms. */
+  tick(waitMs: number): Promise<void>
+  /** Waits for no tick. */
+  clock(): Promise<GroupClock>
+  /** Waits for a tick under way. */
+  leave(): Promise<void>
 }
 
 const modes = ['async', 'bounded', 'bulk'] as const
@@ -101,8 +121,8 @@ export async function joinGroup(
  *
  * With mode `'bulk'` `push`, `pushPooled`, `pushAll` and `push` of dense parameters belong to the
  * worker's step; `update`, `erase` and `setScores` take effect at once. All pushes of a step to one
- * table have one `learningRate` (ERR_CONFLICT). What a worker pushed in a step that it has not ended
- * when it is dropped or leaves is dropped whole.
+ * table have one `learningRate` (ERR_CONFLICT). What a worker pushed in a step that it has not
+ * ended when it is dropped or leaves is dropped whole.
  */
 export class SyncWorker {
   readonly group: string
@@ -136,12 +156,13 @@ export class SyncWorker {
    * - ERR_BUSY when the time is up, naming whom it waits for: the step is ended, calling again goes
    *   on waiting;
    * - ERR_CLOSED when the worker is in the clock no more (its lease ran out, or it has left), and
-   *   ERR_NOT_FOUND when a server was started anew: `leave`, then join again. With `'bulk'` what it
-   *   pushed in this step is applied nowhere or, where it had ended it in time, everywhere;
+   *   ERR_NOT_FOUND when a server was started anew: `leave`, then join again. With `'bulk'` what
+   *   it pushed in this step is applied nowhere or, where it had ended it in time, everywhere;
    * - ERR_CONFLICT, with `'bulk'`, when a push of this step may have reached some servers only:
    *   `leave`, then join again;
-   * - with `'bulk'`, for all workers alike, what kept a server from applying the step (ERR_CAPACITY,
-   *   sums that are not finite): nothing of it was applied there, and the next step may begin.
+   * - with `'bulk'`, for all workers alike, what kept a server from applying the step
+   *   (ERR_CAPACITY, sums that are not finite): nothing of it was applied there, and the next step
+   *   may begin.
    */
   async tick(options: TickOptions = {}): Promise<void> {
     checkObject('options', options, ['timeoutMs'])

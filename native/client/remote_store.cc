@@ -59,6 +59,31 @@ void add(StoreStats& sum, const StoreStats& its) {
   if (its.latency.lookup.p99_ns >= sum.latency.lookup.p99_ns) sum.latency = its.latency;
 }
 
+// One server's part of a push_all().
+struct SentPush {
+  size_t server = 0;
+  uint16_t parts = 0;
+  CountReply reply;
+  Exchange exchange{wire::Verb::kPush, Effect::kChanges};
+};
+
+// All under way at once; the first failure, when all have ended.
+Status send_all(Cluster& cluster, const std::vector<std::unique_ptr<SentPush>>& all,
+                Deadline deadline) {
+  Status first;
+  size_t begun = 0;
+  while (begun < all.size() && first.ok()) {
+    SentPush& sent = *all[begun];
+    first = cluster.peer(sent.server).begin(sent.exchange, sent.reply, deadline);
+    if (first.ok()) ++begun;
+  }
+  for (size_t i = 0; i < begun; ++i) {
+    Status status = cluster.peer(all[i]->server).end(all[i]->exchange, all[i]->reply, deadline);
+    if (first.ok()) first = std::move(status);
+  }
+  return first;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Table>> RemoteStore::open_table(const wire::Call& call) {
@@ -188,15 +213,9 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
 Status RemoteStore::push_all(std::span<const TablePush> pushes) {
   return guarded([&]() -> Status {
     const Deadline deadline = cluster_->deadline();
-    struct Sent {
-      size_t server = 0;
-      uint16_t parts = 0;
-      CountReply reply;
-      Exchange exchange{wire::Verb::kPush, Effect::kChanges};
-    };
-    std::vector<std::unique_ptr<Sent>> all;
+    std::vector<std::unique_ptr<SentPush>> all;
     for (size_t server = 0; server < cluster_->size(); ++server) {
-      all.push_back(std::make_unique<Sent>());
+      all.push_back(std::make_unique<SentPush>());
       all.back()->server = server;
     }
     std::vector<std::unique_ptr<Cut>> cuts;  // whose keys are sent from where they lie
@@ -244,18 +263,7 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
     PushOfStep push(cluster_->open_step(), all.size());
     HOTROW_RETURN_IF_ERROR(push.status());
     for (const auto& sent : all) sent->exchange.request.header().clock = push.clock();
-    Status first;
-    size_t begun = 0;
-    while (begun < all.size() && first.ok()) {
-      Sent& sent = *all[begun];
-      first = cluster_->peer(sent.server).begin(sent.exchange, sent.reply, deadline);
-      if (first.ok()) ++begun;
-    }
-    for (size_t i = 0; i < begun; ++i) {
-      Status status = cluster_->peer(all[i]->server).end(all[i]->exchange, all[i]->reply, deadline);
-      if (first.ok()) first = std::move(status);
-    }
-    return push.done(std::move(first));
+    return push.done(send_all(*cluster_, all, deadline));
   });
 }
 
