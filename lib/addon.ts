@@ -12,7 +12,7 @@ import type {
   TableDiff,
   TableStats,
 } from './figures.ts'
-import type { NativeWorker, NativeWorkerOptions } from './worker.ts'
+import type { NativeWorker, NativeWorkerOptions } from './native-worker.ts'
 
 export interface NativeGpu {
   device: number

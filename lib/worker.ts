@@ -3,6 +3,7 @@ import type { NativeStore } from './addon.ts'
 import { checkChoice, checkInteger, checkObject } from './checks.ts'
 import { rangeError, rejecting, StoreError, typeError } from './errors.ts'
 import type { WorkerFigures } from './figures.ts'
+import type { NativeWorker, NativeWorkerOptions } from './native-worker.ts'
 
 /** Options of `store.worker`. All workers of a group give the same, but for `index`. */
 export interface WorkerOptions {
@@ -43,26 +44,6 @@ export interface GroupClock {
   readonly slowest: number
   /** All `of`, those too that have not come yet, by index. */
   readonly workers: readonly WorkerFigures[]
-}
-
-/** @internal `mode` is a ClockMode. */
-export interface NativeWorkerOptions {
-  group: string
-  index: number
-  of: number
-  mode: number
-  staleness: number
-  leaseMs: number
-}
-
-/** @internal */
-export interface NativeWorker {
-  /** Rejects with ERR_BUSY when it still waits after so many ms. */
-  tick(waitMs: number): Promise<void>
-  /** Waits for no tick. */
-  clock(): Promise<GroupClock>
-  /** Waits for a tick under way. */
-  leave(): Promise<void>
 }
 
 const modes = ['async', 'bounded', 'bulk'] as const
