@@ -12,7 +12,7 @@ import type {
   TableDiff,
   TableStats,
 } from './figures.ts'
-import type { GroupClock } from './worker.ts'
+import type { NativeWorker, NativeWorkerOptions } from './native-worker.ts'
 
 export interface NativeGpu {
   device: number
@@ -341,25 +341,6 @@ export interface NativeConnectOptions {
   spinUs: number
   tls: NativeTls
   transport: number
-}
-
-/** `mode` is a ClockMode. */
-export interface NativeWorkerOptions {
-  group: string
-  index: number
-  of: number
-  mode: number
-  staleness: number
-  leaseMs: number
-}
-
-export interface NativeWorker {
-  /** Rejects with ERR_BUSY when it still waits after so many ms. */
-  tick(waitMs: number): Promise<void>
-  /** Waits for no tick. */
-  clock(): Promise<GroupClock>
-  /** Waits for a tick under way. */
-  leave(): Promise<void>
 }
 
 export interface Addon {

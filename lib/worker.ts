@@ -1,8 +1,9 @@
 /** Workers of a training job, and the clock that they share. */
-import type { NativeStore, NativeWorker, NativeWorkerOptions } from './addon.ts'
+import type { NativeStore } from './addon.ts'
 import { checkChoice, checkInteger, checkObject } from './checks.ts'
 import { rangeError, rejecting, StoreError, typeError } from './errors.ts'
 import type { WorkerFigures } from './figures.ts'
+import type { NativeWorker, NativeWorkerOptions } from './native-worker.ts'
 
 /** Options of `store.worker`. All workers of a group give the same, but for `index`. */
 export interface WorkerOptions {
@@ -101,8 +102,8 @@ export async function joinGroup(
  *
  * With mode `'bulk'` `push`, `pushPooled`, `pushAll` and `push` of dense parameters belong to the
  * worker's step; `update`, `erase` and `setScores` take effect at once. All pushes of a step to one
- * table have one `learningRate` (ERR_CONFLICT). What a worker pushed in a step that it has not ended
- * when it is dropped or leaves is dropped whole.
+ * table have one `learningRate` (ERR_CONFLICT). What a worker pushed in a step that it has not
+ * ended when it is dropped or leaves is dropped whole.
  */
 export class SyncWorker {
   readonly group: string
@@ -136,12 +137,13 @@ export class SyncWorker {
    * - ERR_BUSY when the time is up, naming whom it waits for: the step is ended, calling again goes
    *   on waiting;
    * - ERR_CLOSED when the worker is in the clock no more (its lease ran out, or it has left), and
-   *   ERR_NOT_FOUND when a server was started anew: `leave`, then join again. With `'bulk'` what it
-   *   pushed in this step is applied nowhere or, where it had ended it in time, everywhere;
+   *   ERR_NOT_FOUND when a server was started anew: `leave`, then join again. With `'bulk'` what
+   *   it pushed in this step is applied nowhere or, where it had ended it in time, everywhere;
    * - ERR_CONFLICT, with `'bulk'`, when a push of this step may have reached some servers only:
    *   `leave`, then join again;
-   * - with `'bulk'`, for all workers alike, what kept a server from applying the step (ERR_CAPACITY,
-   *   sums that are not finite): nothing of it was applied there, and the next step may begin.
+   * - with `'bulk'`, for all workers alike, what kept a server from applying the step
+   *   (ERR_CAPACITY, sums that are not finite): nothing of it was applied there, and the next step
+   *   may begin.
    */
   async tick(options: TickOptions = {}): Promise<void> {
     checkObject('options', options, ['timeoutMs'])

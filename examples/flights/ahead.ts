@@ -4,7 +4,15 @@
 
 import type { Store, Table } from 'hotrow'
 import type { Flights } from './data.ts'
-import { BATCH_SIZE, judgeBatch, type Progress, partSize, type Run, type Share } from './train.ts'
+import {
+  BATCH_SIZE,
+  type EndStep,
+  judgeBatch,
+  type Progress,
+  partSize,
+  type Run,
+  type Share,
+} from './train.ts'
 
 /** A model as functions of rows that somebody else looks up. */
 export interface AheadModel {
@@ -31,6 +39,7 @@ export async function trainAhead(
   depth: number,
   onProgress: (progress: Pick<Progress, 'rows'>) => void,
   share: Share,
+  endStep?: EndStep,
 ): Promise<Run> {
   const { rows, late } = flights
   const size = partSize(share)
@@ -52,6 +61,7 @@ export async function trainAhead(
     const z = model.logits(looked)
     judgeBatch(z, late.subarray(start, end), probabilities.subarray(start, end), errors)
     step.push([model.gradients(looked, errors.subarray(0, end - start))])
+    await endStep?.()
     const now = performance.now()
     if (now - reported < 200) continue
     reported = now

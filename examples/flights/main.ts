@@ -11,6 +11,7 @@ import {
   outputPath,
   positiveInteger,
   readOptions,
+  wrongUsage,
 } from '../common/arguments.ts'
 import { ProgressBar } from '../common/progress.ts'
 import { writeResults } from '../common/results.ts'
@@ -21,6 +22,7 @@ import { FlatLogistic } from './flat-logistic.ts'
 import { type NumberedIds, numberIds } from './ids.ts'
 import { judge, type ModelName, type Outcome, type Place } from './outcome.ts'
 import { results, textReport, writePage } from './report.ts'
+import { SYNC_MODES, type SyncMode } from './settings.ts'
 import { StoreFm } from './store-fm.ts'
 import { StoreLogistic } from './store-logistic.ts'
 import { compare, trainTogether } from './together.ts'
@@ -37,6 +39,7 @@ const options = readOptions({
     workers: { value: 'N', help: 'train by N processes at once, too, the weights with servers' },
     servers: { value: 'N', help: 'how many servers share the weights; default 2' },
     depth: { value: 'N', help: 'workers look up N batches ahead by a pipeline' },
+    sync: { value: 'MODE', help: 'whom workers wait for: async, bounded or bulk; default nobody' },
     data: { value: 'FILE', help: 'flights-3m.parquet; default: from the package vega-datasets' },
     report: { value: 'FILE', help: 'where the page goes; default hotrow-flights.report.html' },
     json: { value: 'FILE', help: 'write the results for programs' },
@@ -52,6 +55,7 @@ const crew =
         servers: positiveInteger('servers', options.servers, 2),
         depth:
           options.depth === undefined ? undefined : integerBetween('depth', options.depth, 0, 1024),
+        sync: options.sync === undefined ? undefined : syncMode(options.sync),
       }
 const page = outputPath('report', options.report ?? 'hotrow-flights.report.html')
 const json = options.json === undefined ? undefined : outputPath('json', options.json)
@@ -72,6 +76,11 @@ if (crew !== undefined) process.stdout.write(`\n${compare(outcomes, crew)}\n`)
 writePage(page, flights, outcomes)
 process.stdout.write(`\nLearning curves: ${page}\n`)
 if (json !== undefined) writeResults(json, results(flights, outcomes, complete))
+
+function syncMode(text: string): SyncMode {
+  const found = SYNC_MODES.find((mode) => mode === text)
+  return found ?? wrongUsage(`--sync: expected ${SYNC_MODES.join(', ')}, received '${text}'`)
+}
 
 async function load(): Promise<Flights> {
   const path = options.data ?? findFlights()

@@ -1,6 +1,7 @@
 // The same model trained by several processes at once, over weights that several servers share:
-// data parallel and asynchronous. Each batch is cut into one part a worker; nobody waits for
-// anybody, and the rows of a part may lack what others are pushing at that moment.
+// data parallel. Each batch is cut into one part a worker. Asynchronous, unless a sync mode is
+// chosen: nobody waits for anybody, and the rows of a part may lack what others are pushing at that
+// moment.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +9,7 @@ import { connect } from 'hotrow'
 import { ProgressBar } from '../common/progress.ts'
 import type { Flights } from './data.ts'
 import { judge, MODEL_TITLES, type ModelName, type Outcome } from './outcome.ts'
+import type { SyncMode } from './settings.ts'
 import { StoreFm } from './store-fm.ts'
 import { StoreLogistic } from './store-logistic.ts'
 import { partSize, type Run } from './train.ts'
@@ -18,6 +20,7 @@ export interface Crew {
   readonly servers: number
   /** Batches that each worker looks up ahead; none: it awaits each call. */
   readonly depth: number | undefined
+  readonly sync: SyncMode | undefined
 }
 
 function start(program: string): ChildProcess {
@@ -62,7 +65,7 @@ function merge(runs: readonly Run[], rows: number): Float32Array {
 
 export async function trainTogether(
   model: ModelName,
-  { workers, servers, depth }: Crew,
+  { workers, servers, depth, sync }: Crew,
   flights: Flights,
   data: string | undefined,
 ): Promise<Outcome> {
@@ -79,8 +82,8 @@ export async function trainTogether(
     const ready = crew.map((child) => message<Message>(child))
     for (const [index, child] of crew.entries()) {
       const share = { index, of: workers }
-      const task: Task = { servers: addresses, model, data, rows: flights.rows, share, depth }
-      child.send(task)
+      const { rows } = flights
+      child.send({ servers: addresses, model, data, rows, share, depth, sync } satisfies Task)
     }
     await Promise.all(ready)
     const bar = new ProgressBar(`${model.toUpperCase()}, ${workers} workers`, flights.rows)
@@ -106,7 +109,7 @@ export async function trainTogether(
 
 /** How far from one trainer with its own store several trainers end, in AUC over all flights. */
 export function compare(outcomes: readonly Outcome[], crew: Crew): string {
-  const { workers, servers, depth } = crew
+  const { workers, servers, depth, sync } = crew
   const lines = outcomes.flatMap(({ model, place, aucAll, rowsPerSecond }) => {
     const alone = outcomes.find((one) => one.model === model && one.place === 'store')
     if (place !== 'servers' || alone === undefined) return []
@@ -117,6 +120,7 @@ export function compare(outcomes: readonly Outcome[], crew: Crew): string {
         `${speed.toFixed(2)} of the rows/s of one process with its own store`,
     ]
   })
-  const how = depth === undefined ? '' : `, depth ${depth}`
+  const ahead = depth === undefined ? '' : `, depth ${depth}`
+  const how = sync === undefined ? ahead : `${ahead}, ${sync}`
   return [`${workers} workers, ${servers} servers${how}:`, ...lines].join('\n')
 }

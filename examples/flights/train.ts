@@ -52,6 +52,9 @@ export interface Share {
   readonly of: number
 }
 
+/** Waits for the other trainers, as long as their sync mode says. */
+export type EndStep = () => Promise<void>
+
 const ALL: Share = { index: 0, of: 1 }
 
 /** Rows of one trainer's part of a batch. */
@@ -73,12 +76,16 @@ export function judgeBatch(
   }
 }
 
-/** @param onProgress is called now and then, a few times a second; waited for when it is async */
+/**
+ * @param onProgress is called now and then, a few times a second; waited for when it is async
+ * @param endStep is called after each batch, when its gradients have been pushed
+ */
 export async function train<B>(
   model: Model<B>,
   flights: Flights,
   onProgress: (progress: Progress) => void | Promise<void>,
   share: Share = ALL,
+  endStep?: EndStep,
 ): Promise<Run> {
   const { rows, late } = flights
   const probabilities = new Float32Array(rows)
@@ -102,6 +109,10 @@ export async function train<B>(
     const [z] = await Promise.all([logits, learned])
     judgeBatch(z, late.subarray(start, end), probabilities.subarray(start, end), errors)
     learned = model.learn(current, errors.subarray(0, end - start))
+    if (endStep !== undefined) {
+      await learned
+      await endStep()
+    }
     if (next < rows) logits = model.predict(batch)
     for (let row = start; row < end; row++) {
       running.add(probabilities[row]!, late[row]!)

@@ -1,3 +1,4 @@
+// What makes a worker's options wrong, on both sides of a wire.
 #include "base/check.h"
 #include "hotrow/sync_worker.h"
 

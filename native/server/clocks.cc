@@ -169,7 +169,6 @@ Result<Clocks::Joined> Clocks::join(const std::string& owner, const WorkerOption
             .clock = its.floor,
             .expires = now + milliseconds(its.rules.lease_ms)};
   owners_[owner] = {options.group, options.index};
-  its.touched = now;
   settle_floor(its);
   settle_behind(its, now);
   joined.id = its.id;
@@ -213,7 +212,6 @@ Status Clocks::renew(const std::string& owner, const std::string& group, Time no
   if (!its.ok()) return its.status();
   Group& found = *its.value();
   found.members[owners_[owner].index].expires = now + milliseconds(found.rules.lease_ms);
-  found.touched = now;
   return {};
 }
 
@@ -240,6 +238,7 @@ Status Clocks::end_step(const std::string& owner, const std::string& group, uint
   Group& found = *its.value();
   Member& member = found.members[owners_[owner].index];
   if (!found.leads) return Status::conflict("group '" + group + "' is led by another server");
+  member.expires = now + milliseconds(found.rules.lease_ms);
   if (step == member.clock) return {};
   if (step != member.clock + 1 || step > kMostSteps) {
     return Status::conflict("step " + std::to_string(step) +
@@ -247,8 +246,6 @@ Status Clocks::end_step(const std::string& owner, const std::string& group, uint
                             " has ended " + std::to_string(member.clock));
   }
   member.clock = step;
-  found.touched = now;
-  member.expires = now + milliseconds(found.rules.lease_ms);
   settle_floor(found);
   settle_behind(found, now);
   return {};

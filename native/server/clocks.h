@@ -135,7 +135,6 @@ class Clocks {
     Decision last;
     Status outcome;
     uint64_t dropped = 0;
-    Time touched;
   };
   struct Owned {
     std::string group;

@@ -56,6 +56,25 @@ test('several workers over two servers learn what one process learns', async ({ 
   assert.ok(Math.abs(store! - servers!) < 0.03, `${store} and ${servers}`)
 })
 
+// A step's gradients are summed over both workers before they are applied: what one process does
+// with the whole batch, but for the order of the sums.
+test('in bulk synchronous mode two workers are one process', async ({ folder }) => {
+  const [json, report] = [join(folder, 'bulk.json'), join(folder, 'bulk.html')]
+  const crew = ['--workers', '2', '--servers', '2', '--sync', 'bulk']
+  const options = ['--rows', '60000', ...crew, '--json', json, '--report', report]
+  const ended = await runExample('flights', ...options)
+  assertEnded(ended, 0)
+  assert.match(ended.output, /2 workers, 2 servers, bulk:\nlogistic regression: AUC/)
+  const all = readResults(json).filter(({ name }) => name === 'AUC all rows')
+  for (const model of ['lr', 'fm']) {
+    const its = all.filter(({ params }) => params['model'] === model)
+    const [store, servers] = ['store', 'servers'].map(
+      (place) => its.find(({ params }) => params['place'] === place)?.value ?? 0,
+    )
+    assert.ok(Math.abs(store! - servers!) < 1e-4, `${model}: ${store} and ${servers}`)
+  }
+})
+
 // One worker, whose calls keep their order: what a batch's rows lack is the same each time.
 test('with a pipeline it learns much the same', async ({ folder }) => {
   const [json, report] = [join(folder, 'ahead.json'), join(folder, 'ahead.html')]
@@ -81,6 +100,7 @@ test('--help says what the options are', () =>
     '--workers',
     '--servers',
     '--depth',
+    '--sync',
     '--data',
     '--report',
     '--json',
@@ -91,6 +111,7 @@ test('wrong options end with 2 and one line that names them', async ({ folder })
     [['--row', '5'], /--row/],
     [['--rows', '0'], /--rows: expected a whole number above 0, received '0'/],
     [['--workers', '2', '--depth=-1'], /--depth: expected .* from 0 to 1024, received '-1'/],
+    [['--workers', '2', '--sync', 'both'], /--sync: expected async, .* received 'both'/],
     [['--models', 'gpt'], /--models: .* received 'gpt'/],
     [['--json', join(folder, 'no', 'such', 'x.json')], /--json: no such folder/],
     [['surprise'], /surprise/],

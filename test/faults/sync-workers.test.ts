@@ -50,7 +50,7 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
 }
 
 for (const mode of ['bounded', 'bulk']) {
-  test(`${mode}: those that live go on without the one that is killed, and with it again`, async () => {
+  test(`${mode}: who lives goes on without the one that is killed, and with it again`, async () => {
     console.log(`HOTROW_TEST_SEED=${kSeed}`)
     const random = randomNumbers(kSeed)
     await using a = await open(':memory:')

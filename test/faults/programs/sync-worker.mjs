@@ -1,5 +1,5 @@
-// A worker of a training job, of which test/faults/sync-workers.test.ts kills some: in every step it
-// adds 1 to its own lane of each key's row, then ends the step. Says each step that it has ended.
+// A worker of a training job, of which test/faults/sync-workers.test.ts kills some: in every step
+// it adds 1 to its own lane of each key's row, then ends the step. Says each step it has ended.
 // Arguments: index, number of workers, mode, lease in ms, keys, pause in ms, servers.
 
 import { connect, sum } from 'hotrow'
