@@ -51,7 +51,7 @@ void ClockDesk::answer(const Grant& grant, const std::string& owner, const wire:
     const MutexLock lock(mutex_);
     if (stopping_) return;
     std::optional<Text> text;
-    const Status status = guarded([&]() -> Status {
+    const Status status = guarded([&]() HOTROW_NO_THREAD_SAFETY_ANALYSIS -> Status {
       text = dispatch(owner, call);
       return {};
     });
@@ -193,7 +193,7 @@ void ClockDesk::advance(std::vector<Said>& said) {
 
 // What it applies is taken at once: whoever leaves from now on takes nothing with it.
 void ClockDesk::begin_apply(const Clocks::Decision& decision) {
-  Status status = guarded([&]() -> Status {
+  Status status = guarded([&]() HOTROW_NO_THREAD_SAFETY_ANALYSIS -> Status {
     auto pushes =
         std::make_shared<std::vector<HeldPush>>(held_.take(decision.id, decision.members));
     if (applying_.submit([this, decision, pushes] { apply(decision, std::move(*pushes)); })) {

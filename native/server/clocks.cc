@@ -420,6 +420,7 @@ Result<GroupFigures> Clocks::look(const std::string& group, Time now) const {
 
 std::vector<std::string> Clocks::names() const {
   std::vector<std::string> names;
+  names.reserve(groups_.size());
   for (const auto& [name, its] : groups_) names.push_back(name);
   return names;
 }

@@ -181,6 +181,7 @@ Status HeldPushes::apply(Store& store, std::vector<HeldPush> pushes) {
     push = {};  // its memory
   }
   std::vector<TablePush> tables;
+  tables.reserve(whole.tables.size());
   for (const HeldPush::OfTable& its : whole.tables) {
     tables.push_back({.table = its.table.get(),
                       .keys = its.keys,

@@ -231,10 +231,10 @@ void Session::call_later(const wire::FrameHeader& request) {
   if (ClockDesk::knows(call.value().call)) return clock_call(request);
   // Whose it is, as long as it has a connection.
   if (call.value().call == "begin") call.value().other = state_->id();
-  later(worker_of(hub_, call.value()), request,
-        [&hub = hub_, &grant = *grant_, request, its = std::move(call).value()] {
-          return answer_call(hub, grant, request, its);
-        });
+  Worker& worker = worker_of(hub_, call.value());  // before the call is moved
+  later(worker, request, [&hub = hub_, &grant = *grant_, request, its = std::move(call).value()] {
+    return answer_call(hub, grant, request, its);
+  });
 }
 
 void Session::clock_call(const wire::FrameHeader& request) {
