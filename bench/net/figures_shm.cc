@@ -114,11 +114,15 @@ void throughput(const NetSettings& settings, uint32_t spin_us) {
   constexpr uint64_t kCached = 1000;
   const OurShape shape{
       .rows = kCached, .dim = kDim, .spin_us = spin_us, .transport = Transport::kShm};
+  OurShape tcp_shape = shape;
+  tcp_shape.transport = Transport::kTcp;
   const RawShape raw_shape{.rows = 0, .dim = kDim, .spin_us = spin_us};
   const auto server = start_ours(shape);
+  const auto tcp_server = start_ours(tcp_shape);
   const Child link_server([&](const Child::Ready& ready) { serve_links(spin_us, ready); });
   const Child raw_server([&](const Child::Ready& ready) { serve_raw(raw_shape, ready); });
   const OurStore ours = OurStore::connected(shape, server->port());
+  const OurStore over_tcp = OurStore::connected(tcp_shape, tcp_server->port());
   LinkClient link(link_server.port(), spin_us);
   RawClient raw(raw_server.port(), spin_us > 0 ? Wait::kSpins : Wait::kSleeps);
   const size_t row_bytes = kDim * sizeof(float);
@@ -129,6 +133,7 @@ void throughput(const NetSettings& settings, uint32_t spin_us) {
   const std::span<float> rows(memory);
   CpuTime our_time("hotrow over shared memory, client and server", *server, gigabytes);
   CpuTime link_time("links alone, the same", link_server, gigabytes);
+  CpuTime tcp_time("hotrow over TCP, the same", *tcp_server, gigabytes);
   CpuTime raw_time("bare echo over TCP, the same", raw_server, gigabytes);
   const auto timed = [&](std::string name, auto work, CpuTime& time) {
     return contestant(std::move(name), keys.size(), work, time);
@@ -145,7 +150,11 @@ void throughput(const NetSettings& settings, uint32_t spin_us) {
                 link_time),
             timed(
                 "bare echo over TCP, 4 under way",
-                [&] { keep_under_way(raw, keys, kRequestKeys, rows); }, raw_time)},
+                [&] { keep_under_way(raw, keys, kRequestKeys, rows); }, raw_time),
+            timed(
+                "hotrow over TCP, 4 requests a call",
+                [&] { for_calls(keys, kCallKeys, [&](auto its) { over_tcp.lookup(its, rows); }); },
+                tcp_time)},
            settings.rounds, true);
   print_title(
       "shm/cached: 1-MiB requests out of 1,000 rows over shared memory, beside a bare epoll "
@@ -154,10 +163,11 @@ void throughput(const NetSettings& settings, uint32_t spin_us) {
                    : std::string("all sleep")) +
       ", congestion control " + congestion_control(raw.socket()));
   for (const Samples& each : samples) print_rates(each, row_bytes, "GB/s");
-  print_ratio("hotrow over shared memory ÷ bare echo over TCP", samples[2], samples[0],
-              {.reach = 1.3});
+  print_ratio("hotrow over shared memory ÷ bare echo over TCP", samples[2], samples[0]);
+  print_ratio("hotrow over shared memory ÷ hotrow over TCP", samples[3], samples[0]);
   print_ratio("links alone ÷ bare echo over TCP", samples[2], samples[1], {.reach = 1.3});
   print_values(our_time.samples(), 1, "CPU s/GB");
+  print_values(tcp_time.samples(), 1, "CPU s/GB");
   print_values(link_time.samples(), 1, "CPU s/GB");
   print_values(raw_time.samples(), 1, "CPU s/GB");
   std::printf("\n");

@@ -100,6 +100,7 @@ bool find_all(void* library, UcxCalls& calls) {
          find(library, "ucp_worker_progress", calls.worker_progress) &&
          find(library, "ucp_worker_set_am_recv_handler", calls.worker_set_am_recv_handler) &&
          find(library, "ucp_ep_create", calls.ep_create) &&
+         find(library, "ucp_ep_close_nbx", calls.ep_close_nbx) &&
          find(library, "ucp_am_send_nbx", calls.am_send_nbx) &&
          find(library, "ucp_am_recv_data_nbx", calls.am_recv_data_nbx) &&
          find(library, "ucp_am_data_release", calls.am_data_release) &&

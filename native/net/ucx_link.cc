@@ -49,14 +49,27 @@ UcxLink::UcxLink(const UcxCalls& calls, const Options& options)
 
 UcxLink::~UcxLink() {
   if (worker_ == nullptr) return;
-  // UCX ends the process when a worker goes whose fetch is under way. One is this process's own
-  // work, and done soon; a worker whose fetch is not stays, and is never called again.
+  // UCX ends the process when a worker goes that has something under way. Over shared memory a
+  // fetch is this process's own work, and done soon, and sends are not waited for; over RDMA both
+  // are given up. A worker for which that takes too long stays, and is never called again.
+  void* closing = nullptr;
+  if (endpoint_ != nullptr && options_.transport == Transport::kRdma) {
+    // Nor may an endpoint be given up whose other side has not answered yet.
+    if (!heard_) return;
+    ucp_request_param_t param{};
+    param.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
+    param.flags = UCP_EP_CLOSE_FLAG_FORCE;
+    closing = calls_.ep_close_nbx(endpoint_, &param);
+    if (UCS_PTR_IS_ERR(closing)) closing = nullptr;
+  }
   const auto end = std::chrono::steady_clock::now() + kLastFetchTime;
-  while (fetch_ != nullptr && std::chrono::steady_clock::now() < end) {
+  while (fetch_ != nullptr || closing != nullptr) {
+    if (std::chrono::steady_clock::now() > end) return;
     (void)calls_.worker_progress(worker_);
     look_at_fetch();
+    if (closing == nullptr || calls_.request_check_status(closing) == UCS_INPROGRESS) continue;
+    calls_.request_free(std::exchange(closing, nullptr));
   }
-  if (fetch_ != nullptr) return;
   for (auto& [number, arrived] : arrived_) {
     if (arrived.descriptor != nullptr) calls_.am_data_release(worker_, arrived.descriptor);
   }
@@ -141,7 +154,7 @@ ucs_status_t UcxLink::on_opened(void* link, const void* head, size_t head_bytes,
   if (!without_throwing([&] { self.peer_key_.assign(static_cast<const char*>(data), bytes); })) {
     self.fail("no memory for a connection");
   }
-  self.open_ = true;
+  self.open_ = self.heard_ = true;
   ++self.changes_;
   return UCS_OK;
 }
@@ -171,6 +184,7 @@ ucs_status_t UcxLink::on_piece(void* link, const void* head, size_t head_bytes, 
     return UCS_OK;
   }
   ++self.changes_;
+  self.heard_ = true;
   if (!self.failed_.ok()) return UCS_OK;
   ucs_status_t kept = UCS_OK;
   if (!without_throwing([&] { kept = self.take(its, data, bytes, is_to_fetch(param)); })) {
@@ -306,7 +320,9 @@ void UcxLink::done(std::list<Outgoing>::iterator outgoing) {
   ++changes_;
   const std::shared_ptr<Frame> frame = std::move(outgoing->frame);
   going_.erase(outgoing);
-  if (frame == nullptr || frame->pieces == 0 || --frame->pieces > 0) return;
+  if (frame == nullptr || frame->pieces == 0) return;
+  --frame->pieces;
+  if (frame->pieces > 0) return;
   queued_bytes_ -= frame->bytes.size();
   const bool fits = spares_.size() < kMostSpares && frame->bytes.capacity() <= kMostPieceBytes * 2;
   if (fits) without_throwing([&] { spares_.push_back(std::move(frame->bytes)); });

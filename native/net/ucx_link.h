@@ -111,6 +111,7 @@ class UcxLink final : public FabricLink {
   std::string peer_key_;      // that ours must have
   std::string peer_address_;  // of a client that has shown the ticket
   bool open_ = false;
+  bool heard_ = false;  // something of the other side since our endpoint was made
   Status failed_;
   uint64_t refused_ = 0;
   uint64_t changes_ = 0;

@@ -1,5 +1,5 @@
-// `transport`: what may be asked for, what is said where it cannot be had, and shared memory between
-// two processes of Node. Which calls do what over it: contract.test.ts.
+// `transport`: what may be asked for, what is said where it cannot be had, and shared memory
+// between two processes of Node. Which calls do what over it: contract.test.ts.
 
 import { connect, open, type Server, StoreError, serve } from 'hotrow'
 import { suite } from 'uvu'

@@ -37,8 +37,10 @@ constexpr uint32_t kWide = 64;
 
 Result<std::shared_ptr<Store>> dial_shm(const std::string& address, uint32_t timeout_ms = 20'000,
                                         const ClientTls& tls = {}) {
-  return connect(
-      {.servers = {address}, .timeout_ms = timeout_ms, .tls = tls, .transport = Transport::kShm});
+  return connect({.servers = {address},
+                  .timeout_ms = timeout_ms,
+                  .tls = tls,
+                  .transport = tested_transport()});
 }
 
 template <class Holds>
@@ -67,7 +69,7 @@ Told* told_by_environment() {
 TEST(FabricServing, DISABLED_UntilItIsKilled) {
   Told* const told = told_by_environment();
   ASSERT_NE(told, nullptr);
-  const auto server = must(Server::start(private_store(), {.transport = Transport::kShm}));
+  const auto server = must(Server::start(private_store(), {.transport = tested_transport()}));
   server->address().copy(told->address.data(), told->address.size() - 1);
   told->ready = true;
   while (true) ::pause();
@@ -98,7 +100,7 @@ struct ServedChild {
 };
 
 TEST(FabricStores, LargeCallsOfManyThreadsAtOnce) {
-  HOTROW_NEEDS_SHARED_MEMORY();
+  HOTROW_NEEDS_FABRIC();
   const auto behind = private_store();
   const auto server = must(Server::start(behind, {.threads = 2, .transport = Transport::kAuto}));
   const auto store = must(dial_shm(server->address()));
@@ -127,11 +129,11 @@ TEST(FabricStores, LargeCallsOfManyThreadsAtOnce) {
 }
 
 TEST(FabricStores, SpinningSidesDoTheSame) {
-  HOTROW_NEEDS_SHARED_MEMORY();
+  HOTROW_NEEDS_FABRIC();
   const auto server =
-      must(Server::start(private_store(), {.spin_us = 200, .transport = Transport::kShm}));
-  const auto store =
-      must(connect({.servers = {server->address()}, .spin_us = 200, .transport = Transport::kShm}));
+      must(Server::start(private_store(), {.spin_us = 200, .transport = tested_transport()}));
+  const auto store = must(
+      connect({.servers = {server->address()}, .spin_us = 200, .transport = tested_transport()}));
   const auto table = must(store->table("t", sum_table(kWide)));
   const auto keys = range(0, 5000);
   const std::vector<float> ones(keys.size() * kWide, 1);
@@ -145,7 +147,7 @@ TEST(FabricStores, SpinningSidesDoTheSame) {
 }
 
 TEST(FabricStores, AServerThatIsKilledEndsTheCallsOfItsClients) {
-  HOTROW_NEEDS_SHARED_MEMORY();
+  HOTROW_NEEDS_FABRIC();
   ServedChild serving;
   const auto store = must(dial_shm(serving.address(), 3000));
   std::atomic<uint64_t> done = 0;
@@ -174,8 +176,8 @@ TEST(FabricStores, AServerThatIsKilledEndsTheCallsOfItsClients) {
 }
 
 TEST(FabricStores, AClientThatIsKilledCostsOnlyItsConnection) {
-  HOTROW_NEEDS_SHARED_MEMORY();
-  const auto server = must(Server::start(private_store(), {.transport = Transport::kShm}));
+  HOTROW_NEEDS_FABRIC();
+  const auto server = must(Server::start(private_store(), {.transport = tested_transport()}));
   const auto other = must(dial_shm(server->address()));
   const auto table = must(other->table("t", sum_table(1)));
   const std::vector<uint64_t> key = {5};
@@ -196,7 +198,7 @@ TEST(FabricStores, AClientThatIsKilledCostsOnlyItsConnection) {
 }
 
 TEST(FabricStores, CallsOfAServerThatStopsEndByTheirDeadline) {
-  HOTROW_NEEDS_SHARED_MEMORY();
+  HOTROW_NEEDS_FABRIC();
   ServedChild serving;
   const auto store = must(dial_shm(serving.address(), 1500));
   const auto table = must(store->table("t", sum_table(kWide)));
@@ -222,8 +224,10 @@ TEST(FabricStores, OneSideThatCannotIsNamed) {
   const auto table = must(store->table("t", sum_table(1)));
   must(table->push({{1}}, std::vector<float>{1}));
   EXPECT_EQ(tcp_only->stats().fabric, 0U);
-  HOTROW_NEEDS_SHARED_MEMORY();
-  EXPECT_TRUE(fails(refused, StatusCode::kUnsupported, "does not offer the transport 'shm'"));
+  HOTROW_NEEDS_FABRIC();
+  EXPECT_TRUE(fails(refused, StatusCode::kUnsupported,
+                    "does not offer the transport '" + tested_transport_name()));
+  if (tested_transport() != Transport::kShm) return;  // the only one that is chosen by itself
   const auto any = must(Server::start(behind, {.transport = Transport::kAuto}));
   const auto chosen = must(connect({.servers = {any->address()}, .transport = Transport::kAuto}));
   EXPECT_TRUE(comes_true([&] { return any->stats().fabric == 1; }));
@@ -233,7 +237,7 @@ TEST(FabricStores, OneSideThatCannotIsNamed) {
 }
 
 TEST(FabricStores, WhoMayDoWhatIsAsOverTls) {
-  HOTROW_NEEDS_SHARED_MEMORY();
+  HOTROW_NEEDS_FABRIC();
   TlsFiles files;
   const auto behind = private_store();
   const auto own = must(behind->table("t", sum_table(1)));
@@ -241,7 +245,7 @@ TEST(FabricStores, WhoMayDoWhatIsAsOverTls) {
   tls.access_file = write_file(
       files.folder / "access",
       R"({"identities":{"urn:x:by-key":{"role":"reader"},"by-token":{"role":"trainer"}}})");
-  const auto server = must(Server::start(behind, {.tls = tls, .transport = Transport::kShm}));
+  const auto server = must(Server::start(behind, {.tls = tls, .transport = tested_transport()}));
   const std::vector<uint64_t> key = {1};
   const auto trainer = must(dial_shm(server->address(), 20'000, files.with_token()));
   const auto its = must(trainer->table("t"));
@@ -262,7 +266,9 @@ class FabricTickets : public testing::Test {
   wire::Welcome greet(bool wants = true) {
     const auto address = must(net::parse_address(server_->address()));
     auto socket = must(net::Socket::connect(address, Clock::now() + seconds(20)));
-    const std::string hello = wants ? R"({"version":1,"transport":"shm"})" : R"({"version":1})";
+    const std::string hello =
+        wants ? R"({"version":1,"transport":")" + tested_transport_name() + "\"}"
+              : R"({"version":1})";
     const AlignedBuffer frame = wire::text_frame({.verb = wire::Verb::kHello}, hello);
     std::span<const std::byte> bytes = frame.bytes();
     EXPECT_EQ(must(socket.send({&bytes, 1})), bytes.size());
@@ -285,8 +291,12 @@ class FabricTickets : public testing::Test {
     while (!link.open() && Clock::now() < end) (void)link.progress();
     return link.open();
   }
+  // For what must not happen.
+  static milliseconds a_while() {
+    return milliseconds(tested_transport() == Transport::kShm ? 300 : 1500);
+  }
   static std::unique_ptr<net::FabricLink> link() {
-    return must(net::FabricLink::make({.transport = Transport::kShm}));
+    return must(net::FabricLink::make({.transport = tested_transport()}));
   }
 
   std::shared_ptr<Store> store_ = private_store();
@@ -295,8 +305,8 @@ class FabricTickets : public testing::Test {
 };
 
 TEST_F(FabricTickets, AreGoodOnceForTheirConnectionOnly) {
-  HOTROW_NEEDS_SHARED_MEMORY();
-  server_ = must(Server::start(store_, {.transport = Transport::kShm}));
+  HOTROW_NEEDS_FABRIC();
+  server_ = must(Server::start(store_, {.transport = tested_transport()}));
   const wire::Welcome first = greet();
   const wire::Welcome second = greet();
   EXPECT_EQ(first.ticket.size(), 32U);
@@ -304,33 +314,33 @@ TEST_F(FabricTickets, AreGoodOnceForTheirConnectionOnly) {
   EXPECT_TRUE(greet(false).ticket.empty());
   // A guessed one, and that of another connection.
   const auto guessed = link();
-  EXPECT_FALSE(opens(*guessed, first, random_id(), milliseconds(300)));
+  EXPECT_FALSE(opens(*guessed, first, random_id(), a_while()));
   const auto swapped = link();
-  EXPECT_FALSE(opens(*swapped, first, second.ticket, milliseconds(300)));
+  EXPECT_FALSE(opens(*swapped, first, second.ticket, a_while()));
   EXPECT_TRUE(comes_true([&] { return server_->stats().refused == 2; }));
   const auto right = link();
   EXPECT_TRUE(opens(*right, first, first.ticket));
   const auto again = link();
-  EXPECT_FALSE(opens(*again, first, first.ticket, milliseconds(300)));
+  EXPECT_FALSE(opens(*again, first, first.ticket, a_while()));
   EXPECT_TRUE(comes_true([&] { return server_->stats().refused == 3; }));
   EXPECT_EQ(server_->stats().fabric, 1U);
   EXPECT_EQ(server_->stats().connections, 3U);
 }
 
 TEST_F(FabricTickets, AreGoodForFiveSecondsOnly) {
-  HOTROW_NEEDS_SHARED_MEMORY();
-  server_ = must(Server::start(store_, {.transport = Transport::kShm}));
+  HOTROW_NEEDS_FABRIC();
+  server_ = must(Server::start(store_, {.transport = tested_transport()}));
   const wire::Welcome welcome = greet();
   std::this_thread::sleep_for(net::kTicketTime + seconds(1));
   const auto late = link();
-  EXPECT_FALSE(opens(*late, welcome, welcome.ticket, milliseconds(500)));
+  EXPECT_FALSE(opens(*late, welcome, welcome.ticket, a_while()));
   EXPECT_EQ(server_->stats().fabric, 0U);
   EXPECT_EQ(server_->stats().connections, 1U);  // over TCP it goes on
 }
 
 TEST_F(FabricTickets, TheEndOfTheConnectionOverTcpIsThatOfItsLink) {
-  HOTROW_NEEDS_SHARED_MEMORY();
-  server_ = must(Server::start(store_, {.transport = Transport::kShm}));
+  HOTROW_NEEDS_FABRIC();
+  server_ = must(Server::start(store_, {.transport = tested_transport()}));
   const wire::Welcome welcome = greet();
   const auto its = link();
   ASSERT_TRUE(opens(*its, welcome, welcome.ticket));
@@ -340,8 +350,8 @@ TEST_F(FabricTickets, TheEndOfTheConnectionOverTcpIsThatOfItsLink) {
 }
 
 TEST_F(FabricTickets, WhatIsNoFrameEndsTheConnection) {
-  HOTROW_NEEDS_SHARED_MEMORY();
-  server_ = must(Server::start(store_, {.transport = Transport::kShm}));
+  HOTROW_NEEDS_FABRIC();
+  server_ = must(Server::start(store_, {.transport = tested_transport()}));
   const auto client = must(dial_shm(server_->address()));
   const auto table = must(client->table("t", sum_table(1)));
   const wire::Welcome welcome = greet();

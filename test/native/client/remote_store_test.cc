@@ -74,20 +74,21 @@ std::map<uint64_t, std::vector<float>> scanned(Table& table, bool state, const R
 
 struct Serving {
   int servers = 1;
-  Transport transport = Transport::kTcp;
+  bool fabric = false;
+  Transport transport() const { return fabric ? tested_transport() : Transport::kTcp; }
 };
 
 class Servers : public testing::TestWithParam<Serving> {
  protected:
   void SetUp() override {
-    if (GetParam().transport == Transport::kShm) HOTROW_NEEDS_SHARED_MEMORY();
+    if (GetParam().fabric) HOTROW_NEEDS_FABRIC();
     for (int i = 0; i < GetParam().servers; ++i) {
-      const ServerOptions options{.transport = GetParam().transport};
+      const ServerOptions options{.transport = GetParam().transport()};
       addresses_.push_back(all_.emplace_back(std::make_unique<Served>(options))->address());
     }
   }
   std::shared_ptr<Store> connected() const {
-    return must(connect({.servers = addresses_, .transport = GetParam().transport}));
+    return must(connect({.servers = addresses_, .transport = GetParam().transport()}));
   }
 
   std::vector<std::unique_ptr<Served>> all_;
@@ -199,8 +200,7 @@ TEST_P(Servers, SeveralTablesInOneCall) {
 }
 
 INSTANTIATE_TEST_SUITE_P(OneAndThree, Servers, testing::Values(Serving{1}, Serving{3}));
-INSTANTIATE_TEST_SUITE_P(OverSharedMemory, Servers,
-                         testing::Values(Serving{1, Transport::kShm}, Serving{3, Transport::kShm}));
+INSTANTIATE_TEST_SUITE_P(OverFabric, Servers, testing::Values(Serving{1, true}, Serving{3, true}));
 
 TEST(Remote, LookupsLargerThanAFrameComeInPieces) {
   const Served served({.most_body_bytes = 2 << 20});

@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 using Links = std::vector<FabricLink*>;
 
 std::unique_ptr<FabricLink> link_of(bool direct = false) {
-  return must(FabricLink::make({.transport = Transport::kShm, .direct = direct}));
+  return must(FabricLink::make({.transport = tested_transport(), .direct = direct}));
 }
 
 // Until it holds; false: it did not for long.
@@ -105,7 +105,7 @@ void expect_stream(FabricLink& from, FabricLink& to, Random& random, const Links
 }
 
 TEST(Fabric, BytesComeAsTheyWereSent) {
-  HOTROW_NEEDS_SHARED_MEMORY();
+  HOTROW_NEEDS_FABRIC();
   Random random(41);
   for (const bool direct : {false, true}) {
     const Pair pair(direct);
@@ -115,7 +115,7 @@ TEST(Fabric, BytesComeAsTheyWereSent) {
 }
 
 TEST(Fabric, WhatIsNotReadIsNotSentWithoutEnd) {
-  HOTROW_NEEDS_SHARED_MEMORY();
+  HOTROW_NEEDS_FABRIC();
   const Pair pair;
   Random random(42);
   const uint64_t frames = 10 * FabricLink::kWindow;
@@ -132,7 +132,7 @@ TEST(Fabric, WhatIsNotReadIsNotSentWithoutEnd) {
 }
 
 TEST(Fabric, ATicketIsGoodOnceAndAGuessedOneNever) {
-  HOTROW_NEEDS_SHARED_MEMORY();
+  HOTROW_NEEDS_FABRIC();
   const auto server = link_of();
   const std::string ticket = random_id();
   server->expect(ticket);
@@ -166,7 +166,7 @@ TEST(Fabric, ATicketIsGoodOnceAndAGuessedOneNever) {
 }
 
 TEST(Fabric, OfAServerThatExpectsNobodyNobodyGetsAStream) {
-  HOTROW_NEEDS_SHARED_MEMORY();
+  HOTROW_NEEDS_FABRIC();
   const auto server = link_of();
   const auto stranger = link_of();
   must(stranger->ask(server->address(), random_id()));
@@ -175,7 +175,7 @@ TEST(Fabric, OfAServerThatExpectsNobodyNobodyGetsAStream) {
 }
 
 TEST(Fabric, ALinkThatGoesInTheMiddleOfMuchDoesTheOtherNoHarm) {
-  HOTROW_NEEDS_SHARED_MEMORY();
+  HOTROW_NEEDS_FABRIC();
   Random random(44);
   for (uint64_t round = 0; round < scaled(12); ++round) {
     Pair pair(true);
@@ -239,7 +239,7 @@ TEST(FabricProcess, DISABLED_IsLeftAsItWas) {
 }
 
 TEST(Fabric, LeavesSignalsAndMemoryFunctionsAsTheyWere) {
-  HOTROW_NEEDS_SHARED_MEMORY();
+  HOTROW_NEEDS_FABRIC();
   Child child("FabricProcess.DISABLED_IsLeftAsItWas", {});
   EXPECT_EQ(child.wait(), 0);
 }
