@@ -95,7 +95,7 @@ class Raw {
     id_.clear();
     const auto joined = must(ask(leader_, call("join")));
     id_ = joined.id;
-    for (size_t server = 0; server < cluster_->size(); ++server) {
+    for (size_t server = 0; server < cluster_->members().size(); ++server) {
       wire::ClockCall follows = call("join");
       follows.step = joined.clock;
       if (server != leader_) must(ask(server, follows));
@@ -109,7 +109,7 @@ class Raw {
   }
   /// One row of table `t`, of dim 1, to the server that has the key.
   Status push(uint64_t key, float gradient, uint32_t step) {
-    const size_t server = cluster_->placement().server_of(key);
+    const size_t server = cluster_->view()->placement.server_of(key);
     wire::Call opens{.call = "table", .name = "t"};
     auto opened = cluster_->ask<wire::OpenedTable>(server, opens, cluster_->deadline());
     if (!opened.ok()) return opened.status();
@@ -164,8 +164,8 @@ Work random_work(Random& random) {
   return work;
 }
 
-struct Model {
-  explicit Model(Store& its_store)
+struct JobModel {
+  explicit JobModel(Store& its_store)
       : store(&its_store),
         t(must(its_store.table("t", {.dim = kDimT,
                                      .optimizer = optimizer(OptimizerKind::kAdagrad),
@@ -209,7 +209,7 @@ struct Model {
 };
 
 /// As one process would: all workers' gradients in their order, pushed once.
-void push_whole_step(const Model& model, const std::vector<Work>& workers) {
+void push_whole_step(const JobModel& model, const std::vector<Work>& workers) {
   Work::Push whole;
   std::vector<float> dense;
   for (const Work& work : workers) {
@@ -236,7 +236,7 @@ TEST_P(BulkWorkers, BitsAreThoseOfOneProcessWhoeverIsFirst) {
   const uint64_t seed = 91;
   Random random(seed);
   const auto local = private_store();
-  const Model alone(*local);
+  const JobModel alone(*local);
   std::vector<std::vector<Work>> work(steps);
   std::vector<std::vector<float>> after{alone.all()};
   for (auto& step : work) {
@@ -248,7 +248,7 @@ TEST_P(BulkWorkers, BitsAreThoseOfOneProcessWhoeverIsFirst) {
   in_threads(kWorkers, [&](uint32_t index) {
     Random pause(index);
     const auto store = crews_.connected();
-    const Model model(*store);
+    const JobModel model(*store);
     const auto worker = must(store->worker(bulk(index, kWorkers)));
     for (size_t step = 0; step < steps; ++step) {
       std::this_thread::sleep_for(milliseconds(pause.below(4)));
@@ -263,7 +263,7 @@ TEST_P(BulkWorkers, BitsAreThoseOfOneProcessWhoeverIsFirst) {
     must(worker->leave());
   });
   EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(Model(*crews_.connected()).all(), after.back());
+  EXPECT_EQ(JobModel(*crews_.connected()).all(), after.back());
   for (const auto& each : crews_.all()) EXPECT_TRUE(each->server->stats().groups.empty());
 }
 
