@@ -207,10 +207,11 @@ void Session::call_later(const wire::FrameHeader& request) {
   if (!call.ok()) return send_failure(request, call.status());
   // Whose it is, as long as it has a connection.
   if (call.value().call == "begin") call.value().other = state_->id();
-  later(worker_of(hub_, call.value()), request,
-        [&hub = hub_, &grant = *grant_, request, its = std::move(call).value()] {
-          return answer_call(hub, grant, request, its);
-        });
+  // Before the call is moved into its job: arguments are evaluated in any order.
+  Worker& worker = worker_of(hub_, call.value());
+  later(worker, request, [&hub = hub_, &grant = *grant_, request, its = std::move(call).value()] {
+    return answer_call(hub, grant, request, its);
+  });
 }
 
 void Session::later(Worker& worker, const wire::FrameHeader& request,

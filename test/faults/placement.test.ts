@@ -1,7 +1,7 @@
 // Guarantees C1 and C3 with real processes and a real etcd: a server that was away beyond its lease
 // and whose slots are another's by then, servers that are killed, and an etcd that hangs.
-// Vector-clock rows judge: with the optimizer `sum` each client adds 1 to its own lane of every key,
-// so that a row says what was lost and what was applied twice.
+// Vector-clock rows judge: with the optimizer `sum` each client adds 1 to its own lane of every
+// key, so that a row says what was lost and what was applied twice.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
