@@ -15,6 +15,8 @@ Napi::Value make_placement(const Napi::CallbackInfo& info) {
   const auto numbers = info[2].As<Napi::Array>();
   std::vector<std::string> servers;
   std::vector<double> weights;
+  servers.reserve(names.Length());
+  weights.reserve(numbers.Length());
   for (uint32_t i = 0; i < names.Length(); ++i) {
     servers.push_back(read_string(names.Get(i), "servers"));
   }

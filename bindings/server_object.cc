@@ -71,10 +71,11 @@ Napi::Value ServerObject::stats(const Napi::CallbackInfo& info) {
 Napi::Value ServerObject::set_placement(const Napi::CallbackInfo& info) {
   return lane_->submit(
       info.This().As<Napi::Object>(),
-      [started = started_, text = read_string(info[0], "placement"),
+      // A copy, because a stop that came before lets the server go on the JavaScript thread.
+      [server = started_->server, text = read_string(info[0], "placement"),
        self = read_string(info[1], "self")]() -> Status {
-        if (!started->server) return Status::closed("the server is stopped");
-        return started->server->set_placement(text, self);
+        if (!server) return Status::closed("the server is stopped");
+        return server->set_placement(text, self);
       },
       [](Napi::Env env) { return env.Undefined(); });
 }

@@ -29,7 +29,7 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
   struct Started {
     std::shared_ptr<Store> store;
     ServerOptions options;
-    std::unique_ptr<Server> server;  // set by the job of start(), before any later job runs
+    std::shared_ptr<Server> server;  // set by the job of start(), before any later job runs
   };
   std::shared_ptr<Started> started_;
   std::shared_ptr<Lane> lane_;

@@ -117,6 +117,7 @@ export class Server {
    */
   stop(): Promise<void> {
     clearInterval(this.#alive)
+    this.#membership?.leave()
     // Its slots may be others' once its lease has ended, so that comes last.
     this.#stopping ??= this.#native.stop().then(() => this.#membership?.stop())
     return this.#stopping

@@ -31,16 +31,20 @@ export async function firstPlacement(
 
 /** Tells a store of every later placement, until the function that it gives is called. */
 export function followPlacement(registry: Registry, native: NativeStore): () => void {
+  let stopped = false
   const look = async (): Promise<void> => {
     try {
       const stored = await registry.placement()
-      if (stored !== undefined) native.setPlacement(stored.text)
+      if (stored !== undefined && !stopped) native.setPlacement(stored.text)
     } catch {
       // The store goes on with what it has, and hears of newer ones from the servers.
     }
   }
   const watcher = new Watcher(registry.etcd, registry.placementKey, periodMs, look)
-  return () => watcher.stop()
+  return () => {
+    stopped = true
+    watcher.stop()
+  }
 }
 
 export { type ClusterAddress, Registry }

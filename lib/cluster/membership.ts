@@ -66,11 +66,16 @@ export class Membership {
     return text === '' ? undefined : placementOf(text)
   }
 
-  /** Ends the lease. The server must have stopped: its slots may be others' at once. */
-  async stop(): Promise<void> {
+  /** Looks at nothing any more. */
+  leave(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
     this.#watcher?.stop()
+  }
+
+  /** Ends the lease. The server must have stopped: its slots may be others' at once. */
+  async stop(): Promise<void> {
+    this.leave()
     await this.#renewing
     if (this.#lease === undefined) return
     // A lease that cannot be ended ends by itself.

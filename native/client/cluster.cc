@@ -11,6 +11,8 @@ namespace {
 
 // Between two looks at whether the server that refused, or this client, has heard of another map.
 constexpr std::chrono::milliseconds kCatchUpPause{10};
+// A last attempt that has no time for its answer would make an unknown outcome of a refusal.
+constexpr std::chrono::milliseconds kLastAttempt{100};
 
 std::vector<uint32_t> first(size_t n) {
   std::vector<uint32_t> all(n);
@@ -139,7 +141,8 @@ bool Cluster::catch_up(size_t server, uint32_t its, uint32_t known, Deadline dea
   if (view_->epoch > known) return true;
   thread_local std::minstd_rand random{std::random_device{}()};
   const auto pause = kCatchUpPause + std::chrono::milliseconds(random() % kCatchUpPause.count());
-  if (std::chrono::steady_clock::now() + pause >= deadline) return false;
+  const auto answer = std::min(kLastAttempt, timeout_ / 8);
+  if (std::chrono::steady_clock::now() + pause + answer >= deadline) return false;
   changed_.wait_for(mutex_, pause);
   return true;
 }

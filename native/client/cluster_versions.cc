@@ -299,6 +299,7 @@ Result<std::vector<TableDiff>> ClusterVersions::diff(std::string_view from, std:
   if (!after.ok()) return after.status();
   std::vector<wire::Call> calls;
   const Servers& servers = before.value().servers;
+  calls.reserve(servers.size());
   if (servers != after.value().servers) {
     return Status(StatusCode::kBusy, "the cluster's servers have changed meanwhile");
   }

@@ -180,13 +180,19 @@ Status RemoteTable::in_rounds(KeyBatch keys, const Work& work) {
 Status RemoteTable::look_up(Verb verb, KeyBatch keys, std::span<float> out, size_t width,
                             const LookupOptions& options) {
   bool first = true;
-  return in_rounds(keys, [&](Round& round) {
+  Status refused;
+  const Status status = in_rounds(keys, [&](Round& round) {
     // Bits past the last key; the others are set one by one.
     if (std::exchange(first, false) && !round.whole()) {
       std::fill(options.found.begin(), options.found.end(), uint8_t{0});
     }
-    return look_up_once(verb, round, out, width, options);
+    Status its = look_up_once(verb, round, out, width, options);
+    if (!round.refused.status.ok()) refused = round.refused.status;
+    return its;
   });
+  // Why there was so little time says more than that there was none.
+  const bool late = status.code() == StatusCode::kTimeout && !refused.ok();
+  return late ? refused : status;
 }
 
 Result<std::vector<std::unique_ptr<RemoteTable::Flight>>> RemoteTable::plan(

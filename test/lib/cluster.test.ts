@@ -175,21 +175,24 @@ real('without etcd both go on as long as the lease may hold', async ({ etcd, add
   const killed = Date.now()
   await etcd.kill()
   try {
-    let pushed = 1
+    const read = await hasty.table('t')
+    let answered = 0
     let refused = ''
-    while (refused === '') {
+    // Of a machine that is late with everything a call may have no answer in its short time.
+    while (!/^ERR_WRONG_OWNER/.test(refused)) {
       const began = Date.now()
-      refused = await codeOf((await hasty.table('t')).push(keys, ones))
+      refused = await codeOf(read.lookup(keys))
+      assert.match(refused, /^(nothing|ERR_TIMEOUT|ERR_WRONG_OWNER)/)
       if (refused === 'nothing') {
-        refused = ''
-        pushed++
+        assert.ok(began - killed < 4000, 'it answers beyond its lease')
+        answered++
       }
-      if (refused === '') assert.ok(began - killed < 4000, 'it answers beyond its lease')
       assert.ok(Date.now() - killed < kWaitMs)
       await sleep(10)
     }
-    assert.match(refused, /^ERR_WRONG_OWNER .*has not reached etcd/)
-    assert.ok(pushed > 1, 'it has not gone on')
+    assert.match(refused, /has not reached etcd/)
+    assert.ok(answered > 0, 'it has not gone on')
+    assert.match(await codeOf(read.push(keys, ones)), /^ERR_(WRONG_OWNER|TIMEOUT)/)
     await until(() => a.server.placement()?.problem !== undefined, 'a problem')
     assert.match(String(a.server.placement()?.problem), /^etcd at/)
     assert.match(await codeOf(clusterStatus(address)), /^ERR_UNAVAILABLE etcd at/)
@@ -200,7 +203,7 @@ real('without etcd both go on as long as the lease may hold', async ({ etcd, add
       async () => (await codeOf((await hasty.table('t')).lookup(keys))) === 'nothing',
       'rows',
     )
-    assert.equal(new Set(await table.lookup(keys)), new Set([pushed]))
+    assert.equal(await table.lookup(keys), ones)
     await until(() => a.server.placement()?.problem === undefined, 'no problem')
   } finally {
     await etcd.kill()
