@@ -137,6 +137,10 @@ TEST_F(TlsStores, WhoSpeaksPlainlyAndWhoDoesNotTellEachOther) {
   const auto secret = serve(files_.every());
   EXPECT_TRUE(fails(dial(*secret, {}), StatusCode::kProtocol, "the server speaks TLS only"));
   EXPECT_LT(Clock::now() - started, std::chrono::seconds(10));
+  // Counted once the answer has gone out.
+  for (int i = 0; i < 500 && secret->stats().refused == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   EXPECT_EQ(secret->stats().refused, 1U);
 }
 
