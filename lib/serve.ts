@@ -37,8 +37,9 @@ export interface ServerOptions {
   sessionMs?: number
   /**
    * Bytes of gradients that may wait for the end of their step (`store.worker` with mode `'bulk'`),
-   * of all groups: pushes beyond it reject with ERR_CAPACITY. While a step is applied up to twice
-   * as much is in use. 64 KiB to 64 GiB, by default 1 GiB.
+   * of all groups: pushes beyond it reject with ERR_CAPACITY. What is being applied counts too;
+   * one step at a time is summed, and then up to twice as much is in use, beside what any push
+   * needs. 64 KiB to 64 GiB, by default 1 GiB.
    */
   mostHeldBytes?: number
   /** TLS 1.3, and whom the server lets in. Without it whoever reaches it may do everything. */

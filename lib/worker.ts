@@ -142,8 +142,9 @@ export class SyncWorker {
    * - ERR_CONFLICT, with `'bulk'`, when a push of this step may have reached some servers only:
    *   `leave`, then join again;
    * - with `'bulk'`, for all workers alike, what kept a server from applying the step
-   *   (ERR_CAPACITY, sums that are not finite): nothing of it was applied there, and the next step
-   *   may begin.
+   *   (ERR_CAPACITY; ERR_INVALID_ARGUMENT: a sum is not finite, or a parameter was dropped):
+   *   nothing of it was applied there, and the next step may begin. Only where a dense parameter is
+   *   dropped at that moment the step's tables may have been pushed.
    */
   async tick(options: TickOptions = {}): Promise<void> {
     checkObject('options', options, ['timeoutMs'])
@@ -168,7 +169,8 @@ export class SyncWorker {
 
   /**
    * Ends the worker, after the calls made before: nobody waits for it any more, and the store's
-   * pushes are its own again. `close` of the store does it too. Leaving again is fine.
+   * pushes are its own again. `close` of the store does it too. Leaving again is fine. A tick that
+   * waits rejects with ERR_CLOSED; await this before the store becomes a worker anew.
    */
   async leave(): Promise<void> {
     await this.#store.settled()

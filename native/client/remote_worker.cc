@@ -18,6 +18,17 @@ constexpr milliseconds kPause{20};
 // Of leaving when a store is closed: the lease does it otherwise.
 constexpr milliseconds kMostLeaving{2000};
 
+Status has_left() { return Status::closed("the worker has left"); }
+
+Deadline leaving_deadline(const Cluster& cluster) {
+  return std::min(cluster.deadline(), SteadyClock::now() + kMostLeaving);
+}
+
+// What a server may wait so that its answer comes in time.
+milliseconds half_until(Deadline deadline) {
+  return std::chrono::duration_cast<milliseconds>(deadline - SteadyClock::now()) / 2;
+}
+
 Status outcome_of(const wire::ClockReply& reply, const std::string& server) {
   if (reply.code == 0) return {};
   const auto code = static_cast<StatusCode>(std::min<uint32_t>(reply.code, UINT8_MAX));
@@ -83,27 +94,35 @@ Result<wire::ClockReply> RemoteWorker::ask_reply(size_t server, const wire::Cloc
   return wire::read_clock_reply(text.value());
 }
 
-Status RemoteWorker::begin(Deadline deadline) {
-  Result<wire::ClockReply> joined{wire::ClockReply{}};
+Result<std::string> RemoteWorker::ask_join(size_t server, const wire::ClockCall& call,
+                                           Deadline deadline) {
   while (true) {
-    joined = ask_reply(leader_, call("join"), deadline);
-    if (joined.ok()) break;
+    auto joined = ask(server, call, deadline);
     const bool passes = joined.status().code() == StatusCode::kBusy;
-    if (!passes || SteadyClock::now() + kPause >= deadline) return joined.status();
+    if (!passes || SteadyClock::now() + kPause >= deadline) return joined;
     std::this_thread::sleep_for(kPause);
   }
+}
+
+Status RemoteWorker::begin(Deadline deadline) {
+  const auto text = ask_join(leader_, call("join"), deadline);
+  if (!text.ok()) return text.status();
+  const auto joined = wire::read_clock_reply(text.value());
+  if (!joined.ok()) return joined.status();
   id_ = joined.value().id;
   // Those that follow may have missed what was decided last. If they know nothing of the group they
   // begin where it is.
   bool told = true;
-  if (bulk() && joined.value().step > 0) (void)tell(joined.value(), deadline, told);
+  if (bulk() && joined.value().step > 0) {
+    (void)tell(joined.value(), half_until(deadline), deadline, told);
+  }
   Status status;
   for (size_t server = 0; server < servers_ && bulk() && status.ok(); ++server) {
     if (server == leader_) continue;
     wire::ClockCall follows = call("join");
     follows.id = id_;
     follows.step = joined.value().clock;
-    status = ask(server, follows, deadline).status();
+    status = ask_join(server, follows, deadline).status();
   }
   if (!status.ok()) {
     for (size_t server = 0; server < servers_; ++server) {
@@ -116,7 +135,17 @@ Status RemoteWorker::begin(Deadline deadline) {
     const MutexLock lock(mutex_);
     gone_ = false;
   }
-  renewing_ = std::thread([this] { renew(); });
+  status = start_renewing();
+  if (!status.ok()) (void)leave();
+  return status;
+}
+
+Status RemoteWorker::start_renewing() {
+  try {
+    renewing_ = std::thread([this] { renew(); });
+  } catch (const std::system_error&) {
+    return Status::capacity("the system has no thread that would renew the worker's lease");
+  }
   return {};
 }
 
@@ -126,41 +155,51 @@ void RemoteWorker::open_next(uint64_t ended) {
   cluster_->open_step().open(static_cast<uint32_t>(ended + 1), bulk());
 }
 
-Status RemoteWorker::tell(const wire::ClockReply& decided, Deadline deadline, bool& done) {
-  struct Sent {
-    Sent() : exchange(wire::Verb::kCall, Effect::kReads) {}
-    TextReply reply;
-    Exchange exchange;
-    Status begun;
-  };
+struct RemoteWorker::Asked {
+  explicit Asked(size_t its_server)
+      : server(its_server), exchange(wire::Verb::kCall, Effect::kReads) {}
+  size_t server;
+  TextReply reply;
+  Exchange exchange;
+  Status status;
+};
+
+std::vector<std::unique_ptr<RemoteWorker::Asked>> RemoteWorker::ask_followers(
+    const wire::ClockCall& call, Deadline deadline) {
+  std::vector<std::unique_ptr<Asked>> all;
+  all.reserve(servers_);
+  for (size_t server = 0; server < servers_; ++server) {
+    if (server == leader_) continue;
+    Asked& its = *all.emplace_back(std::make_unique<Asked>(server));
+    its.exchange.request.add_text(wire::to_text(call));
+    its.status = cluster_->peer(server).begin(its.exchange, its.reply, deadline);
+  }
+  for (const auto& its : all) {
+    if (!its->status.ok()) continue;
+    its->status = cluster_->peer(its->server).end(its->exchange, its->reply, deadline);
+  }
+  return all;
+}
+
+Status RemoteWorker::tell(const wire::ClockReply& decided, milliseconds wait, Deadline deadline,
+                          bool& done) {
   wire::ClockCall told = call("applyStep");
   told.id = id_;
   told.step = decided.step;
   told.members = decided.members;
-  told.wait_ms = static_cast<uint64_t>(std::max<int64_t>(
-      std::chrono::duration_cast<milliseconds>(deadline - SteadyClock::now()).count(), 0));
-  std::vector<std::unique_ptr<Sent>> all(servers_);
-  for (size_t server = 0; server < all.size(); ++server) {
-    if (server == leader_) continue;
-    all[server] = std::make_unique<Sent>();
-    all[server]->exchange.request.add_text(wire::to_text(told));
-    Peer& peer = cluster_->peer(server);
-    all[server]->begun = peer.begin(all[server]->exchange, all[server]->reply, deadline);
-  }
+  told.wait_ms = static_cast<uint64_t>(std::max<int64_t>(wait.count(), 0));
   Status failed;
   Status outcome;
-  for (size_t server = 0; server < all.size(); ++server) {
-    if (all[server] == nullptr) continue;
-    Sent& sent = *all[server];
-    Status status = sent.begun;
-    if (status.ok()) status = cluster_->peer(server).end(sent.exchange, sent.reply, deadline);
+  for (const auto& its : ask_followers(told, deadline)) {
+    const std::string& name = cluster_->name(its->server);
+    Status status = its->status;
     if (status.ok()) {
-      const auto reply = wire::read_clock_reply(sent.reply.text);
+      const auto reply = wire::read_clock_reply(its->reply.text);
       status = reply.status();
       if (reply.ok() && !reply.value().done) {
-        status = {StatusCode::kBusy, cluster_->name(server) + ": " + reply.value().waits};
+        status = {StatusCode::kBusy, name + ": " + reply.value().waits};
       } else if (reply.ok() && outcome.ok()) {
-        outcome = outcome_of(reply.value(), cluster_->name(server));
+        outcome = outcome_of(reply.value(), name);
       }
     }
     if (failed.ok()) failed = std::move(status);
@@ -180,7 +219,7 @@ Status RemoteWorker::tick_held(uint32_t wait_ms) {
   uint64_t step = 0;
   {
     const MutexLock lock(mutex_);
-    if (gone_) return Status::closed("the worker has left");
+    if (gone_ || leaving_) return has_left();
     step = ended_ + 1;
   }
   // In kAsync a push beside it harms nobody.
@@ -189,9 +228,10 @@ Status RemoteWorker::tick_held(uint32_t wait_ms) {
   ends.step = step;
   ends.wait_ms = wait_ms;
   // The server's answer that it still waits is to come before nobody waits for that.
+  const Deadline wait_until = SteadyClock::now() + milliseconds(wait_ms);
   const Deadline deadline = cluster_->deadline() + milliseconds(wait_ms);
   const auto reply = ask_reply(leader_, ends, deadline);
-  if (!reply.ok()) return reply.status();
+  if (!reply.ok()) return leaving() ? has_left() : reply.status();
   if (!reply.value().done) {
     return {StatusCode::kBusy, "step " + std::to_string(step) + " of group '" + options_.group +
                                    "' waits for " + reply.value().waits};
@@ -199,7 +239,8 @@ Status RemoteWorker::tick_held(uint32_t wait_ms) {
   Status outcome = outcome_of(reply.value(), cluster_->name(leader_));
   if (bulk()) {
     bool done = false;
-    Status elsewhere = tell(reply.value(), deadline, done);
+    const auto left = std::chrono::duration_cast<milliseconds>(wait_until - SteadyClock::now());
+    Status elsewhere = tell(reply.value(), left, deadline, done);
     if (!done) return elsewhere;  // the next call tells them again
     if (outcome.ok()) outcome = std::move(elsewhere);
   }
@@ -209,7 +250,7 @@ Status RemoteWorker::tick_held(uint32_t wait_ms) {
 
 Result<GroupClock> RemoteWorker::clock() {
   return guarded([&]() -> Result<GroupClock> {
-    if (gone()) return Status::closed("the worker has left");
+    if (leaving()) return has_left();
     auto text = ask(leader_, call("clock"), cluster_->deadline());
     if (!text.ok()) return text.status();
     auto figures = wire::read_group_figures(text.value());
@@ -228,37 +269,53 @@ bool RemoteWorker::gone() const {
   return gone_;
 }
 
+bool RemoteWorker::leaving() const {
+  const MutexLock lock(mutex_);
+  return gone_ || leaving_;
+}
+
 void RemoteWorker::stop_renewing() {
   {
     const MutexLock lock(mutex_);
-    gone_ = true;
+    leaving_ = true;
     changed_.notify_all();
   }
   if (renewing_.joinable()) renewing_.join();
 }
 
 Status RemoteWorker::leave() {
-  return guarded([&]() -> Status {
-    {
-      const MutexLock lock(mutex_);
-      if (gone_) return {};
-      gone_ = true;
-      changed_.notify_all();
+  {
+    const MutexLock lock(mutex_);
+    if (leaving_) {
+      while (!gone_) changed_.wait(mutex_);
     }
-    const MutexLock lock(ticking_);
-    cluster_->open_step().end();
-    const Deadline deadline = std::min(cluster_->deadline(), SteadyClock::now() + kMostLeaving);
-    const auto left = ask_reply(leader_, call("leave"), deadline);
-    // What was decided with it is applied everywhere before its gradients go.
-    bool done = false;
-    if (bulk() && left.ok() && left.value().step > 0) (void)tell(left.value(), deadline, done);
-    for (size_t server = 0; server < servers_ && bulk(); ++server) {
-      if (server != leader_) (void)ask(server, call("leave"), deadline);
-    }
-    const bool knows_nothing = left.status().code() == StatusCode::kNotFound ||
-                               left.status().code() == StatusCode::kClosed;
-    return knows_nothing ? Status() : left.status();
-  });
+    if (gone_) return {};
+    leaving_ = true;
+    changed_.notify_all();
+  }
+  Status status = guarded([&] { return leave_servers(); });
+  const MutexLock lock(mutex_);
+  gone_ = true;
+  changed_.notify_all();
+  return status;
+}
+
+Status RemoteWorker::leave_servers() {
+  Deadline deadline = leaving_deadline(*cluster_);
+  // A tick that waits there ends by this.
+  const auto left = ask_reply(leader_, call("leave"), deadline);
+  const MutexLock lock(ticking_);
+  cluster_->open_step().end();
+  deadline = leaving_deadline(*cluster_);
+  // What was decided with it is applied everywhere before its gradients go.
+  bool done = false;
+  if (bulk() && left.ok() && left.value().step > 0) {
+    (void)tell(left.value(), half_until(deadline), deadline, done);
+  }
+  if (bulk()) (void)ask_followers(call("leave"), deadline);
+  const bool knows_nothing =
+      left.status().code() == StatusCode::kNotFound || left.status().code() == StatusCode::kClosed;
+  return knows_nothing ? Status() : left.status();
 }
 
 // The leader first: the others only want to know whether anybody is still there.
@@ -268,18 +325,17 @@ void RemoteWorker::renew() {
   while (true) {
     {
       const MutexLock lock(mutex_);
-      if (!gone_) changed_.wait_for(mutex_, pause);
-      if (gone_) return;
+      if (!leaving_) changed_.wait_for(mutex_, pause);
+      if (leaving_) return;
     }
     // What it says of a worker that was dropped, the next tick says too.
-    const auto one = [&](size_t server) {
-      (void)guarded(
-          [&] { return ask(server, call("renew"), SteadyClock::now() + patience).status(); });
-    };
-    one(leader_);
-    for (size_t server = 0; server < servers_ && bulk(); ++server) {
-      if (server != leader_ && !gone()) one(server);
-    }
+    (void)guarded([&]() -> Status {
+      (void)ask(leader_, call("renew"), SteadyClock::now() + patience);
+      // All at once, and no longer than a pause: one that is silent is not to cost the lease.
+      const auto others = std::min(pause, patience);
+      if (bulk() && !leaving()) (void)ask_followers(call("renew"), SteadyClock::now() + others);
+      return {};
+    });
   }
 }
 

@@ -9,6 +9,7 @@
 #ifndef HOTROW_CLIENT_REMOTE_WORKER_H_
 #define HOTROW_CLIENT_REMOTE_WORKER_H_
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -32,6 +33,7 @@ class RemoteWorker final : public SyncWorker {
   Status tick(uint32_t wait_ms) override HOTROW_EXCLUDES(ticking_);
   Result<GroupClock> clock() override HOTROW_EXCLUDES(mutex_);
   Status leave() override HOTROW_EXCLUDES(ticking_, mutex_);
+  /// It has left, and nothing of it is under way any more.
   bool gone() const HOTROW_EXCLUDES(mutex_);
 
  private:
@@ -39,11 +41,20 @@ class RemoteWorker final : public SyncWorker {
   wire::ClockCall call(const char* name) const;
   Result<std::string> ask(size_t server, const wire::ClockCall& call, Deadline deadline);
   Result<wire::ClockReply> ask_reply(size_t server, const wire::ClockCall& call, Deadline deadline);
-  Status begin(Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  /// Again while a step is applied there.
+  Result<std::string> ask_join(size_t server, const wire::ClockCall& call, Deadline deadline);
+  Status begin(Deadline deadline) HOTROW_EXCLUDES(ticking_, mutex_);
+  Status start_renewing() HOTROW_EXCLUDES(mutex_);
+  bool leaving() const HOTROW_EXCLUDES(mutex_);
+  Status leave_servers() HOTROW_EXCLUDES(ticking_, mutex_);
   Status tick_held(uint32_t wait_ms) HOTROW_REQUIRES(ticking_);
-  /// Tells the servers that follow of a decided step; what became of it there. `done`: all of them
-  /// have done with it, one way or the other.
-  Status tell(const wire::ClockReply& decided, Deadline deadline, bool& done);
+  /// Asks all servers that follow at once.
+  struct Asked;
+  std::vector<std::unique_ptr<Asked>> ask_followers(const wire::ClockCall& call, Deadline deadline);
+  /// Tells the servers that follow of a decided step, which may take `wait` to apply it; what
+  /// became of it there. `done`: all of them have done with it, one way or the other.
+  Status tell(const wire::ClockReply& decided, std::chrono::milliseconds wait, Deadline deadline,
+              bool& done);
   void open_next(uint64_t ended) HOTROW_EXCLUDES(mutex_);
   void renew() HOTROW_EXCLUDES(mutex_);
   void stop_renewing() HOTROW_EXCLUDES(mutex_);
@@ -58,7 +69,8 @@ class RemoteWorker final : public SyncWorker {
   mutable Mutex mutex_;
   CondVar changed_;
   uint64_t ended_ HOTROW_GUARDED_BY(mutex_) = 0;  // steps whose tick has returned
-  bool gone_ HOTROW_GUARDED_BY(mutex_) = true;    // not between begin() and leave()
+  bool gone_ HOTROW_GUARDED_BY(mutex_) = true;    // not between begin() and leave()'s end
+  bool leaving_ HOTROW_GUARDED_BY(mutex_) = false;
   std::thread renewing_;
 };
 

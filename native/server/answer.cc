@@ -245,6 +245,10 @@ Outcome hold_bags(const Work& work, const std::shared_ptr<Table>& table, const B
   if (!std::ranges::all_of(bags.weights, [](float weight) { return std::isfinite(weight); })) {
     return {Status::invalid_argument("weights: expected finite values, received NaN or infinity")};
   }
+  // A key's gradient is longer than the key that was sent: there is to be room before it is made.
+  const uint64_t bytes = HeldPush::bytes_of_table(bags.keys.size(), dim);
+  Status may = work.hub.clocks.may_hold(work.session.id(), work.request.clock, bytes);
+  if (!may.ok()) return {std::move(may)};
   HeldPush held;
   auto& its = held.tables.emplace_back();
   its = {.table = table,

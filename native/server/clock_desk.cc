@@ -39,7 +39,13 @@ const ClockEntry* find_call(std::string_view name) {
 bool ClockDesk::knows(std::string_view call) { return find_call(call) != nullptr; }
 
 void ClockDesk::say(std::vector<Said> said) {
-  for (Said& each : said) each.answer(std::move(each.text));
+  for (Said& each : said) {
+    // Without memory for its answer a client hears nothing, and asks again.
+    (void)guarded([&]() -> Status {
+      each.answer(std::move(each.text));
+      return {};
+    });
+  }
 }
 
 void ClockDesk::answer(const Grant& grant, const std::string& owner, const wire::ClockCall& call,
@@ -52,15 +58,13 @@ void ClockDesk::answer(const Grant& grant, const std::string& owner, const wire:
     if (stopping_) return;
     std::optional<Text> text;
     const Status status = guarded([&]() HOTROW_NO_THREAD_SAFETY_ANALYSIS -> Status {
+      said.reserve(2);
       text = dispatch(owner, call);
+      if (!text) wait(owner, call, answer, said);
       return {};
     });
     if (!status.ok()) text = Text(status);
-    if (text) {
-      said.push_back({std::move(answer), std::move(*text)});
-    } else {
-      wait(owner, call, std::move(answer), said);
-    }
+    if (text) said.push_back({std::move(answer), std::move(*text)});
     advance(said);
     changed_.notify_all();
   }
@@ -90,7 +94,7 @@ ClockDesk::Text ClockDesk::join(const std::string& owner, const wire::ClockCall&
                               .mode = call.mode,
                               .staleness = call.staleness,
                               .lease_ms = static_cast<uint32_t>(call.lease_ms)};
-  start();
+  HOTROW_RETURN_IF_ERROR(start());
   auto joined = clocks_.join(owner, options, call.id, call.step, SteadyClock::now());
   if (!joined.ok()) return joined.status();
   const Clocks::Joined& its = joined.value();
@@ -135,8 +139,8 @@ std::optional<ClockDesk::Text> ClockDesk::apply_step(const std::string& /*owner*
   const auto told = clocks_.told(call.group, decision);
   if (!told.ok()) return Text(told.status());
   if (told.value()) begin_apply(decision);
-  const auto now = clocks_.look(call.group, SteadyClock::now());
-  if (now.ok() && now.value().slowest >= call.step) return over(call.group, true);
+  const auto applied = clocks_.applied(call.group);
+  if (applied.ok() && applied.value() >= call.step) return over(call.group, true);
   return std::nullopt;
 }
 
@@ -152,25 +156,27 @@ ClockDesk::Text ClockDesk::over(const std::string& group, bool done) const {
                                         .message = outcome.message()});
 }
 
-void ClockDesk::wait(const std::string& owner, const wire::ClockCall& call, Answer answer,
+void ClockDesk::wait(const std::string& owner, const wire::ClockCall& call, const Answer& answer,
                      std::vector<Said>& said) {
   const bool tells = call.call == "applyStep";
+  const auto until = SteadyClock::now() + milliseconds(std::min(call.wait_ms, kMostWaitMs));
+  Waiter waiter{owner, call.group, call.step, tells, until, answer};
   // One tick of a worker waits: there are no more waiters than workers, whatever clients do.
   for (auto each = waiters_.begin(); each != waiters_.end(); ++each) {
     if (each->owner != owner || each->tells != tells) continue;
-    said.push_back({std::move(each->answer), over(each->group, false)});
-    waiters_.erase(each);
-    break;
+    Text text = over(each->group, false);
+    said.push_back({std::move(each->answer), std::move(text)});
+    *each = std::move(waiter);
+    return;
   }
-  const auto until = SteadyClock::now() + milliseconds(std::min(call.wait_ms, kMostWaitMs));
-  waiters_.push_back({owner, call.group, call.step, tells, until, std::move(answer)});
+  waiters_.push_back(std::move(waiter));
 }
 
 std::optional<ClockDesk::Text> ClockDesk::end_of(const Waiter& waiter, Time now) const {
   if (waiter.tells) {
-    const auto its = clocks_.look(waiter.group, now);
-    if (!its.ok()) return Text(its.status());
-    if (its.value().slowest >= waiter.step) return over(waiter.group, true);
+    const auto applied = clocks_.applied(waiter.group);
+    if (!applied.ok()) return Text(applied.status());
+    if (applied.value() >= waiter.step) return over(waiter.group, true);
   } else {
     const auto passes = clocks_.passes(waiter.owner, waiter.group, waiter.step);
     if (!passes.ok()) return Text(passes.status());
@@ -180,40 +186,59 @@ std::optional<ClockDesk::Text> ClockDesk::end_of(const Waiter& waiter, Time now)
   return std::nullopt;
 }
 
+// What there is no memory for is done when the desk looks next.
 void ClockDesk::advance(std::vector<Said>& said) {
-  while (const auto decision = clocks_.decide()) begin_apply(*decision);
-  const auto now = SteadyClock::now();
-  std::erase_if(waiters_, [&](Waiter& waiter) HOTROW_NO_THREAD_SAFETY_ANALYSIS {
-    auto text = end_of(waiter, now);
-    if (!text) return false;
-    said.push_back({std::move(waiter.answer), std::move(*text)});
-    return true;
+  (void)guarded([&]() HOTROW_NO_THREAD_SAFETY_ANALYSIS -> Status {
+    while (const auto decision = clocks_.decide()) begin_apply(*decision);
+    const auto now = SteadyClock::now();
+    said.reserve(said.size() + waiters_.size());
+    std::erase_if(waiters_, [&](Waiter& waiter) HOTROW_NO_THREAD_SAFETY_ANALYSIS {
+      auto text = guarded([&]() HOTROW_NO_THREAD_SAFETY_ANALYSIS { return end_of(waiter, now); });
+      if (!text) return false;
+      said.push_back({std::move(waiter.answer), std::move(*text)});
+      return true;
+    });
+    return {};
   });
+}
+
+// A step that was not applied must not be told as what a clock says of itself.
+Status ClockDesk::not_applied(const Clocks::Decision& decision, const Status& why) {
+  if (why.ok()) return {};
+  StatusCode code = why.code();
+  if (code == StatusCode::kBusy) code = StatusCode::kCapacity;
+  const bool of_clocks =
+      code == StatusCode::kClosed || code == StatusCode::kNotFound || code == StatusCode::kConflict;
+  if (of_clocks) code = StatusCode::kInvalidArgument;  // a parameter is there no more
+  return {code, "step " + std::to_string(decision.step) + " was not applied: " + why.message()};
 }
 
 // What it applies is taken at once: whoever leaves from now on takes nothing with it.
 void ClockDesk::begin_apply(const Clocks::Decision& decision) {
+  uint64_t bytes = 0;
   Status status = guarded([&]() HOTROW_NO_THREAD_SAFETY_ANALYSIS -> Status {
-    auto pushes =
-        std::make_shared<std::vector<HeldPush>>(held_.take(decision.id, decision.members));
-    if (applying_.submit([this, decision, pushes] { apply(decision, std::move(*pushes)); })) {
+    const auto taken = std::make_shared<HeldPushes::Taken>();
+    held_.take(decision.id, decision.members, *taken);
+    bytes = taken->bytes;
+    if (applying_.submit([this, decision, taken] { apply(decision, std::move(*taken)); })) {
       return {};
     }
-    return {StatusCode::kBusy, "the server has too many steps to apply"};
+    return Status::capacity("the server has too many steps to apply");
   });
-  if (!status.ok()) clocks_.finish(decision, status);
+  if (status.ok()) return;
+  held_.release(bytes);
+  held_.drop(decision.id);  // where there was no memory to take it
+  clocks_.finish(decision, not_applied(decision, status));
 }
 
-void ClockDesk::apply(const Clocks::Decision& decision, std::vector<HeldPush> pushes) {
-  Status status = guarded([&] { return HeldPushes::apply(*store_, std::move(pushes)); });
-  if (!status.ok()) {
-    status = {status.code(),
-              "step " + std::to_string(decision.step) + " was not applied: " + status.message()};
-  }
+void ClockDesk::apply(const Clocks::Decision& decision, HeldPushes::Taken taken) {
+  const Status status =
+      guarded([&] { return HeldPushes::apply(*store_, std::move(taken.pushes)); });
   std::vector<Said> said;
   {
     const MutexLock lock(mutex_);
-    clocks_.finish(decision, status);
+    held_.release(taken.bytes);
+    clocks_.finish(decision, not_applied(decision, status));
     advance(said);
     changed_.notify_all();
   }
@@ -223,7 +248,19 @@ void ClockDesk::apply(const Clocks::Decision& decision, std::vector<HeldPush> pu
 Status ClockDesk::hold(const std::string& owner, uint32_t step, HeldPush push) {
   HOTROW_RETURN_IF_ERROR(push.check());
   const MutexLock lock(mutex_);
-  const auto place = clocks_.place(owner);
+  const auto place = open_place(owner, step);
+  if (!place.ok()) return place.status();
+  return held_.hold(place.value().id, place.value().index, std::move(push));
+}
+
+Status ClockDesk::may_hold(const std::string& owner, uint32_t step, uint64_t bytes) const {
+  const MutexLock lock(mutex_);
+  HOTROW_RETURN_IF_ERROR(open_place(owner, step).status());
+  return held_.room(bytes);
+}
+
+Result<Clocks::Place> ClockDesk::open_place(const std::string& owner, uint32_t step) const {
+  auto place = clocks_.place(owner);
   if (!place) {
     return Status::closed(
         "a push of a worker's step, and this client is in no clock: its lease ran out, or it has "
@@ -239,7 +276,7 @@ Status ClockDesk::hold(const std::string& owner, uint32_t step, HeldPush push) {
                             ", and the worker has ended " + std::to_string(place->clock) +
                             ", of which " + std::to_string(place->floor) + " were applied");
   }
-  return held_.hold(place->id, place->index, std::move(push));
+  return std::move(*place);
 }
 
 std::vector<GroupFigures> ClockDesk::figures() const {
@@ -254,8 +291,13 @@ std::vector<GroupFigures> ClockDesk::figures() const {
   return all;
 }
 
-void ClockDesk::start() {
-  if (!watching_.joinable()) watching_ = std::thread([this] { watch(); });
+Status ClockDesk::start() {
+  try {
+    if (!watching_.joinable()) watching_ = std::thread([this] { watch(); });
+  } catch (const std::system_error&) {
+    return Status::capacity("the system has no thread for the server's clocks");
+  }
+  return {};
 }
 
 void ClockDesk::stop() {
@@ -270,31 +312,40 @@ void ClockDesk::stop() {
 }
 
 void ClockDesk::watch() {
-  constexpr milliseconds kLongest{1000};
   bool forgave = false;
-  while (true) {
+  bool goes_on = true;
+  while (goes_on) {
     std::vector<Said> said;
-    {
-      const MutexLock lock(mutex_);
-      if (stopping_) return;
-      const auto before = SteadyClock::now();
-      auto next = before + kLongest;
-      if (const auto expiry = clocks_.next_expiry()) next = std::min(next, *expiry);
-      for (const Waiter& waiter : waiters_) next = std::min(next, waiter.until);
-      if (next > before) changed_.wait_for(mutex_, next - before);
-      if (stopping_) return;
-      const auto now = SteadyClock::now();
-      // Once: where there is always too much to do, leases end all the same.
-      forgave = now > next + kOverslept && !forgave;
-      if (forgave) {
-        clocks_.extend_leases(now - next + kOverslept);
-      } else {
-        for (const auto& [id, worker] : clocks_.expire(now)) held_.drop(id, worker);
-      }
-      advance(said);
-    }
+    (void)guarded([&]() -> Status {
+      goes_on = watch_once(forgave, said);
+      return {};
+    });
     say(std::move(said));
   }
+}
+
+bool ClockDesk::watch_once(bool& forgave, std::vector<Said>& said) {
+  constexpr milliseconds kLongest{1000};
+  const MutexLock lock(mutex_);
+  if (stopping_) return false;
+  const auto before = SteadyClock::now();
+  auto next = before + kLongest;
+  if (const auto expiry = clocks_.next_expiry()) next = std::min(next, *expiry);
+  for (const Waiter& waiter : waiters_) next = std::min(next, waiter.until);
+  if (next > before) changed_.wait_for(mutex_, next - before);
+  if (stopping_) return false;
+  const auto now = SteadyClock::now();
+  // Once: where there is always too much to do, leases end all the same. Whoever is woken before
+  // its time was not late, nor in time.
+  const bool forgives = now > next + kOverslept && !forgave;
+  if (now >= next) forgave = forgives;
+  if (forgives) {
+    clocks_.extend_leases(now - next + kOverslept);
+  } else {
+    for (const auto& [id, worker] : clocks_.expire(now)) held_.drop(id, worker);
+  }
+  advance(said);
+  return true;
 }
 
 }  // namespace hotrow::server

@@ -44,6 +44,9 @@ class ClockDesk {
   /// Of a client, the session `owner`, who may do what `grant` says.
   void answer(const Grant& grant, const std::string& owner, const wire::ClockCall& call,
               Answer answer) HOTROW_EXCLUDES(mutex_);
+  /// Would hold() take a push of so many bytes? As it says.
+  Status may_hold(const std::string& owner, uint32_t step, uint64_t bytes) const
+      HOTROW_EXCLUDES(mutex_);
   /// A push of step `step` of the session's worker, held until the step is decided.
   Status hold(const std::string& owner, uint32_t step, HeldPush push) HOTROW_EXCLUDES(mutex_);
   std::vector<GroupFigures> figures() const HOTROW_EXCLUDES(mutex_);
@@ -78,7 +81,7 @@ class ClockDesk {
       HOTROW_REQUIRES(mutex_);
   std::optional<Text> dispatch(const std::string& owner, const wire::ClockCall& call)
       HOTROW_REQUIRES(mutex_);
-  void wait(const std::string& owner, const wire::ClockCall& call, Answer answer,
+  void wait(const std::string& owner, const wire::ClockCall& call, const Answer& answer,
             std::vector<Said>& said) HOTROW_REQUIRES(mutex_);
   /// What a waiter is told, when it waits no more.
   std::optional<Text> end_of(const Waiter& waiter, Time now) const HOTROW_REQUIRES(mutex_);
@@ -86,13 +89,19 @@ class ClockDesk {
   Text over(const std::string& group, bool done) const HOTROW_REQUIRES(mutex_);
   /// Everything that has become possible.
   void advance(std::vector<Said>& said) HOTROW_REQUIRES(mutex_);
+  /// Where a push of step `step` of the session's worker is held.
+  Result<Clocks::Place> open_place(const std::string& owner, uint32_t step) const
+      HOTROW_REQUIRES(mutex_);
   void begin_apply(const Clocks::Decision& decision) HOTROW_REQUIRES(mutex_);
-  void apply(const Clocks::Decision& decision, std::vector<HeldPush> pushes)
-      HOTROW_EXCLUDES(mutex_);
+  void apply(const Clocks::Decision& decision, HeldPushes::Taken taken) HOTROW_EXCLUDES(mutex_);
   void forget(const std::vector<std::string>& ids) HOTROW_REQUIRES(mutex_);
-  void start() HOTROW_REQUIRES(mutex_);
+  Status start() HOTROW_REQUIRES(mutex_);
   void watch() HOTROW_EXCLUDES(mutex_);
+  /// Sleeps until something is due, and does it. False: the desk has stopped.
+  bool watch_once(bool& forgave, std::vector<Said>& said) HOTROW_EXCLUDES(mutex_);
   static void say(std::vector<Said> said);
+  /// What its workers are told of a step that was not applied.
+  static Status not_applied(const Clocks::Decision& decision, const Status& why);
 
   const std::shared_ptr<Store> store_;
   mutable Mutex mutex_;

@@ -22,6 +22,11 @@ bool Clocks::live(const Group& group) {
                              [](const Member& each) { return each.presence == Presence::kLive; });
 }
 
+bool Clocks::awaits(const Group& group) {
+  return std::ranges::any_of(
+      group.members, [](const Member& each) { return each.presence == Presence::kAwaited; });
+}
+
 // A follower's workers are there as long as they are heard of.
 bool Clocks::in_use(const Group& group, Time now) {
   return std::ranges::any_of(group.members, [&](const Member& each) {
@@ -124,6 +129,9 @@ Result<Clocks::Group*> Clocks::group_to_join(const WorkerOptions& options, const
                      : same;
     }
     if (!another && in_use(its, now)) return same;
+    if (its.leads && in_use(its, now)) {
+      return Status::conflict("group '" + options.group + "' is led by this server");
+    }
     joined.forgotten.push_back(its.id);
     forget(found);
   }
@@ -134,6 +142,11 @@ Result<Clocks::Group*> Clocks::group_to_join(const WorkerOptions& options, const
   if (groups_.size() >= kMostGroups) {
     return Status::capacity("the server has " + std::to_string(kMostGroups) +
                             " groups of workers, and all are in use");
+  }
+  // What is held and applied is known by the id.
+  const auto has_it = [&](const auto& each) { return each.second.id == id; };
+  if (!leads && std::ranges::any_of(groups_, has_it)) {
+    return Status::conflict("id: it is another group's");
   }
   Group& made = groups_[options.group];
   made.id = leads ? random_id() : id;
@@ -149,6 +162,10 @@ Result<Clocks::Joined> Clocks::join(const std::string& owner, const WorkerOption
   HOTROW_RETURN_IF_ERROR(options.validate());
   HOTROW_RETURN_IF_ERROR(conflict_of_owner(owner, options));
   if (clock > kMostSteps) return Status::invalid_argument("step: it is too large");
+  if (id.size() > kMostIdBytes) {
+    return Status::invalid_argument("id: expected at most " + std::to_string(kMostIdBytes) +
+                                    " bytes, received " + std::to_string(id.size()));
+  }
   Joined joined;
   auto group = group_to_join(options, id, id.empty() ? 0 : clock, now, joined);
   if (!group.ok()) return group.status();
@@ -163,7 +180,11 @@ Result<Clocks::Joined> Clocks::join(const std::string& owner, const WorkerOption
     return Status::conflict("group '" + options.group + "' is at step " +
                             std::to_string(its.floor) + " here, not at " + std::to_string(clock));
   }
-  if (!member.owner.empty()) owners_.erase(member.owner);
+  // Whose place it was may be another worker by now.
+  const auto was = owners_.find(member.owner);
+  const bool still_here = was != owners_.end() && was->second.group == options.group &&
+                          was->second.index == options.index;
+  if (still_here) owners_.erase(was);
   member = {.presence = Presence::kLive,
             .owner = owner,
             .clock = its.floor,
@@ -222,7 +243,9 @@ Result<Clocks::Left> Clocks::leave(const std::string& owner, const std::string& 
   Group& left_group = found->second;
   Left left{.place = its.value(), .last = left_group.last};
   Member& member = left_group.members[left.place.index];
-  member = {.presence = Presence::kGone, .clock = member.clock};
+  // One that could not stay, because it came no further than here, has not come.
+  const bool came = member.clock > 0 || !left_group.leads || !awaits(left_group);
+  member = {.presence = came ? Presence::kGone : Presence::kAwaited, .clock = member.clock};
   owners_.erase(owner);
   settle_floor(left_group);
   settle_behind(left_group, now);
@@ -295,6 +318,12 @@ Clocks::Decision Clocks::last_decision(const std::string& group) const {
   return its == nullptr ? Decision() : its->last;
 }
 
+Result<uint64_t> Clocks::applied(const std::string& group) const {
+  const Group* const its = find(group);
+  if (its == nullptr) return Status::not_found("there is no group '" + group + "' of workers");
+  return its->floor;
+}
+
 Status Clocks::outcome(const std::string& group) const {
   const Group* const its = find(group);
   return its == nullptr ? Status() : its->outcome;
@@ -312,8 +341,8 @@ std::optional<Clocks::Decision> Clocks::decide() {
       decision.members.push_back(i);
     }
     if (!all || decision.members.empty()) continue;
-    its.applying = true;
     its.last = decision;
+    its.applying = true;
     return decision;
   }
   return std::nullopt;
@@ -339,8 +368,8 @@ Result<bool> Clocks::told(const std::string& group, const Decision& decision) {
   if (!std::ranges::is_sorted(decision.members, std::ranges::less_equal())) {
     return Status::invalid_argument("members: expected them to rise");
   }
-  its.applying = true;
   its.last = decision;
+  its.applying = true;
   return true;
 }
 

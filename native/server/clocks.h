@@ -34,6 +34,7 @@ class Clocks {
  public:
   using Time = std::chrono::steady_clock::time_point;
   static constexpr size_t kMostGroups = 64;
+  static constexpr size_t kMostIdBytes = 64;
   /// Steps are counted in 32 bits of a frame's header.
   static constexpr uint64_t kMostSteps = UINT32_MAX - 1;
 
@@ -70,7 +71,7 @@ class Clocks {
   /// `owner`, a session, becomes a worker. `id` empty: of a group that this server leads, else the
   /// group's id and the clock to begin at, as its leader has said; where the group's life is
   /// another one here, it begins anew. Said again, the worker begins again, with nothing pushed.
-  /// ERR_BUSY while a step is applied.
+  /// ERR_BUSY while a step is applied. An id is one group's (ERR_CONFLICT).
   Result<Joined> join(const std::string& owner, const WorkerOptions& options, const std::string& id,
                       uint64_t clock, Time now);
   /// ERR_NOT_FOUND: it is no worker of that group; ERR_CLOSED: it is one no more.
@@ -88,6 +89,8 @@ class Clocks {
   std::string waits_for(const std::string& group) const;
   /// The step that was decided or applied last.
   Decision last_decision(const std::string& group) const;
+  /// The group's floor: of kBulk, the step that was applied last.
+  Result<uint64_t> applied(const std::string& group) const;
   /// What became of the step that was applied last.
   Status outcome(const std::string& group) const;
 
@@ -142,6 +145,7 @@ class Clocks {
   };
 
   static bool live(const Group& group);
+  static bool awaits(const Group& group);
   static bool in_use(const Group& group, Time now);
   static void settle_floor(Group& group);
   static void settle_behind(Group& group, Time now);

@@ -32,13 +32,31 @@ Part& part_of(std::vector<Part>& parts, std::shared_ptr<Parameter> Part::* which
   return parts.back();
 }
 
+// `whole`: so many there are in the end.
 template <class T>
-void append(std::vector<T>& to, std::vector<T>&& from) {
-  if (to.empty()) {
+void append(std::vector<T>& to, std::vector<T>&& from, size_t whole) {
+  if (to.empty() && from.size() == whole) {
     to = std::move(from);
   } else {
+    to.reserve(whole);
     to.insert(to.end(), from.begin(), from.end());
   }
+}
+
+// What a push of it would say.
+Status check_dense(const HeldPush::OfDense& its) {
+  // One of no values changes nothing, and fails: for another reason where any push would.
+  const Status any = its.dense->push({}, its.options);
+  if (!any.ok() && any.code() != StatusCode::kInvalidArgument) return any;
+  HOTROW_RETURN_IF_ERROR(its.options.validate());
+  if (its.gradient.size() != its.dense->size()) {
+    return Status::invalid_argument("gradient: expected " + std::to_string(its.dense->size()) +
+                                    " values, received " + std::to_string(its.gradient.size()));
+  }
+  if (its.dense->options().non_finite == NonFinite::kReject && !all_finite(its.gradient)) {
+    return not_finite();
+  }
+  return {};
 }
 
 }  // namespace
@@ -53,15 +71,7 @@ Status HeldPush::check() const {
       return not_finite();
     }
   }
-  for (const OfDense& its : dense) {
-    if (its.gradient.size() != its.dense->size()) {
-      return Status::invalid_argument("gradient: expected " + std::to_string(its.dense->size()) +
-                                      " values, received " + std::to_string(its.gradient.size()));
-    }
-    if (its.dense->options().non_finite == NonFinite::kReject && !all_finite(its.gradient)) {
-      return not_finite();
-    }
-  }
+  for (const OfDense& its : dense) HOTROW_RETURN_IF_ERROR(check_dense(its));
   return {};
 }
 
@@ -72,6 +82,10 @@ uint64_t HeldPush::bytes() const {
   }
   for (const OfDense& its : dense) sum += sizeof its + its.gradient.size() * sizeof(float);
   return sum;
+}
+
+uint64_t HeldPush::bytes_of_table(uint64_t keys, uint64_t dim) {
+  return kPushBytes + sizeof(OfTable) + keys * (sizeof(uint64_t) + dim * sizeof(float));
 }
 
 // The optimizer runs once a key and step, so it has one rate.
@@ -92,14 +106,17 @@ Status HeldPushes::add_rates(Rates& rates, const HeldPush& push) {
   return {};
 }
 
+Status HeldPushes::room(uint64_t bytes) const {
+  if (bytes <= most_bytes_ - std::min(bytes_, most_bytes_)) return {};
+  return Status::capacity("the server holds " + std::to_string(bytes_) +
+                          " bytes of gradients for steps that were not applied yet, at most " +
+                          std::to_string(most_bytes_) + " (mostHeldBytes), and this push has " +
+                          std::to_string(bytes));
+}
+
 Status HeldPushes::hold(const std::string& id, uint32_t worker, HeldPush&& push) {
   const uint64_t more = push.bytes();
-  if (more > most_bytes_ - std::min(bytes_, most_bytes_)) {
-    return Status::capacity("the server holds " + std::to_string(bytes_) +
-                            " bytes of gradients for steps that have not ended, at most " +
-                            std::to_string(most_bytes_) + " (mostHeldBytes), and this push has " +
-                            std::to_string(more));
-  }
+  HOTROW_RETURN_IF_ERROR(room(more));
   OfGroup& its = groups_[id];
   Rates rates = its.rates;
   HOTROW_RETURN_IF_ERROR(add_rates(rates, push));
@@ -136,18 +153,23 @@ void HeldPushes::drop(const std::string& id) {
   groups_.erase(group);
 }
 
-std::vector<HeldPush> HeldPushes::take(const std::string& id,
-                                       const std::vector<uint32_t>& members) {
-  std::vector<HeldPush> taken;
+void HeldPushes::take(const std::string& id, const std::vector<uint32_t>& members, Taken& taken) {
   const auto group = groups_.find(id);
-  if (group == groups_.end()) return taken;
+  if (group == groups_.end()) return;
+  size_t all = 0;
+  for (const auto& [worker, pushes] : group->second.workers) all += pushes.size();
+  taken.pushes.reserve(all);
   for (auto& [worker, pushes] : group->second.workers) {
-    forget(pushes);
-    if (!std::ranges::binary_search(members, worker)) continue;
-    std::ranges::move(pushes, std::back_inserter(taken));
+    if (!std::ranges::binary_search(members, worker)) {
+      forget(pushes);
+      continue;
+    }
+    for (HeldPush& push : pushes) {
+      taken.bytes += push.bytes();
+      taken.pushes.push_back(std::move(push));
+    }
   }
   groups_.erase(group);
-  return taken;
 }
 
 uint64_t HeldPushes::bytes(const std::string& id) const {
@@ -160,14 +182,26 @@ uint64_t HeldPushes::bytes(const std::string& id) const {
   return sum;
 }
 
-Status HeldPushes::apply(Store& store, std::vector<HeldPush> pushes) {
+HeldPush HeldPushes::merged(std::vector<HeldPush> pushes) {
+  struct Sizes {
+    size_t keys = 0;
+    size_t gradients = 0;
+  };
+  std::map<const Table*, Sizes> sizes;
+  for (const HeldPush& push : pushes) {
+    for (const HeldPush::OfTable& its : push.tables) {
+      sizes[its.table.get()].keys += its.keys.size();
+      sizes[its.table.get()].gradients += its.gradients.size();
+    }
+  }
   HeldPush whole;
   for (HeldPush& push : pushes) {
     for (HeldPush::OfTable& its : push.tables) {
       auto& part = part_of(whole.tables, &HeldPush::OfTable::table, its.table);
       part.options = its.options;
-      append(part.keys, std::move(its.keys));
-      append(part.gradients, std::move(its.gradients));
+      const Sizes& all = sizes[its.table.get()];
+      append(part.keys, std::move(its.keys), all.keys);
+      append(part.gradients, std::move(its.gradients), all.gradients);
     }
     for (HeldPush::OfDense& its : push.dense) {
       auto& part = part_of(whole.dense, &HeldPush::OfDense::dense, its.dense);
@@ -180,6 +214,13 @@ Status HeldPushes::apply(Store& store, std::vector<HeldPush> pushes) {
     }
     push = {};  // its memory
   }
+  return whole;
+}
+
+Status HeldPushes::apply(Store& store, std::vector<HeldPush> pushes) {
+  const HeldPush whole = merged(std::move(pushes));
+  // Sums that are not finite, too: what would fail then must fail before the tables have changed.
+  for (const HeldPush::OfDense& its : whole.dense) HOTROW_RETURN_IF_ERROR(check_dense(its));
   std::vector<TablePush> tables;
   tables.reserve(whole.tables.size());
   for (const HeldPush::OfTable& its : whole.tables) {

@@ -40,11 +40,22 @@ struct HeldPush {
   /// not everybody's. Sums that are not finite are seen only when the step is applied.
   Status check() const;
   uint64_t bytes() const;
+  /// Of a push of one table, before it is made.
+  static uint64_t bytes_of_table(uint64_t keys, uint64_t dim);
 };
 
 class HeldPushes {
  public:
+  /// Pushes of a step that is applied. Their bytes count until release().
+  struct Taken {
+    std::vector<HeldPush> pushes;
+    uint64_t bytes = 0;
+  };
+
   explicit HeldPushes(uint64_t most_bytes) : most_bytes_(most_bytes) {}
+
+  /// ERR_CAPACITY: there is no room for a push of so many bytes.
+  Status room(uint64_t bytes) const;
 
   /// ERR_CAPACITY beyond the bound; ERR_CONFLICT when another push of the step gave a table another
   /// learning rate. The push is as it was then.
@@ -53,12 +64,16 @@ class HeldPushes {
   void drop(const std::string& id, uint32_t worker);
   void drop(const std::string& id);
   /// The members' pushes in the order in which they are summed; the others' are dropped.
-  std::vector<HeldPush> take(const std::string& id, const std::vector<uint32_t>& members);
+  void take(const std::string& id, const std::vector<uint32_t>& members, Taken& taken);
+  /// What was taken is no more.
+  void release(uint64_t bytes) { bytes_ -= bytes; }
 
+  /// What is being applied too.
   uint64_t bytes() const { return bytes_; }
   uint64_t bytes(const std::string& id) const;
 
-  /// Applies them as one push. All of its tables or none; then dense parameters, one by one.
+  /// Applies them as one push: all of it or none, but for what somebody drops meanwhile. All of its
+  /// tables; then dense parameters, one by one, which were looked at before.
   static Status apply(Store& store, std::vector<HeldPush> pushes);
 
  private:
@@ -69,6 +84,7 @@ class HeldPushes {
     Rates rates;
   };
 
+  static HeldPush merged(std::vector<HeldPush> pushes);
   static Status add_rates(Rates& rates, const HeldPush& push);
   void forget(const std::vector<HeldPush>& pushes);
 

@@ -177,10 +177,11 @@ test('a push beside a tick is refused', () =>
   served(2, async ([a]) => {
     const table = await a!.table('t', { dim: 1, optimizer: sum() })
     const worker = await a!.worker(job(0, 2))
-    const waiting = codeOf(worker.tick({ timeoutMs: 400 }))
-    await new Promise((done) => setTimeout(done, 50))
+    const waiting = codeOf(worker.tick())
+    while ((await worker.clock()).mine < 1) await new Promise((done) => setTimeout(done, 5))
     assert.is(await codeOf(table.push(keys(1), floats(1))), 'ERR_CONFLICT')
-    assert.is(await waiting, 'ERR_BUSY')
+    await worker.leave()
+    assert.is(await waiting, 'ERR_CLOSED')
   }))
 
 test.run()

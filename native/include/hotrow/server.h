@@ -38,8 +38,8 @@ struct ServerOptions {
   /// once.
   uint32_t session_ms = 60'000;
   /// Of gradients that wait for the end of their step (ClockMode::kBulk), of all groups: pushes
-  /// beyond it are ERR_CAPACITY. While a step is applied up to twice as much is in use. From 64 KiB
-  /// to 64 GiB.
+  /// beyond it are ERR_CAPACITY. What is being applied counts too; one step at a time is summed,
+  /// and then up to twice as much is in use, beside what any push needs. From 64 KiB to 64 GiB.
   uint64_t most_held_bytes = uint64_t{1} << 30;
   /// Answers for no key before it was given a placement (Server::set_placement). Else it answers
   /// for all keys until then.

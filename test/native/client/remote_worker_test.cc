@@ -59,8 +59,8 @@ WorkerOptions bulk(uint32_t index, uint32_t of, uint32_t lease_ms = kLongMs) {
   return {.group = "job", .index = index, .of = of, .mode = ClockMode::kBulk, .lease_ms = lease_ms};
 }
 
-/// A worker in the plain words of the wire, which renews no lease and tells nobody anything: one
-/// that may die at any moment.
+/// A worker in the plain words of the wire, whose lease is renewed by its pushes only and which
+/// tells nobody anything: one that may die at any moment.
 class Raw {
  public:
   explicit Raw(const std::vector<std::string>& servers) {
@@ -109,6 +109,7 @@ class Raw {
   }
   /// One row of table `t`, of dim 1, to the server that has the key.
   Status push(uint64_t key, float gradient, uint32_t step) {
+    (void)ask(leader_, call("renew"));
     const size_t server = cluster_->view()->placement.server_of(key);
     wire::Call opens{.call = "table", .name = "t"};
     auto opened = cluster_->ask<wire::OpenedTable>(server, opens, cluster_->deadline());
@@ -466,6 +467,39 @@ TEST(Workers, AStoreIsOneWorkerAtATime) {
   must(worker->leave());
   must(must(store->worker(bulk(0, 1)))->leave());
   EXPECT_EQ(private_store()->worker(bulk(0, 1)).status().code(), StatusCode::kUnsupported);
+}
+
+TEST(Workers, LeavingEndsATickThatWaits) {
+  Crews crews(2);
+  const auto store = crews.connected();
+  const auto worker = must(store->worker(bulk(0, 2)));
+  std::atomic<StatusCode> ended{StatusCode::kOk};
+  std::thread ticking([&] { ended = worker->tick(kLongMs).code(); });
+  while (must(worker->clock()).mine < 1) std::this_thread::sleep_for(milliseconds(1));
+  const auto begun = std::chrono::steady_clock::now();
+  // Whoever leaves second waits for the first: then the store can be a worker again.
+  in_threads(2, [&](uint32_t) {
+    must(worker->leave());
+    EXPECT_NE(store->worker(bulk(5, 5)).status().code(), StatusCode::kConflict);
+  });
+  ticking.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, milliseconds(kLongMs / 2));
+  EXPECT_EQ(ended, StatusCode::kClosed);
+  must(must(store->worker(bulk(0, 1)))->tick(kLongMs));
+}
+
+// Bags are short on the wire and long when they are held: that is refused before it is done.
+TEST(Workers, BagsBeyondTheBoundAreRefused) {
+  Crews crews(1, {.most_held_bytes = uint64_t{64} << 10});
+  const auto store = crews.connected();
+  const auto table = must(store->table("t", sum_table(64)));
+  const auto worker = must(store->worker(bulk(0, 1)));
+  const auto keys = range(0, 1000);
+  const std::vector<uint32_t> offsets{0, 1000};
+  const BagBatch bags{.keys = keys, .offsets = offsets};
+  const std::vector<float> gradient(64, 1);
+  EXPECT_EQ(table->push_pooled(bags, gradient).code(), StatusCode::kCapacity);
+  must(worker->tick(kLongMs));
 }
 
 TEST(Workers, PushesBeyondTheBoundAreRefused) {

@@ -172,6 +172,29 @@ TEST_F(Desk, OnlyTheOpenStepOfABulkWorkerIsPushedTo) {
   EXPECT_EQ(desk_.hold("c", 1, one()).code(), StatusCode::kInvalidArgument);
 }
 
+TEST_F(Desk, SaysWhetherAPushWouldBeHeldBeforeItIsMade) {
+  EXPECT_EQ(desk_.may_hold("a", 1, 1).code(), StatusCode::kClosed);
+  must(ask("a", call("join")).get());
+  must(desk_.may_hold("a", 1, kMiB));
+  EXPECT_EQ(desk_.may_hold("a", 2, 1).code(), StatusCode::kConflict);
+  EXPECT_EQ(desk_.may_hold("a", 1, kMiB + 1).code(), StatusCode::kCapacity);
+}
+
+// What became of a step is no word about who is in the clock.
+TEST_F(Desk, AStepWhoseTableWasDroppedIsNotAppliedAndTheNextBegins) {
+  must(ask("a", call("join")).get());
+  const auto table = must(store_->table("t", sum_table(1)));
+  server::HeldPush push;
+  push.tables.push_back({.table = table, .keys = {1}, .gradients = {1}, .options = {}});
+  must(desk_.hold("a", 1, std::move(push)));
+  must(store_->drop("t"));
+  const auto ended = reply(ask("a", tick(1)));
+  EXPECT_TRUE(ended.done);
+  EXPECT_EQ(ended.code, static_cast<uint32_t>(StatusCode::kInvalidArgument));
+  EXPECT_NE(ended.message.find("step 1 was not applied"), std::string::npos) << ended.message;
+  EXPECT_EQ(reply(ask("a", tick(2))).code, 0U);
+}
+
 TEST_F(Desk, WhatALeaverPushedIsDroppedWhole) {
   must(ask("a", call("join", 0, 2)).get());
   must(ask("b", call("join", 1, 2)).get());

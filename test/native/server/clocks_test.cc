@@ -265,6 +265,69 @@ TEST(Clocks, AFollowerAppliesEachStepOnce) {
   EXPECT_EQ(clocks.place(owner(1), "job").status().code(), StatusCode::kNotFound);
 }
 
+TEST(Clocks, OneWhoseOldPlaceIsTakenStaysWhatItHasBecome) {
+  Clocks clocks;
+  WorkerOptions first = worker(0, 1, ClockMode::kAsync);
+  WorkerOptions second = first;
+  second.group = "another job";
+  must(clocks.join("s", first, "", 0, kStart));
+  EXPECT_EQ(clocks.expire(at(1000)).size(), 1U);
+  must(clocks.join("s", second, "", 0, at(1000)));
+  must(clocks.join("t", first, "", 0, at(1000)));
+  EXPECT_EQ(must(clocks.place("s", "another job")).index, 0U);
+  must(clocks.end_step("s", "another job", 1, at(1000)));
+  EXPECT_EQ(must(clocks.place("t", "job")).clock, 0U);
+}
+
+TEST(Clocks, WhoFollowsEndsNoGroupThatIsLedHere) {
+  Group group(2, ClockMode::kBulk);
+  const auto follows = [&](const std::string& id) {
+    return group.clocks.join("x", worker(0, 2, ClockMode::kBulk), id, 7, kStart).status();
+  };
+  EXPECT_EQ(follows("life").code(), StatusCode::kConflict);
+  EXPECT_EQ(group.look().leads, true);
+  for (uint32_t i = 0; i < 2; ++i) must(group.clocks.leave(owner(i), "job", kStart));
+  EXPECT_EQ(follows(std::string(Clocks::kMostIdBytes + 1, 'x')).code(),
+            StatusCode::kInvalidArgument);
+  must(follows(std::string(Clocks::kMostIdBytes, 'x')));
+}
+
+TEST(Clocks, AnIdIsOneGroups) {
+  Clocks clocks;
+  WorkerOptions options = worker(0, 1, ClockMode::kBulk);
+  must(clocks.join("a", options, "life", 0, kStart));
+  options.group = "another job";
+  EXPECT_EQ(clocks.join("b", options, "life", 0, kStart).status().code(), StatusCode::kConflict);
+  must(clocks.join("b", options, "another life", 0, kStart));
+  EXPECT_EQ(must(clocks.applied("another job")), 0U);
+  EXPECT_EQ(clocks.applied("none").status().code(), StatusCode::kNotFound);
+}
+
+// It joined at the leader, could not join elsewhere, and left: it is still to come.
+TEST(Clocks, OneThatLeavesBeforeAnyStepHasNotCome) {
+  Group group(0, ClockMode::kBulk);
+  const auto join = [&](uint32_t i) {
+    must(group.clocks.join(owner(i), worker(i, 2, ClockMode::kBulk), "", 0, kStart));
+  };
+  join(0);
+  join(1);
+  must(group.clocks.leave(owner(1), "job", kStart));
+  group.end(0, 1);
+  EXPECT_EQ(group.decided(), std::vector<uint32_t>{0}) << "all had come";
+  must(group.clocks.leave(owner(0), "job", kStart));
+  must(group.clocks.join(owner(1), worker(1, 3, ClockMode::kBulk), "", 0, kStart));
+  must(group.clocks.join(owner(0), worker(0, 3, ClockMode::kBulk), "", 0, kStart));
+  must(group.clocks.leave(owner(1), "job", kStart));
+  group.end(0, 1);
+  EXPECT_TRUE(group.decided().empty());
+  must(group.clocks.join(owner(2), worker(2, 3, ClockMode::kBulk), "", 0, kStart));
+  group.end(2, 1);
+  EXPECT_TRUE(group.decided().empty()) << "worker 1 has not come";
+  must(group.clocks.join(owner(1), worker(1, 3, ClockMode::kBulk), "", 0, kStart));
+  group.end(1, 1);
+  EXPECT_EQ(group.decided(), (std::vector<uint32_t>{0, 1, 2}));
+}
+
 TEST(Clocks, TimeThatTheServerDidNotRunIsNobodysLease) {
   Group group(2, ClockMode::kBulk);
   group.clocks.extend_leases(milliseconds(5000));
@@ -345,6 +408,8 @@ class History {
   void leave(uint32_t i) {
     const bool over = must(clocks_.leave(owner(i), "job", at(now_))).over;
     all_[i].live = false;
+    const bool gathering = !std::ranges::all_of(all_, &Each::came);
+    if (gathering && all_[i].clock == 0) all_[i].came = false;
     settle();
     EXPECT_EQ(over, std::ranges::none_of(all_, &Each::live));
     if (!over) return;

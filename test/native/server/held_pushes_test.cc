@@ -30,6 +30,13 @@ HeldPush push_of(const std::shared_ptr<Table>& table, std::vector<uint64_t> keys
   return push;
 }
 
+HeldPushes::Taken taken(HeldPushes& held, const std::string& id,
+                        const std::vector<uint32_t>& members) {
+  HeldPushes::Taken its;
+  held.take(id, members, its);
+  return its;
+}
+
 TEST(HeldPushes, AreBoundedByBytesAndGivenBack) {
   const auto store = private_store();
   const auto table = must(store->table("t", sum_table(1)));
@@ -44,10 +51,58 @@ TEST(HeldPushes, AreBoundedByBytesAndGivenBack) {
   EXPECT_EQ(held.bytes(), one);
   must(held.hold("h", 0, push_of(table, {1}, {1})));
   EXPECT_EQ(held.bytes("h"), one);
-  EXPECT_EQ(held.take("g", {0}).size(), 0U) << "worker 1 is no member";
+  EXPECT_EQ(taken(held, "g", {0}).pushes.size(), 0U) << "worker 1 is no member";
   EXPECT_EQ(held.bytes(), one);
   held.drop("h");
   EXPECT_EQ(held.bytes(), 0U);
+  EXPECT_EQ(HeldPush::bytes_of_table(1, 1), one);
+  must(held.room(2 * one));
+  EXPECT_EQ(held.room(2 * one + 1).code(), StatusCode::kCapacity);
+}
+
+TEST(HeldPushes, CountUntilTheyAreApplied) {
+  const auto store = private_store();
+  const auto table = must(store->table("t", sum_table(1)));
+  const uint64_t one = push_of(table, {1}, {1}).bytes();
+  HeldPushes held(2 * one);
+  must(held.hold("g", 0, push_of(table, {1}, {1})));
+  must(held.hold("g", 1, push_of(table, {1}, {1})));
+  const auto its = taken(held, "g", {0, 1});
+  EXPECT_EQ(its.bytes, 2 * one);
+  EXPECT_EQ(held.bytes("g"), 0U) << "it waits for no step any more";
+  EXPECT_EQ(held.hold("h", 0, push_of(table, {1}, {1})).code(), StatusCode::kCapacity);
+  held.release(its.bytes);
+  must(held.hold("h", 0, push_of(table, {1}, {1})));
+}
+
+// Each gradient is finite, their sum is not: then the tables stay as they were, too.
+TEST(HeldPushes, AreAppliedWholeOrNotAtAll) {
+  const auto store = private_store();
+  const auto table = must(store->table("t", sum_table(1)));
+  const auto dense = must(
+      store->dense("d", DenseOptions{.shape = {2}, .optimizer = {.kind = OptimizerKind::kSum}}));
+  const auto step = [&](float gradient) {
+    std::vector<HeldPush> pushes;
+    for (int worker = 0; worker < 2; ++worker) {
+      HeldPush& push = pushes.emplace_back(push_of(table, {1}, {1}));
+      push.dense.push_back({.dense = dense, .gradient = {1, gradient}, .options = {}});
+      must(push.check());
+    }
+    return HeldPushes::apply(*store, std::move(pushes));
+  };
+  EXPECT_EQ(step(std::numeric_limits<float>::max()).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(lookup(*table, {1}), std::vector<float>{0});
+  must(step(1));
+  EXPECT_EQ(lookup(*table, {1}), std::vector<float>{2});
+  std::vector<float> values(2);
+  must(dense->pull(values));
+  EXPECT_EQ(values, (std::vector<float>{2, 2}));
+  auto pushes = std::vector<HeldPush>(1);
+  pushes[0] = push_of(table, {1}, {1});
+  pushes[0].dense.push_back({.dense = dense, .gradient = {1, 1}, .options = {}});
+  must(store->drop("d"));
+  EXPECT_EQ(HeldPushes::apply(*store, std::move(pushes)).code(), StatusCode::kClosed);
+  EXPECT_EQ(lookup(*table, {1}), std::vector<float>{2});
 }
 
 TEST(HeldPushes, AStepHasOneLearningRate) {
@@ -59,7 +114,7 @@ TEST(HeldPushes, AStepHasOneLearningRate) {
   must(held.hold("other", 1, push_of(table, {1}, {1}, 0.25F)));
   held.drop("g", 0);
   must(held.hold("g", 1, push_of(table, {1}, {1}, 0.25F)));
-  (void)held.take("g", {1});
+  (void)taken(held, "g", {1});
   must(held.hold("g", 0, push_of(table, {1}, {1}, 0.5F)));
 }
 
@@ -122,7 +177,9 @@ TEST(HeldPushes, AreSummedInWorkerOrder) {
         if (worker == i) must(held.hold("g", worker, std::move(push)));
       }
     }
-    must(HeldPushes::apply(*a, held.take("g", {0, 1, 2, 3})));
+    auto its = taken(held, "g", {0, 1, 2, 3});
+    held.release(its.bytes);
+    must(HeldPushes::apply(*a, std::move(its.pushes)));
     must(of_b->push(keys, gradients));
     if (!sum.empty()) must(dense_b->push(sum));
     const auto all = range(0, 20);
