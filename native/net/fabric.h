@@ -40,8 +40,12 @@ class FabricLink {
   };
   /// Makes no connection yet. ERR_UNSUPPORTED, which says why, where there is no such transport.
   static Result<std::unique_ptr<FabricLink>> make(const Options& options);
-  /// From then on nothing touches what send() or receive() were given.
+  /// From then on nothing touches what send() or receive() were given. It waits for what is under
+  /// way, for 2 s at most since settle() was first called.
   virtual ~FabricLink() = default;
+  /// Gives the link up: it fails, and what is under way is looked at. True: its destructor waits
+  /// for nothing. Who cannot wait calls this until then.
+  virtual bool settle() = 0;
 
   /// What the other side needs to reach this one: bytes.
   virtual const std::string& address() const = 0;
@@ -78,6 +82,10 @@ class FabricLink {
   /// Is a large piece being fetched, or fetched and not received yet? Then the next receive() must
   /// be given the same place.
   virtual bool fetching() const = 0;
+  /// Would receive() give bytes that nobody has to fetch?
+  virtual bool at_hand() const = 0;
+  /// Pieces that were fetched: they are what the other side meant only if it had not gone by then.
+  virtual uint64_t fetches() const = 0;
   /// Bytes that came, into `first`, then `second`; 0: there are none now. failed() when there will
   /// be none.
   virtual Result<size_t> receive(std::span<std::byte> first, std::span<std::byte> second) = 0;

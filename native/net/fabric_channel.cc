@@ -8,6 +8,7 @@
 #include <array>
 #include <climits>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 namespace hotrow::net {
@@ -18,6 +19,10 @@ using Clock = std::chrono::steady_clock;
 
 Status ended_connection() {
   return {StatusCode::kUnavailable, "the server has ended the connection"};
+}
+
+Status no_memory() {
+  return {StatusCode::kUnavailable, "no memory for the connection over shared memory or RDMA"};
 }
 
 int milliseconds_left(Clock::time_point until) {
@@ -52,7 +57,14 @@ void FabricChannel::drop(const Status& why) {
 bool FabricChannel::progress() {
   if (link_ == nullptr) return false;
   const uint64_t before = link_->changes();
-  const bool did = link_->progress();
+  bool did = false;
+  try {
+    did = link_->progress();
+  } catch (const std::exception&) {
+    drop(no_memory());
+    if (reader_waits_) ring();
+    return true;
+  }
   if (reader_waits_ && link_->changes() != before) ring();
   return did;
 }
@@ -65,7 +77,7 @@ void FabricChannel::ring() const {
 bool FabricChannel::has_room() const { return link_->queued_bytes() < kMostQueuedBytes; }
 
 bool FabricChannel::ready(bool to_read, bool to_write) {
-  if (link_ == nullptr || shut_ || !link_->failed().ok()) return true;
+  if (link_ == nullptr || shut_ || at_end_ || !link_->failed().ok()) return true;
   return (to_read && link_->readable()) || (to_write && has_room());
 }
 
@@ -97,7 +109,7 @@ void FabricChannel::sleep(bool to_read, Deadline until) {
   if ((polled[2].revents & POLLIN) != 0) (void)!::read(bell_, &rung, sizeof rung);
   if (polled[1].revents != 0 && ended_()) {
     const MutexLock lock(mutex_);
-    drop(ended_connection());
+    at_end_ = true;
   }
 }
 
@@ -138,9 +150,10 @@ Status FabricChannel::enter(std::string_view server_address, std::string_view ti
       if (link_ == nullptr) return gone_;
       HOTROW_RETURN_IF_ERROR(link_->failed());
       if (link_->open()) return {};
+      if (at_end_) return ended_connection();
       if (Clock::now() >= deadline) {
         return {StatusCode::kUnavailable,
-                "the server does not answer so: is it on this machine, and of the same user?"};
+                "the server does not answer over shared memory or RDMA: can it be reached so?"};
       }
       if (did || !link_->arm()) continue;
     }
@@ -164,9 +177,18 @@ AlignedBuffer FabricChannel::staged(std::span<const std::span<const std::byte>> 
 // A copy: the caller's arrays are free once the call has ended, whoever still reads.
 Result<size_t> FabricChannel::send(std::span<const std::span<const std::byte>> pieces) {
   const MutexLock lock(mutex_);
+  try {
+    return send_staged(pieces);
+  } catch (const std::exception&) {
+    drop(no_memory());
+    return gone_;
+  }
+}
+
+Result<size_t> FabricChannel::send_staged(std::span<const std::span<const std::byte>> pieces) {
   (void)progress();
   if (link_ == nullptr) return gone_;
-  if (shut_) return ended_connection();
+  if (shut_ || at_end_) return ended_connection();
   HOTROW_RETURN_IF_ERROR(link_->failed());
   if (!has_room()) return size_t{0};
   size_t all = 0;
@@ -185,8 +207,30 @@ Result<size_t> FabricChannel::receive(std::span<std::byte> first, std::span<std:
     drop(ended_connection());
     return gone_;
   }
+  auto came = receive_some(first, second);
+  // The link may be fetching into the caller's arrays, which are the caller's from here on.
+  if (!came.ok()) drop(came.status());
+  return came;
+}
+
+Result<size_t> FabricChannel::receive_some(std::span<std::byte> first,
+                                           std::span<std::byte> second) {
+  constexpr int kMostAtEnd = 64;
+  if (at_end_) {
+    for (int i = 0; i < kMostAtEnd && link_ != nullptr && !link_->at_hand(); ++i) {
+      if (!progress()) break;
+    }
+    if (link_ == nullptr) return gone_;
+    if (!link_->at_hand()) return ended_connection();
+  }
   auto came = link_->receive(first, second);
-  if (came.ok() && came.value() == 0 && progress()) came = link_->receive(first, second);
+  if (came.ok() && came.value() == 0 && progress()) {
+    if (link_ == nullptr) return gone_;
+    came = link_->receive(first, second);
+  }
+  // A server that has gone may have used the memory anew which was fetched.
+  const uint64_t before = std::exchange(fetches_, link_->fetches());
+  if (came.ok() && fetches_ != before && ended_()) return ended_connection();
   return came;
 }
 

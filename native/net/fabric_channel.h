@@ -50,6 +50,10 @@ class FabricChannel {
   void drop(const Status& why) HOTROW_REQUIRES(mutex_);
   bool ready(bool to_read, bool to_write) HOTROW_REQUIRES(mutex_);
   bool has_room() const HOTROW_REQUIRES(mutex_);
+  Result<size_t> send_staged(std::span<const std::span<const std::byte>> pieces)
+      HOTROW_REQUIRES(mutex_);
+  Result<size_t> receive_some(std::span<std::byte> first, std::span<std::byte> second)
+      HOTROW_REQUIRES(mutex_);
   AlignedBuffer staged(std::span<const std::span<const std::byte>> pieces, size_t bytes)
       HOTROW_REQUIRES(mutex_);
   void ring() const;
@@ -63,6 +67,9 @@ class FabricChannel {
   std::unique_ptr<FabricLink> link_ HOTROW_GUARDED_BY(mutex_);
   Status gone_ HOTROW_GUARDED_BY(mutex_);
   bool shut_ HOTROW_GUARDED_BY(mutex_) = false;
+  // The connection over TCP has: what has come by then is read still.
+  bool at_end_ HOTROW_GUARDED_BY(mutex_) = false;
+  uint64_t fetches_ HOTROW_GUARDED_BY(mutex_) = 0;  // of the link, as far as they were judged
   bool reader_waits_ HOTROW_GUARDED_BY(mutex_) = false;
 };
 

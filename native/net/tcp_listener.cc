@@ -36,6 +36,7 @@ struct Loop {
   asio::steady_timer timer{context};
   std::set<std::shared_ptr<TcpConnection>> connections;  // on the loop's thread
   std::vector<TcpConnection*> fabric;                    // of these, those with a link
+  std::vector<std::unique_ptr<FabricLink>> leaving;      // given up, with something under way
   std::thread thread;
 };
 
@@ -106,6 +107,12 @@ class TcpConnection final : public Connection {
 
   Result<FabricOffer> offer(Transport transport) override {
     if (link_ != nullptr) return Status(StatusCode::kUnsupported, "only once a connection");
+    if (loop_.leaving.size() >= kMostLeaving) {
+      return Status(StatusCode::kUnavailable, "too many links of before have not ended yet");
+    }
+    // So that giving a link up needs no memory.
+    loop_.leaving.reserve(kMostLeaving + loop_.fabric.size() + 1);
+    loop_.fabric.reserve(loop_.fabric.size() + 1);
     auto made = FabricLink::make({.transport = transport});
     if (!made.ok()) return made.status();
     asio::error_code error;
@@ -126,7 +133,15 @@ class TcpConnection final : public Connection {
     bool did = false;
     for (int turn = 0; turn < kMostTurns && link_ != nullptr; ++turn) {
       const uint64_t before = link_->changes();
-      did = link_->progress() || did;
+      bool went_on = false;
+      guard([&] {
+        did = link_->progress() || did;
+        went_on = true;
+      });
+      if (!went_on) {  // no memory
+        close();
+        return true;
+      }
       note_fabric();
       if (!link_->failed().ok()) {
         close();
@@ -155,14 +170,21 @@ class TcpConnection final : public Connection {
     return did;
   }
   // Before its thread sleeps: will it be woken?
-  bool arm_fabric() { return link_ == nullptr || link_->arm(); }
+  bool arm_fabric() {
+    if (link_ == nullptr) return true;
+    // What has been taken from UCX already it will not tell of again.
+    const bool more =
+        on_fabric() && !ending_ && !full() && (link_->readable() || handler_->waiting());
+    return !more && link_->arm();
+  }
 
   void close() {
     if (!socket_.is_open()) return;
-    drop_fabric();
     asio::error_code ignored;
     if (tls_ != nullptr) tls_->finish();
     socket_.shutdown(tcp::socket::shutdown_both, ignored);
+    // After it, so that whoever fetches from freed memory finds the end before it believes that.
+    drop_fabric();
     socket_.close(ignored);
     queue_.clear();
     handler_.reset();
@@ -186,6 +208,8 @@ class TcpConnection final : public Connection {
   static constexpr int kMostUnreadPieces = 64;
   // Of one connection before others have theirs.
   static constexpr int kMostTurns = 16;
+  // Of a loop: while there are so many no link is offered.
+  static constexpr size_t kMostLeaving = 8;
 
   std::shared_ptr<TcpConnection> self() {
     return std::static_pointer_cast<TcpConnection>(shared_from_this());
@@ -202,7 +226,7 @@ class TcpConnection final : public Connection {
   bool on_fabric() const { return link_ != nullptr && link_->open(); }
 
   void wait_for_fabric() {
-    if (!link_->arm()) {
+    if (!arm_fabric()) {
       return asio::post(loop_.context, [self = self()] { self->fabric_woke(); });
     }
     wake_.async_wait(asio::posix::stream_descriptor::wait_read,
@@ -239,6 +263,7 @@ class TcpConnection final : public Connection {
     if (link_ == nullptr) return;
     wake_.release();  // the link's own
     std::erase(loop_.fabric, this);
+    if (!link_->settle()) loop_.leaving.push_back(std::move(link_));
     link_.reset();
     if (std::exchange(counted_, false)) --shared_.fabric;
   }
@@ -569,6 +594,7 @@ class TcpListener final : public Listener {
       const auto now = Clock::now();
       const auto all = loop.connections;  // look() may close some
       for (const auto& connection : all) connection->look(now);
+      std::erase_if(loop.leaving, [](const auto& link) { return link->settle(); });
       watch(loop);
     });
   }

@@ -5,6 +5,10 @@
 //   does. So it is loaded alone first and told ours: events off. Afterwards libucs's constructor
 //   tells it what it has read, which rewrites nothing any more; ours are set again.
 // - libucs's constructor puts its signal handlers up. Those from before are put back.
+// - libucm's settings are a structure of its inside, and are written before libucp is there to tell
+//   its version: a libucm.so.0 with another structure than that of the build's headers would be
+//   written wrongly. The soname is all that is
+//   known of it by then.
 // - Its log goes to standard output: off but for what ends the process.
 #ifdef HOTROW_UCX
 #include "net/ucx_library.h"
@@ -105,7 +109,8 @@ bool find_all(void* library, UcxCalls& calls) {
          find(library, "ucp_am_recv_data_nbx", calls.am_recv_data_nbx) &&
          find(library, "ucp_am_data_release", calls.am_data_release) &&
          find(library, "ucp_request_check_status", calls.request_check_status) &&
-         find(library, "ucp_request_free", calls.request_free);
+         find(library, "ucp_request_free", calls.request_free) &&
+         find(library, "ucs_status_string", calls.status_string);
 }
 
 Status load(UcxCalls& calls) {
@@ -147,9 +152,14 @@ Result<ucp_context_h> make_context(const UcxCalls& calls, Transport transport) {
   // Its own segments of System V would stay when a process is killed: not these. What is large is
   // fetched by whoever reads it, never put into a reader's memory by another process.
   const bool shm = transport == Transport::kShm;
-  bool set = calls.config_modify(config, "TLS", shm ? "posix,cma" : "rc,ud") == UCS_OK &&
-             calls.config_modify(config, "RNDV_SCHEME", "get_zcopy") == UCS_OK;
-  if (!shm) set = set && calls.config_modify(config, "IB_REG_METHODS", "direct") == UCS_OK;
+  const auto modify = [&](const char* name, const char* value) {
+    return calls.config_modify(config, name, value) == UCS_OK;
+  };
+  // The others against the user's environment: this protocol was tried with these only.
+  bool set = modify("TLS", shm ? "posix,cma" : "rc,ud") && modify("RNDV_SCHEME", "get_zcopy") &&
+             modify("PROTO_ENABLE", "n") && modify("UNIFIED_MODE", "n") &&
+             modify("ADDRESS_VERSION", "v1");
+  if (!shm) set = set && modify("IB_REG_METHODS", "direct");
   ucp_params_t params{};
   params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_MT_WORKERS_SHARED;
   params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
@@ -161,8 +171,9 @@ Result<ucp_context_h> make_context(const UcxCalls& calls, Transport transport) {
   calls.config_release(config);
   if (made == UCS_OK) return context;
   return Status(StatusCode::kUnsupported,
-                shm ? "this machine lets processes share no memory by UCX"
-                    : "this machine has no device for RDMA that UCX can use");
+                std::string(shm ? "UCX finds no shared memory that it can use: "
+                                : "UCX finds no device for RDMA that it can use: ") +
+                    calls.status_string(made));
 }
 
 }  // namespace
@@ -177,12 +188,17 @@ Result<const UcxCalls*> ucx_calls() {
 Result<ucp_context_h> ucx_context(Transport transport) {
   const auto calls = ucx_calls();
   if (!calls.ok()) return calls.status();
-  if (transport == Transport::kRdma) {
-    static const auto context = make_context(*calls.value(), Transport::kRdma);
-    return context;
+  // One that cannot be made now, for want of memory say, may be later.
+  static Mutex mutex;
+  static std::array<ucp_context_h, 2> contexts{};
+  const MutexLock lock(mutex);
+  ucp_context_h& its = contexts[transport == Transport::kRdma ? 1 : 0];
+  if (its == nullptr) {
+    auto made = make_context(*calls.value(), transport);
+    if (!made.ok()) return made;
+    its = made.value();
   }
-  static const auto context = make_context(*calls.value(), Transport::kShm);
-  return context;
+  return its;
 }
 
 }  // namespace hotrow::net

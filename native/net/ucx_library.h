@@ -2,7 +2,8 @@
 //
 // Loaded by itself it would take over the process: it puts handlers on SIGSEGV and others, rewrites
 // the first instructions of mmap() and munmap(), and prints to standard output. Here it does none
-// of that, by its own settings and without the process's environment (ucx_library.cc).
+// of that, by its own settings (ucx_library.cc). Variables UCX_* of the environment are read as
+// ever, but for what the protocol depends on.
 #ifndef HOTROW_NET_UCX_LIBRARY_H_
 #define HOTROW_NET_UCX_LIBRARY_H_
 
@@ -34,12 +35,13 @@ struct UcxCalls {
   decltype(&::ucp_am_data_release) am_data_release;
   decltype(&::ucp_request_check_status) request_check_status;
   decltype(&::ucp_request_free) request_free;
+  decltype(&::ucs_status_string) status_string;
 };
 
 /// Loaded by the first call. ERR_UNSUPPORTED, which says why there is none. Threads: any.
 Result<const UcxCalls*> ucx_calls();
 
-/// One of the process for each transport, made by the first call; stays. As ucx_calls().
+/// One of the process for each transport, made by the first call that can; stays. As ucx_calls().
 Result<ucp_context_h> ucx_context(Transport transport);
 
 }  // namespace hotrow::net

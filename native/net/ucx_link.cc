@@ -50,31 +50,45 @@ UcxLink::UcxLink(const UcxCalls& calls, const Options& options)
 UcxLink::~UcxLink() {
   if (worker_ == nullptr) return;
   // UCX ends the process when a worker goes that has something under way. Over shared memory a
-  // fetch is this process's own work, and done soon, and sends are not waited for; over RDMA both
-  // are given up. A worker for which that takes too long stays, and is never called again.
-  void* closing = nullptr;
-  if (endpoint_ != nullptr && options_.transport == Transport::kRdma) {
-    // Nor may an endpoint be given up whose other side has not answered yet.
-    if (!heard_) return;
-    ucp_request_param_t param{};
-    param.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
-    param.flags = UCP_EP_CLOSE_FLAG_FORCE;
-    closing = calls_.ep_close_nbx(endpoint_, &param);
-    if (UCS_PTR_IS_ERR(closing)) closing = nullptr;
-  }
-  const auto end = std::chrono::steady_clock::now() + kLastFetchTime;
-  while (fetch_ != nullptr || closing != nullptr) {
-    if (std::chrono::steady_clock::now() > end) return;
-    (void)calls_.worker_progress(worker_);
-    look_at_fetch();
-    if (closing == nullptr || calls_.request_check_status(closing) == UCS_INPROGRESS) continue;
-    calls_.request_free(std::exchange(closing, nullptr));
+  // fetch from an honest peer is this process's own work, and done soon, and sends are not waited
+  // for; over RDMA both are given up. A worker for which that takes too long stays, and is never
+  // called again.
+  if (gives_up_unheard()) return;
+  while (!settle()) {
+    if (std::chrono::steady_clock::now() > *last_) return;
   }
   for (auto& [number, arrived] : arrived_) {
     if (arrived.descriptor != nullptr) calls_.am_data_release(worker_, arrived.descriptor);
   }
   // It may call on_sent() of what has not been sent.
   calls_.worker_destroy(worker_);
+}
+
+// An endpoint may not be given up over RDMA whose other side has not answered yet.
+bool UcxLink::gives_up_unheard() const {
+  return endpoint_ != nullptr && options_.transport == Transport::kRdma && !heard_;
+}
+
+bool UcxLink::settle() {
+  if (worker_ == nullptr || gives_up_unheard()) return true;
+  if (!last_) {
+    fail("it was given up");
+    last_ = std::chrono::steady_clock::now() + kLastFetchTime;
+    if (endpoint_ != nullptr && options_.transport == Transport::kRdma) {
+      ucp_request_param_t param{};
+      param.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
+      param.flags = UCP_EP_CLOSE_FLAG_FORCE;
+      closing_ = calls_.ep_close_nbx(endpoint_, &param);
+      if (UCS_PTR_IS_ERR(closing_)) closing_ = nullptr;
+    }
+  }
+  if (fetch_ == nullptr && closing_ == nullptr) return true;
+  (void)calls_.worker_progress(worker_);
+  look_at_fetch();
+  if (closing_ != nullptr && calls_.request_check_status(closing_) != UCS_INPROGRESS) {
+    calls_.request_free(std::exchange(closing_, nullptr));
+  }
+  return fetch_ == nullptr && closing_ == nullptr;
 }
 
 Status UcxLink::start(ucp_context_h context) {
@@ -109,7 +123,9 @@ Status UcxLink::start(ucp_context_h context) {
 
 void UcxLink::fail(const char* why, StatusCode code) {
   ++changes_;
-  if (failed_.ok()) failed_ = Status(code, why);
+  if (!failed_.ok()) return;
+  // From what UCX calls nothing may be thrown; so short a text needs no memory.
+  if (!without_throwing([&] { failed_ = Status(code, why); })) failed_ = Status(code, "no memory");
 }
 
 bool UcxLink::knows(const Head& head, std::string_view key) const {
@@ -230,11 +246,15 @@ Status UcxLink::connect() {
     static_cast<UcxLink*>(link)->fail("the connection is gone: its peer cannot be reached");
   };
   params.err_handler.arg = this;
-  if (calls_.ep_create(worker_, &params, &endpoint_) == UCS_OK) return {};
+  const ucs_status_t made = calls_.ep_create(worker_, &params, &endpoint_);
+  if (made == UCS_OK) return {};
   endpoint_ = nullptr;
+  const bool shm = options_.transport == Transport::kShm;
   return {StatusCode::kUnavailable,
-          "the other side cannot be reached so: is it on this machine, "
-          "and of the same user?"};
+          std::string(shm ? "the other side cannot be reached over shared memory (is it on this "
+                            "machine, and of the same user?): "
+                          : "the other side cannot be reached over RDMA: ") +
+              calls_.status_string(made)};
 }
 
 void UcxLink::say(Id id, std::string_view key, uint64_t value, std::string_view data) {
@@ -319,6 +339,7 @@ void UcxLink::on_sent(void* request, ucs_status_t status, void* outgoing) {
 void UcxLink::done(std::list<Outgoing>::iterator outgoing) {
   ++changes_;
   const std::shared_ptr<Frame> frame = std::move(outgoing->frame);
+  if (outgoing->id == kRead) telling_ = false;
   going_.erase(outgoing);
   if (frame == nullptr || frame->pieces == 0) return;
   --frame->pieces;
@@ -353,10 +374,17 @@ bool UcxLink::progress() {
   }
   look_at_fetch();
   if (!waiting_.empty()) send_waiting();
+  tell_read();
   return did;
 }
 
 bool UcxLink::arm() { return calls_.worker_arm(worker_) == UCS_OK; }
+
+bool UcxLink::at_hand() const {
+  if (!failed_.ok() || fetching() || arrived_.empty()) return false;
+  const auto& [number, arrived] = *arrived_.begin();
+  return number == read_pieces_ && arrived.descriptor == nullptr;
+}
 
 bool UcxLink::readable() const {
   if (!failed_.ok() || fetched_) return true;
@@ -388,6 +416,7 @@ void UcxLink::look_at_fetch() {
 
 void UcxLink::end_fetch(ucs_status_t status) {
   ++changes_;
+  ++fetches_;
   fetched_ = true;
   if (status != UCS_OK) fail("the connection is gone: what it has sent cannot be fetched");
 }
@@ -396,8 +425,14 @@ void UcxLink::end_fetch(ucs_status_t status) {
 void UcxLink::consumed() {
   arrived_.erase(read_pieces_);
   ++read_pieces_;
-  if (read_pieces_ - told_pieces_ < kWindow / 4) return;
+  tell_read();
+}
+
+// One at a time, so that a peer which takes none has one of them.
+void UcxLink::tell_read() {
+  if (telling_ || !failed_.ok() || read_pieces_ - told_pieces_ < kWindow / 4) return;
   told_pieces_ = read_pieces_;
+  telling_ = true;
   say(kRead, peer_key_, read_pieces_, {});
 }
 

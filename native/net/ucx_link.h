@@ -6,10 +6,12 @@
 #include <ucp/api/ucp.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +38,7 @@ class UcxLink final : public FabricLink {
 
   UcxLink(const UcxCalls& calls, const Options& options);
   ~UcxLink() override;
+  bool settle() override;
   Status start(ucp_context_h context);
 
   const std::string& address() const override { return address_; }
@@ -53,6 +56,8 @@ class UcxLink final : public FabricLink {
   AlignedBuffer take(size_t bytes) override;
   bool readable() const override;
   bool fetching() const override { return fetch_ != nullptr || fetched_; }
+  bool at_hand() const override;
+  uint64_t fetches() const override { return fetches_; }
   Result<size_t> receive(std::span<std::byte> first, std::span<std::byte> second) override;
 
  private:
@@ -97,7 +102,9 @@ class UcxLink final : public FabricLink {
   void fetch(Arrived& arrived, std::byte* target);
   void look_at_fetch();
   void end_fetch(ucs_status_t status);
+  bool gives_up_unheard() const;
   void consumed();
+  void tell_read();
   void fail(const char* why, StatusCode code = StatusCode::kUnavailable);
 
   const UcxCalls& calls_;
@@ -126,9 +133,15 @@ class UcxLink final : public FabricLink {
   std::map<uint64_t, Arrived> arrived_;  // by number: they may come in another order
   uint64_t read_pieces_ = 0;             // also the number of the next one to read
   uint64_t told_pieces_ = 0;             // that the other side knows of
-  void* fetch_ = nullptr;                // the request under way
+  bool telling_ = false;                 // a kRead is on its way
+  uint64_t fetches_ = 0;
+  void* fetch_ = nullptr;  // the request under way
   bool fetched_ = false;
   std::byte* target_ = nullptr;  // of a fetch; null: the piece's own memory
+
+  // Once it is given up.
+  std::optional<std::chrono::steady_clock::time_point> last_;
+  void* closing_ = nullptr;  // of the endpoint, over RDMA
 };
 
 }  // namespace hotrow::net

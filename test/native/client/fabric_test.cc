@@ -149,7 +149,7 @@ TEST(FabricStores, SpinningSidesDoTheSame) {
 TEST(FabricStores, AServerThatIsKilledEndsTheCallsOfItsClients) {
   HOTROW_NEEDS_FABRIC();
   ServedChild serving;
-  const auto store = must(dial_shm(serving.address(), 3000));
+  const auto store = must(dial_shm(serving.address(), 8000));
   std::atomic<uint64_t> done = 0;
   std::vector<std::thread> threads;
   std::array<Status, 3> ends;
@@ -172,7 +172,7 @@ TEST(FabricStores, AServerThatIsKilledEndsTheCallsOfItsClients) {
     EXPECT_TRUE(fails(end, StatusCode::kUnavailable, serving.address())) << describe(end);
   }
   // Their deadline, within which they look for another server there, and some for a slow machine.
-  EXPECT_LT(Clock::now() - killed, seconds(20));
+  EXPECT_LT(Clock::now() - killed, seconds(40));
 }
 
 TEST(FabricStores, AClientThatIsKilledCostsOnlyItsConnection) {
@@ -200,7 +200,7 @@ TEST(FabricStores, AClientThatIsKilledCostsOnlyItsConnection) {
 TEST(FabricStores, CallsOfAServerThatStopsEndByTheirDeadline) {
   HOTROW_NEEDS_FABRIC();
   ServedChild serving;
-  const auto store = must(dial_shm(serving.address(), 1500));
+  const auto store = must(dial_shm(serving.address(), 5000));
   const auto table = must(store->table("t", sum_table(kWide)));
   const auto keys = range(0, 16'000);
   std::vector<float> rows(keys.size() * kWide);
@@ -208,7 +208,7 @@ TEST(FabricStores, CallsOfAServerThatStopsEndByTheirDeadline) {
   serving.child.stop();
   const auto stopped = Clock::now();
   EXPECT_TRUE(fails(table->lookup(keys, rows), StatusCode::kTimeout));
-  EXPECT_LT(Clock::now() - stopped, seconds(20));
+  EXPECT_LT(Clock::now() - stopped, seconds(40));
   serving.child.go_on();
   EXPECT_TRUE(comes_true([&] { return table->lookup(keys, rows).ok(); }));
 }
@@ -312,19 +312,24 @@ TEST_F(FabricTickets, AreGoodOnceForTheirConnectionOnly) {
   EXPECT_EQ(first.ticket.size(), 32U);
   EXPECT_NE(first.ticket, second.ticket);
   EXPECT_TRUE(greet(false).ticket.empty());
-  // A guessed one, and that of another connection.
+  // A guessed one, and that of another connection; each of tickets that are new, for these end.
   const auto guessed = link();
-  EXPECT_FALSE(opens(*guessed, first, random_id(), a_while()));
+  const wire::Welcome third = greet();
+  EXPECT_FALSE(opens(*guessed, third, random_id(), a_while()));
+  EXPECT_TRUE(comes_true([&] { return server_->stats().refused == 1; }));
   const auto swapped = link();
-  EXPECT_FALSE(opens(*swapped, first, second.ticket, a_while()));
+  const wire::Welcome fourth = greet();
+  const wire::Welcome fifth = greet();
+  EXPECT_FALSE(opens(*swapped, fourth, fifth.ticket, a_while()));
   EXPECT_TRUE(comes_true([&] { return server_->stats().refused == 2; }));
   const auto right = link();
-  EXPECT_TRUE(opens(*right, first, first.ticket));
+  const wire::Welcome sixth = greet();
+  EXPECT_TRUE(opens(*right, sixth, sixth.ticket));
   const auto again = link();
-  EXPECT_FALSE(opens(*again, first, first.ticket, a_while()));
+  EXPECT_FALSE(opens(*again, sixth, sixth.ticket, a_while()));
   EXPECT_TRUE(comes_true([&] { return server_->stats().refused == 3; }));
   EXPECT_EQ(server_->stats().fabric, 1U);
-  EXPECT_EQ(server_->stats().connections, 3U);
+  EXPECT_EQ(server_->stats().connections, 7U);
 }
 
 TEST_F(FabricTickets, AreGoodForFiveSecondsOnly) {

@@ -104,6 +104,31 @@ void expect_stream(FabricLink& from, FabricLink& to, Random& random, const Links
   EXPECT_TRUE(driven(links, [&] { return from.queued_bytes() == 0; }));
 }
 
+// Else a machine on which shared memory has stopped to work would skip every test of it.
+TEST(Fabric, IsThereWhereItsLibraryIs) {
+#ifdef HOTROW_TSAN
+  GTEST_SKIP() << why_no_fabric();
+#endif
+  const auto link = FabricLink::make({.transport = Transport::kShm});
+  if (link.ok()) return;
+  const std::string& why = link.status().message();
+  for (const char* absent :
+       {"cannot open shared object file", "made without its headers", "this build knows"}) {
+    if (why.find(absent) != std::string::npos) GTEST_SKIP() << why;
+  }
+  FAIL() << why;
+}
+
+TEST(Fabric, WhatIsGivenUpFailsAndGoesAtOnceWithNothingUnderWay) {
+  HOTROW_NEEDS_FABRIC();
+  const Pair pair;
+  pair.server->send(AlignedBuffer(1 << 20), 64);
+  EXPECT_TRUE(driven(pair.both(), [&] { return pair.client->readable(); }));
+  EXPECT_TRUE(driven({}, [&] { return pair.client->settle(); }));
+  EXPECT_TRUE(fails(pair.client->failed(), StatusCode::kUnavailable));
+  EXPECT_FALSE(pair.client->at_hand());
+}
+
 TEST(Fabric, BytesComeAsTheyWereSent) {
   HOTROW_NEEDS_FABRIC();
   Random random(41);
