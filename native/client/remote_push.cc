@@ -51,6 +51,7 @@ class Round {
     return first;
   }
 
+  bool applied() const { return applied_; }
   const Status& refused() const { return refused_.status; }
   /// As Cluster::catch_up().
   bool catch_up() const {
@@ -96,6 +97,7 @@ class Round {
 
   Status end(Sent& sent) {
     Status status = cluster_.peer(sent.server).end(sent.exchange, sent.reply, deadline_);
+    applied_ |= status.ok();
     if (status.code() != StatusCode::kWrongOwner) return status;
     refused_.add(std::move(status), sent.server, sent.reply.epoch);
     refused_keys_.resize(pushes_.size());
@@ -119,6 +121,7 @@ class Round {
   std::vector<std::unique_ptr<Cut>> cuts_;  // one a push; keys are sent from where they lie
   std::vector<std::unique_ptr<std::vector<float>>> kept_;
   std::vector<std::unique_ptr<Sent>> all_;
+  bool applied_ = false;  // by some server
   Refused refused_;
   Left refused_keys_;
 };
@@ -147,12 +150,14 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
     HOTROW_RETURN_IF_ERROR(check(pushes, *cluster_));
     const Deadline deadline = cluster_->deadline();
     Left left;
+    bool applied = false;
     while (true) {
       const auto view = cluster_->view();
       Round round(*cluster_, *view, pushes, left, deadline);
       HOTROW_RETURN_IF_ERROR(round.run());
       if (round.refused().ok()) return {};
-      if (!round.catch_up()) return round.refused();
+      applied |= round.applied();
+      if (!round.catch_up()) return applied ? partly_applied(round.refused()) : round.refused();
       Left next = round.take_left();
       left = std::move(next);
     }
