@@ -130,6 +130,14 @@ export class Server {
   }
 }
 
+/** Whether clients could go there: no port 0, and no host that means every host. */
+function isReachable(address: string): boolean {
+  const [, host, port] = /^([^:[\]]+|\[[^[\]]+\]):(\d{1,5})$/.exec(address) ?? []
+  if (host === undefined || address.length > 255 || !/^[!-~]+$/.test(host)) return false
+  if (/^(0\.0\.0\.0|\[[:0]*\])$/.test(host)) return false
+  return Number(port) >= 1 && Number(port) <= 65_535
+}
+
 /** Undefined: the server is in no cluster. */
 function checkMember(options: ServerOptions) {
   const { etcd, cluster, etcdTls, advertise, weight = 1, leaseMs = 10_000 } = options
@@ -141,8 +149,20 @@ function checkMember(options: ServerOptions) {
   if (advertise !== undefined && typeof advertise !== 'string') {
     throw typeError('advertise', 'a string', advertise)
   }
-  if (advertise !== undefined && !/^[!-~]{1,247}:\d{1,5}$/.test(advertise)) {
-    throw rangeError('advertise', 'HOST:PORT', advertise)
+  if (advertise !== undefined && !isReachable(advertise)) {
+    throw rangeError(
+      'advertise',
+      'HOST:PORT, port 1 to 65535, of a host as clients reach it',
+      advertise,
+    )
+  }
+  const { listen = '127.0.0.1:0' } = options
+  if (advertise === undefined && /^(0\.0\.0\.0|\[[:0]*\]):/.test(String(listen))) {
+    throw rangeError(
+      'advertise',
+      'HOST:PORT, as listen names no host that clients reach',
+      advertise,
+    )
   }
   if (!(checkNotNegative('weight', weight) <= 1e6)) {
     throw rangeError('weight', 'a number from 0 to 1000000', weight)

@@ -27,6 +27,8 @@ export interface EtcdValue {
 type Json = Record<string, unknown>
 
 const mostAnswerBytes = 2 ** 23
+/** For how long etcd may take until a watch has begun. */
+const watchBeginsMs = 10_000
 const loopback = new Set(['127.0.0.1', '[::1]', 'localhost'])
 /** Codes of gRPC. */
 const unauthenticated = 16
@@ -88,6 +90,12 @@ function parsed(text: string, url: URL): Json {
   throw failure('ERR_PROTOCOL', `etcd at ${url.origin}: its answer is not etcd's`)
 }
 
+/** Of an answer's parts. */
+function objectOf(value: unknown): Json {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json
+  throw failure('ERR_PROTOCOL', 'etcd: an answer of another form')
+}
+
 function refused(status: number, text: string, url: URL): StoreError {
   let answer: Json = {}
   try {
@@ -115,7 +123,13 @@ export class Etcd {
   }
 
   /** Begins a request; resolves when its answer begins. */
-  #send(url: URL, path: string, body: Json, signal: AbortSignal): Promise<IncomingMessage> {
+  #send(
+    url: URL,
+    path: string,
+    body: Json,
+    signal: AbortSignal,
+    keepsAlive = true,
+  ): Promise<IncomingMessage> {
     return new Promise((done, fail) => {
       const text = JSON.stringify(body)
       const headers = {
@@ -126,6 +140,7 @@ export class Etcd {
       const options = { ...this.#tls, method: 'POST', headers, signal, agent: false as const }
       const request = make(new URL(path, url), options, done)
       request.on('error', fail)
+      if (!keepsAlive) request.on('socket', (socket) => socket.unref())
       request.end(text)
     })
   }
@@ -157,13 +172,14 @@ export class Etcd {
     }
   }
 
-  /** Asks one member after the other until one answers. */
-  async ask(path: string, body: Json, timeoutMs: number): Promise<Json> {
+  /** Asks one member after the other until one answers; `asked` says how many. */
+  async ask(path: string, body: Json, timeoutMs: number, asked = { members: 0 }): Promise<Json> {
     const end = Date.now() + timeoutMs
     let last: unknown
     for (let i = 0; i < this.#urls.length; i++) {
       const member = (this.#first + i) % this.#urls.length
       // A share each, so that one that hangs leaves time for the others.
+      asked.members = i + 1
       const share = Math.max((end - Date.now()) / (this.#urls.length - i), 1)
       try {
         const answer = await this.#askOne(this.#urls[member] as URL, path, body, Math.ceil(share))
@@ -192,7 +208,7 @@ export class Etcd {
     if (!Array.isArray(responses) || responses.length !== keys.length) {
       throw failure('ERR_PROTOCOL', 'etcd: an answer without what was asked for')
     }
-    return responses.map((each: Json) => valuesOf((each['response_range'] ?? {}) as Json)[0])
+    return responses.map((each) => valuesOf(objectOf(objectOf(each)['response_range'] ?? {}))[0])
   }
 
   /**
@@ -204,7 +220,12 @@ export class Etcd {
       compare: [{ key: encode(key), result: 'EQUAL', target: 'MOD', mod_revision: revision }],
       success: [{ request_put: { key: encode(key), value: encode(value) } }],
     }
-    return (await this.ask('/v3/kv/txn', body, timeoutMs))['succeeded'] === true
+    const asked = { members: 0 }
+    if ((await this.ask('/v3/kv/txn', body, timeoutMs, asked))['succeeded'] === true) return true
+    if (asked.members === 1) return false
+    // A member whose answer was lost may have put it, before the other was asked.
+    const [its] = await this.get([key], timeoutMs)
+    return its?.value === value
   }
 
   async put(key: string, value: string, lease: string, timeoutMs: number): Promise<void> {
@@ -224,7 +245,7 @@ export class Etcd {
   /** For how long the lease holds from before this call on; 0: it has ended. */
   async keepAlive(id: string, timeoutMs: number): Promise<number> {
     const answer = await this.ask('/v3/lease/keepalive', { ID: id }, timeoutMs)
-    const result = (answer['result'] ?? {}) as Json
+    const result = objectOf(answer['result'] ?? {})
     const ttl = Number(result['TTL'] ?? 0)
     return Number.isFinite(ttl) && ttl > 0 ? ttl * 1000 : 0
   }
@@ -240,8 +261,16 @@ export class Etcd {
   async watch(key: string, changed: () => void, signal: AbortSignal): Promise<void> {
     const url = this.#urls[this.#first] as URL
     const body = { create_request: { key: encode(key) } }
-    const answer = await this.#send(url, '/v3/watch', body, signal)
-    answer.socket.unref()
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), watchBeginsMs)
+    timer.unref()
+    let answer: IncomingMessage
+    try {
+      const either = AbortSignal.any([signal, late.signal])
+      answer = await this.#send(url, '/v3/watch', body, either, false)
+    } finally {
+      clearTimeout(timer)
+    }
     if (answer.statusCode !== 200) {
       answer.destroy()
       throw refused(answer.statusCode ?? 0, '', url)
@@ -260,9 +289,12 @@ export class Etcd {
 function valuesOf(range: Json): EtcdValue[] {
   const { kvs = [] } = range
   if (!Array.isArray(kvs)) throw failure('ERR_PROTOCOL', 'etcd: an answer without keys')
-  return kvs.map((each: Json) => ({
-    key: decode(each['key']),
-    value: decode(each['value']),
-    revision: String(each['mod_revision'] ?? '0'),
-  }))
+  return kvs.map((each: unknown) => {
+    const its = objectOf(each)
+    return {
+      key: decode(its['key']),
+      value: decode(its['value']),
+      revision: String(its['mod_revision'] ?? '0'),
+    }
+  })
 }

@@ -20,6 +20,10 @@ export interface MemberOptions {
 /** Clocks of two machines may run apart by a tenth. */
 const trusted = 0.9
 const looksALease = 3
+/** Of one request: with this one that is lost leaves time for others while the lease holds. */
+const timeoutsALease = 6
+/** Before a renewal that failed is tried again. */
+const retriesALease = 40
 
 export class Membership {
   readonly #registry: Registry
@@ -48,7 +52,12 @@ export class Membership {
     options: MemberOptions,
   ): Promise<Membership> {
     const membership = new Membership(registry, native, options)
-    await membership.#renew()
+    try {
+      await membership.#renew()
+    } catch (error) {
+      await membership.stop()
+      throw error
+    }
     membership.#schedule()
     membership.#watcher = new Watcher(registry.etcd, registry.placementKey, options.leaseMs, () =>
       membership.#look(),
@@ -83,16 +92,20 @@ export class Membership {
   }
 
   get #waitMs(): number {
-    return this.#options.leaseMs / looksALease
+    return this.#options.leaseMs / timeoutsALease
   }
 
-  #schedule(): void {
+  #schedule(partsOfALease = looksALease): void {
     if (this.#stopped) return
     this.#timer = setTimeout(() => {
-      this.#renewing = this.#renew()
-        .catch((error: unknown) => this.#note(error))
-        .then(() => this.#schedule())
-    }, this.#waitMs)
+      this.#renewing = this.#renew().then(
+        () => this.#schedule(),
+        (error: unknown) => {
+          this.#note(error)
+          this.#schedule(retriesALease)
+        },
+      )
+    }, this.#options.leaseMs / partsOfALease)
     this.#timer.unref()
   }
 
@@ -114,12 +127,30 @@ export class Membership {
     if (!member?.value.includes(this.#run)) {
       this.#lease = undefined
       this.#replaced = member !== undefined
+      // At once: the other one has the same slots.
+      this.#native.believePlacementFor(0)
       throw this.#conflict()
     }
-    await this.#take(stored)
+    const unusable = await this.#takenOrWhyNot(stored)
     const leftMs = ttlMs * trusted - (performance.now() - asked)
     this.#native.believePlacementFor(Math.max(0, Math.floor(leftMs)))
-    this.#problem = undefined
+    this.#problem = unusable?.message
+  }
+
+  /**
+   * What is no placement, or an older one, is nobody's: servers go on with what they have, and a
+   * slip of the hand in etcd does not stop a cluster. Another one of the same epoch may have other
+   * owners: who has met it stops when its lease ends.
+   */
+  async #takenOrWhyNot(stored: StoredPlacement | undefined): Promise<Error | undefined> {
+    try {
+      await this.#take(stored)
+      return undefined
+    } catch (error) {
+      const mine = this.placement
+      if (mine === undefined || epochOf(stored?.text) === mine.epoch) throw error
+      return error as Error
+    }
   }
 
   /** How long the lease holds now; undefined: it has ended, or there is none. */
@@ -160,5 +191,14 @@ export class Membership {
     if (stored === undefined || this.#stopped) return
     if (stored.text === this.#native.placement()) return
     await this.#native.setPlacement(stored.text, this.#options.server)
+  }
+}
+
+/** Of what may be no placement. */
+function epochOf(text: string | undefined): number | undefined {
+  try {
+    return placementOf(text ?? '').epoch
+  } catch {
+    return undefined
   }
 }

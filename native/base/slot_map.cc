@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -86,7 +87,12 @@ std::vector<uint16_t> highest(std::span<const std::string> servers, const Score&
 
 bool is_name(const std::string& name) {
   const auto printable = [](char c) { return c > ' ' && c <= '~'; };
-  return !name.empty() && name.size() <= kMostServerNameBytes &&
+  const size_t colon = name.rfind(':');
+  if (colon == std::string::npos || colon == 0 || name.size() > kMostServerNameBytes) return false;
+  uint16_t port = 0;
+  const char* const end = name.data() + name.size();
+  const auto read = std::from_chars(name.data() + colon + 1, end, port);
+  return read.ec == std::errc() && read.ptr == end && port != 0 &&
          std::all_of(name.begin(), name.end(), printable);
 }
 
@@ -126,7 +132,8 @@ Status SlotMap::validate() const {
   std::set<std::string_view> seen;
   for (const std::string& server : servers) {
     if (!is_name(server)) {
-      return wrong("servers: expected HOST:PORT of 1 to 255 printable characters");
+      return wrong(
+          "servers: expected HOST:PORT, at most 255 printable characters, port 1 to 65535");
     }
     if (!seen.insert(server).second) return wrong("servers: '" + server + "' appears twice");
   }

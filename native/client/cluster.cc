@@ -147,6 +147,20 @@ bool Cluster::catch_up(size_t server, uint32_t its, uint32_t known, Deadline dea
   return true;
 }
 
+void Cluster::heard(size_t server, uint32_t epoch) {
+  if (epoch <= view()->epoch) return;
+  const auto text = call(server, {.call = "placement"}, deadline(), Effect::kReads);
+  // What cannot be used is none.
+  if (text.ok()) (void)adopt(text.value());
+}
+
+std::shared_ptr<const View> Cluster::newest_view() {
+  const auto known = view();
+  // Without a placement the list of servers holds. A server that is gone fails the call itself.
+  if (known->epoch != 0) heard(known->only(), UINT32_MAX);
+  return view();
+}
+
 void Cluster::close() {
   size_t known = 0;
   {
@@ -162,7 +176,9 @@ Result<std::string> Cluster::call(size_t server, const wire::Call& call, Deadlin
   exchange.generation = generation;
   exchange.request.add_text(wire::to_text(call));
   TextReply reply;
-  HOTROW_RETURN_IF_ERROR(peer(server).run(exchange, reply, deadline));
+  const Status status = peer(server).run(exchange, reply, deadline);
+  if (call.call != "placement") heard(server, reply.epoch);
+  if (!status.ok()) return status;
   return std::move(reply.text);
 }
 
@@ -188,6 +204,7 @@ Result<std::vector<std::string>> Cluster::call_each(std::span<const uint32_t> se
     Status status = sent.begun;
     if (status.ok()) status = peer(servers[i]).end(sent.exchange, sent.reply, deadline);
     if (first.ok()) first = std::move(status);
+    heard(servers[i], sent.reply.epoch);
     texts.push_back(std::move(sent.reply.text));
   }
   if (!first.ok()) return first;

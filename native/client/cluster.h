@@ -71,6 +71,13 @@ class Cluster {
     return std::chrono::steady_clock::now() + std::chrono::hours(1);
   }
 
+  /// Takes the map of a server that has answered by a newer one than is known. Not of a batch:
+  /// there catch_up() does.
+  void heard(size_t server, uint32_t epoch) HOTROW_EXCLUDES(mutex_);
+  /// For calls that are of all servers: the view after one of them was asked for its map, where
+  /// there are maps.
+  std::shared_ptr<const View> newest_view() HOTROW_EXCLUDES(mutex_);
+
   /// Ends the session with every server.
   void close() HOTROW_EXCLUDES(mutex_);
 

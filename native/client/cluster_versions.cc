@@ -25,38 +25,46 @@ void strip(VersionInfo& info) {
   info.cluster = {};
 }
 
+Status other_servers() {
+  return {StatusCode::kBusy, "the cluster's servers have changed meanwhile"};
+}
+
 }  // namespace
 
-uint32_t ClusterVersions::leader() const {
-  const std::vector<uint32_t> members = cluster_->members();
-  return *std::ranges::min_element(members, {}, [this](uint32_t server) -> const std::string& {
+uint32_t ClusterVersions::leader(const Servers& servers) const {
+  return *std::ranges::min_element(servers, {}, [this](uint32_t server) -> const std::string& {
     return cluster_->name(server);
   });
 }
 
 Status ClusterVersions::settle() {
-  Status settled = settle_doubts();
-  if (settled.ok() && cluster_->members().size() > 1) settled = finish_open();
+  const Servers servers = cluster_->members();
+  Status settled = settle_doubts(servers);
+  if (settled.ok() && servers.size() > 1) settled = finish_open(servers);
   // A reader's; a trainer will come.
   return settled.code() == StatusCode::kDenied ? Status() : settled;
 }
 
-Status ClusterVersions::settle_doubts() {
-  for (const uint32_t server : cluster_->members()) {
+Status ClusterVersions::settle_doubts(const Servers& servers) {
+  for (const uint32_t server : servers) {
     const Deadline deadline = Cluster::long_deadline();
     auto welcome = cluster_->peer(server).welcome(cluster_->deadline());
     if (!welcome.ok()) return welcome.status();
     const std::string& id = welcome.value().in_doubt;
     if (id.empty()) continue;
     const std::string its_leader = id.substr(id.find(' ') + 1);
-    if (its_leader != cluster_->name(leader())) {
+    // Who led then, which another server may do by now.
+    const auto led = std::ranges::find(
+        servers, its_leader,
+        [this](uint32_t each) -> const std::string& { return cluster_->name(each); });
+    if (led == servers.end()) {
       return {StatusCode::kUnavailable, "the server at " + cluster_->name(server) +
                                             " does not know what became of a version that " +
                                             its_leader +
                                             " led: connect to all servers of the cluster at once"};
     }
-    const auto decided = cluster_->ask<uint64_t>(leader(), {.call = "resolve", .name = id},
-                                                 deadline, Effect::kReads);
+    const auto decided =
+        cluster_->ask<uint64_t>(*led, {.call = "resolve", .name = id}, deadline, Effect::kReads);
     if (!decided.ok()) return decided.status();
     HOTROW_RETURN_IF_ERROR(cluster_
                                ->call(server,
@@ -68,22 +76,25 @@ Status ClusterVersions::settle_doubts() {
 }
 
 // Of clients that died after their decision, or could not reach a server.
-Status ClusterVersions::finish_open() {
-  const auto ids =
-      cluster_->call(leader(), {.call = "notClosed"}, cluster_->deadline(), Effect::kReads);
-  if (!ids.ok()) return ids.status();
-  for (std::string_view rest = ids.value(); !rest.empty();) {
-    const std::string id(rest.substr(0, rest.find('\n')));
-    rest.remove_prefix(std::min(rest.size(), id.size() + 1));
-    HOTROW_RETURN_IF_ERROR(make_known(id));
+// Each server is asked: another than leads now may have led them.
+Status ClusterVersions::finish_open(const Servers& servers) {
+  for (const uint32_t led : servers) {
+    const auto ids =
+        cluster_->call(led, {.call = "notClosed"}, cluster_->deadline(), Effect::kReads);
+    if (!ids.ok()) return ids.status();
+    for (std::string_view rest = ids.value(); !rest.empty();) {
+      const std::string id(rest.substr(0, rest.find('\n')));
+      rest.remove_prefix(std::min(rest.size(), id.size() + 1));
+      HOTROW_RETURN_IF_ERROR(make_known(servers, led, id));
+    }
   }
   return {};
 }
 
 // Whoever has a later version needs no word of this one.
-Status ClusterVersions::make_known(const std::string& id) {
-  for (const uint32_t server : cluster_->members()) {
-    if (server == leader()) continue;
+Status ClusterVersions::make_known(const Servers& servers, uint32_t leads, const std::string& id) {
+  for (const uint32_t server : servers) {
+    if (server == leads) continue;
     const Status status =
         cluster_
             ->call(server, {.call = "decide", .name = id}, Cluster::long_deadline(), Effect::kReads)
@@ -91,26 +102,26 @@ Status ClusterVersions::make_known(const std::string& id) {
     if (!status.ok() && status.code() != StatusCode::kNotFound) return status;
   }
   return cluster_
-      ->call(leader(), {.call = "close", .name = id}, Cluster::long_deadline(), Effect::kReads)
+      ->call(leads, {.call = "close", .name = id}, Cluster::long_deadline(), Effect::kReads)
       .status();
 }
 
 // Each for itself: one that is gone takes its time and nobody else's.
-void ClusterVersions::give_up(const std::string& id) {
+void ClusterVersions::give_up(const Servers& servers, uint32_t leads, const std::string& id) {
   const auto tell = [&](size_t server, const char* call) {
     const Deadline soon = std::chrono::steady_clock::now() + kGiveUpTime;
     (void)cluster_->call(server, {.call = call, .name = id}, soon, Effect::kReads);
   };
-  tell(leader(), "resolve");
-  for (const uint32_t server : cluster_->members()) tell(server, "settle");
+  tell(leads, "resolve");
+  for (const uint32_t server : servers) tell(server, "settle");
 }
 
 // Waits for those who make a version before.
-Status ClusterVersions::begin(const std::string& id, Deadline deadline) {
+Status ClusterVersions::begin(uint32_t leads, const std::string& id, Deadline deadline) {
   constexpr std::chrono::milliseconds kPause{10};
   for (;;) {
     const Status status =
-        cluster_->call(leader(), {.call = "begin", .name = id}, deadline, Effect::kReads).status();
+        cluster_->call(leads, {.call = "begin", .name = id}, deadline, Effect::kReads).status();
     const bool busy = status.code() == StatusCode::kBusy;
     if (!busy || std::chrono::steady_clock::now() + kPause >= deadline) return status;
     std::this_thread::sleep_for(kPause);
@@ -119,14 +130,16 @@ Status ClusterVersions::begin(const std::string& id, Deadline deadline) {
 
 Result<VersionInfo> ClusterVersions::make(const Servers& servers, wire::Call prepare,
                                           const Parts& rollback_to) {
-  const std::string id = random_id() + " " + cluster_->name(leader());
+  // One for all steps, whatever the placement becomes meanwhile.
+  const uint32_t leads = leader(servers);
+  const std::string id = random_id() + " " + cluster_->name(leads);
   const Deadline deadline = Cluster::long_deadline();
   // Where a server is gone none of the others makes a part in vain.
   for (const uint32_t server : servers) {
     HOTROW_RETURN_IF_ERROR(cluster_->peer(server).welcome(cluster_->deadline()).status());
   }
-  HOTROW_RETURN_IF_ERROR(begin(id, std::chrono::steady_clock::now() + kBeginTime));
-  Status ready = finish_open();
+  HOTROW_RETURN_IF_ERROR(begin(leads, id, std::chrono::steady_clock::now() + kBeginTime));
+  Status ready = finish_open(servers);
   prepare.call = "prepare";
   prepare.name = id;
   std::vector<wire::Call> calls(servers.size(), prepare);
@@ -138,13 +151,15 @@ Result<VersionInfo> ClusterVersions::make(const Servers& servers, wire::Call pre
   }
   Result<std::vector<std::string>> prepared = std::vector<std::string>();
   if (ready.ok()) prepared = cluster_->call_each(servers, calls, deadline, Effect::kOnce);
-  if (!ready.ok() || !prepared.ok()) {
-    give_up(id);
-    return ready.ok() ? prepared.status() : ready;
+  if (ready.ok()) ready = prepared.status();
+  if (ready.ok() && cluster_->members() != servers) ready = other_servers();
+  if (!ready.ok()) {
+    give_up(servers, leads, id);
+    return ready;
   }
-  auto made = cluster_->ask<VersionInfo>(leader(), {.call = "decide", .name = id, .flag = true},
+  auto made = cluster_->ask<VersionInfo>(leads, {.call = "decide", .name = id, .flag = true},
                                          deadline, Effect::kReads);
-  if (!made.ok()) return undecided(id, made.status());
+  if (!made.ok()) return undecided(servers, leads, id, made.status());
   VersionInfo info = std::move(made).value();
   info.rows = 0;
   info.bytes = 0;
@@ -157,16 +172,17 @@ Result<VersionInfo> ClusterVersions::make(const Servers& servers, wire::Call pre
   }
   strip(info);
   // The version exists. Whoever does not hear of it now hears of it from a later client.
-  (void)make_known(id);
+  (void)make_known(servers, leads, id);
   return info;
 }
 
 // What the leader's answer, or that there is none, says of the version.
-Status ClusterVersions::undecided(const std::string& id, const Status& status) {
+Status ClusterVersions::undecided(const Servers& servers, uint32_t leads, const std::string& id,
+                                  const Status& status) {
   const bool answered =
       status.code() != StatusCode::kUnavailable && status.code() != StatusCode::kTimeout;
   if (answered) {
-    give_up(id);
+    give_up(servers, leads, id);
     return status;
   }
   return {StatusCode::kTimeout,
@@ -208,7 +224,7 @@ Result<std::vector<ClusterVersions::Whole>> ClusterVersions::whole_versions() {
     for (const VersionInfo& info : all[i]) parts[i][info.cluster.id] = &info;
   }
   std::vector<Whole> wholes;
-  const auto of_leader = std::ranges::find(servers, leader()) - servers.begin();
+  const auto of_leader = std::ranges::find(servers, leader(servers)) - servers.begin();
   for (const VersionInfo& its : all[static_cast<size_t>(of_leader)]) {
     if (!names::is_decided_part(its)) continue;
     Whole whole{.info = its, .servers = servers, .parts = {}};
@@ -262,7 +278,7 @@ Status ClusterVersions::tell_parts(const Servers& servers, const Parts& parts,
     its.number = parts[i];
     return cluster_->call(servers[i], its, Cluster::long_deadline(), Effect::kReads).status();
   };
-  const uint32_t last = leader();
+  const uint32_t last = leader(servers);
   Status told;
   for (size_t i = 0; i < servers.size() && told.ok(); ++i) {
     if (servers[i] != last) told = tell(i);
@@ -301,7 +317,7 @@ Result<std::vector<TableDiff>> ClusterVersions::diff(std::string_view from, std:
   const Servers& servers = before.value().servers;
   calls.reserve(servers.size());
   if (servers != after.value().servers) {
-    return Status(StatusCode::kBusy, "the cluster's servers have changed meanwhile");
+    return other_servers();
   }
   for (size_t i = 0; i < servers.size(); ++i) {
     calls.push_back({.call = "diff",

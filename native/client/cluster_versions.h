@@ -45,8 +45,8 @@ class ClusterVersions {
   using Servers = std::vector<uint32_t>;  // positions
   using Parts = std::vector<uint64_t>;    // numbers of versions, one a server
 
-  /// The server whose name comes first, of those that are in the placement now.
-  uint32_t leader() const;
+  /// Of those, the server whose name comes first.
+  uint32_t leader(const Servers& servers) const;
   /// A version of the cluster, and the number of each server's part.
   struct Whole {
     VersionInfo info;
@@ -57,14 +57,15 @@ class ClusterVersions {
   Result<std::vector<Whole>> whole_versions();
   /// By number or name.
   Result<Whole> find(std::string_view version);
-  Status settle_doubts();
-  Status finish_open();
-  Status begin(const std::string& id, Deadline deadline);
+  Status settle_doubts(const Servers& servers);
+  Status finish_open(const Servers& servers);
+  Status begin(uint32_t leads, const std::string& id, Deadline deadline);
   /// prepare of each server, then the decision. `rollback_to`: each server's version; empty: none.
   Result<VersionInfo> make(const Servers& servers, wire::Call prepare, const Parts& rollback_to);
-  Status undecided(const std::string& id, const Status& status);
-  Status make_known(const std::string& id);
-  void give_up(const std::string& id);
+  Status undecided(const Servers& servers, uint32_t leads, const std::string& id,
+                   const Status& status);
+  Status make_known(const Servers& servers, uint32_t leads, const std::string& id);
+  void give_up(const Servers& servers, uint32_t leads, const std::string& id);
   /// A call of each server about its part of a version, the leader's last.
   Status tell_parts(const Servers& servers, const Parts& parts, const wire::Call& call);
 

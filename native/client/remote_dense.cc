@@ -33,6 +33,7 @@ Result<uint64_t> RemoteDense::pull(std::span<float> values, std::span<float> sta
   HOTROW_RETURN_IF_ERROR(expect_values("state", state.size(), with_state ? state_values_ : 0));
   const Deadline deadline = cluster_->deadline();
   const auto pull_from = [&](const View& view, size_t server, uint32_t& epoch) -> Result<uint64_t> {
+    epoch = UINT32_MAX;  // a refusal to open it is worth asking for the placement
     auto number = numbers_.of(server, deadline);
     if (!number.ok()) return number.status();
     uint64_t steps = 0;
@@ -66,6 +67,7 @@ template <class Fill>
 Status RemoteDense::change(wire::Verb verb, uint32_t clock, const Fill& fill) {
   const Deadline deadline = cluster_->deadline();
   const auto change_at = [&](const View& view, size_t server, uint32_t& epoch) -> Status {
+    epoch = UINT32_MAX;  // a refusal to open it is worth asking for the placement
     auto number = numbers_.of(server, deadline);
     if (!number.ok()) return number.status();
     Exchange exchange(verb, Effect::kChanges);

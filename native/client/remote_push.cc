@@ -57,6 +57,7 @@ class Round {
     return first;
   }
 
+  bool applied() const { return applied_; }
   const Status& refused() const { return refused_.status; }
   /// As Cluster::catch_up().
   bool catch_up() const {
@@ -103,6 +104,7 @@ class Round {
 
   Status end(Sent& sent) {
     Status status = cluster_.peer(sent.server).end(sent.exchange, sent.reply, deadline_);
+    applied_ |= status.ok();
     if (status.code() != StatusCode::kWrongOwner) return status;
     refused_.add(std::move(status), sent.server, sent.reply.epoch);
     refused_keys_.resize(pushes_.size());
@@ -127,6 +129,7 @@ class Round {
   std::vector<std::unique_ptr<Cut>> cuts_;  // one a push; keys are sent from where they lie
   std::vector<std::unique_ptr<std::vector<float>>> kept_;
   std::vector<std::unique_ptr<Sent>> all_;
+  bool applied_ = false;  // by some server
   Refused refused_;
   Left refused_keys_;
 };
@@ -157,13 +160,17 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
     PushOfStep step(cluster_->open_step(), cluster_->members().size());
     HOTROW_RETURN_IF_ERROR(step.status());
     Left left;
+    bool applied = false;
     while (true) {
       const auto view = cluster_->view();
       HOTROW_RETURN_IF_ERROR(step.check(view->epoch));
       Round round(*cluster_, *view, pushes, left, deadline, step.clock());
       if (Status failed = round.run(); !failed.ok()) return step.done(std::move(failed));
       if (round.refused().ok()) return step.done({});
-      if (!round.catch_up()) return step.done(round.refused());
+      applied |= round.applied();
+      if (!round.catch_up()) {
+        return step.done(applied ? partly_applied(round.refused()) : round.refused());
+      }
       Left next = round.take_left();
       left = std::move(next);
     }

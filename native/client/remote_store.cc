@@ -84,11 +84,19 @@ Result<std::shared_ptr<Table>> RemoteStore::open_table(const wire::Call& call) {
     const Deadline deadline = Cluster::long_deadline();  // its rows may have to be read first
     std::vector<wire::OpenedTable> opened;
     std::vector<uint64_t> generations;
+    std::vector<uint32_t> servers;
+    Status missing;
     const auto view = cluster_->view();
     for (const uint32_t server : view->members) {
       HOTROW_RETURN_IF_ERROR(cluster_->peer(server).welcome(deadline).status());
-      generations.push_back(cluster_->peer(server).generation());
+      const uint64_t generation = cluster_->peer(server).generation();
       auto its = cluster_->ask<wire::OpenedTable>(server, call, deadline, Effect::kReads);
+      // One that joined later makes it when it is first asked for rows: Numbers::of().
+      const bool joined = its.status().code() == StatusCode::kNotFound && view->epoch != 0;
+      if (joined && !call.flag && view->several()) {
+        missing = its.status();
+        continue;
+      }
       if (!its.ok()) return its.status();
       HOTROW_RETURN_IF_ERROR(believable(its.value().options, its.value().state_values));
       if (!opened.empty() && !(its.value().options == opened.front().options)) {
@@ -96,10 +104,13 @@ Result<std::shared_ptr<Table>> RemoteStore::open_table(const wire::Call& call) {
                                 cluster_->peer(server).address().to_string() + " than on " +
                                 cluster_->peer(view->only()).address().to_string());
       }
+      servers.push_back(server);
+      generations.push_back(generation);
       opened.push_back(std::move(its).value());
     }
+    if (opened.empty()) return missing;
     return std::shared_ptr<Table>(
-        std::make_shared<RemoteTable>(cluster_, view->members, opened, generations));
+        std::make_shared<RemoteTable>(cluster_, servers, opened, generations));
   });
 }
 
@@ -222,7 +233,8 @@ Result<std::shared_ptr<SyncWorker>> RemoteStore::worker(const WorkerOptions& opt
 Result<std::vector<ParameterInfo>> RemoteStore::list() {
   return guarded([&]() -> Result<std::vector<ParameterInfo>> {
     std::map<std::string, ParameterInfo> all;
-    for (const uint32_t server : cluster_->members()) {
+    const auto view = cluster_->newest_view();
+    for (const uint32_t server : view->members) {
       auto its = cluster_->ask<std::vector<ParameterInfo>>(server, {.call = "list"},
                                                            cluster_->deadline(), Effect::kReads);
       if (!its.ok()) return its.status();
@@ -240,7 +252,8 @@ Result<std::vector<ParameterInfo>> RemoteStore::list() {
 
 Status RemoteStore::of_all(const wire::Call& call) {
   return guarded([&]() -> Status {
-    for (const uint32_t server : cluster_->members()) {
+    const auto view = cluster_->newest_view();
+    for (const uint32_t server : view->members) {
       HOTROW_RETURN_IF_ERROR(cluster_->call(server, call, Cluster::long_deadline()).status());
     }
     return {};
@@ -252,7 +265,8 @@ Status RemoteStore::drop(std::string_view name) {
   return guarded([&]() -> Status {
     Status missing;
     bool dropped = false;
-    for (const uint32_t server : cluster_->members()) {
+    const auto view = cluster_->newest_view();
+    for (const uint32_t server : view->members) {
       const Status status =
           cluster_
               ->call(server, {.call = "drop", .name = std::string(name)}, Cluster::long_deadline())
@@ -270,51 +284,54 @@ Status RemoteStore::drop(std::string_view name) {
 }
 
 template <class T>
-Result<T> RemoteStore::of_versions(const wire::Call& call, Effect effect) {
-  return guarded([&] {
-    return cluster_->ask<T>(cluster_->view()->only(), call, Cluster::long_deadline(), effect);
-  });
+Result<T> RemoteStore::of_versions(uint32_t server, const wire::Call& call, Effect effect) {
+  return guarded([&] { return cluster_->ask<T>(server, call, Cluster::long_deadline(), effect); });
+}
+
+Result<VersionInfo> RemoteStore::make_version(uint32_t server, const wire::Call& call) {
+  // What was acknowledged before it was asked for is in it.
+  const uint64_t acknowledged = cluster_->peer(server).acknowledged();
+  auto made = of_versions<VersionInfo>(server, call, Effect::kOnce);
+  if (made.ok()) cluster_->peer(server).committed(acknowledged);
+  return made;
 }
 
 Result<VersionInfo> RemoteStore::commit(const CommitOptions& options) {
-  if (several()) return guarded([&] { return versions_.commit(options); });
-  // What was acknowledged before it was asked for is in it.
-  const uint64_t acknowledged = cluster_->peer(cluster_->view()->only()).acknowledged();
-  auto made = of_versions<VersionInfo>({.call = "commit",
-                                        .name = std::string(options.name),
-                                        .other = std::string(options.cursor),
-                                        .flag = options.keep_cursor},
-                                       Effect::kOnce);
-  if (made.ok()) cluster_->peer(cluster_->view()->only()).committed(acknowledged);
-  return made;
+  const auto view = cluster_->newest_view();
+  if (view->several()) return guarded([&] { return versions_.commit(options); });
+  return make_version(view->only(), {.call = "commit",
+                                     .name = std::string(options.name),
+                                     .other = std::string(options.cursor),
+                                     .flag = options.keep_cursor});
 }
 
 Result<VersionInfo> RemoteStore::version() {
-  if (several()) return guarded([&] { return versions_.version(); });
-  return of_versions<VersionInfo>({.call = "version"}, Effect::kReads);
+  const auto view = cluster_->newest_view();
+  if (view->several()) return guarded([&] { return versions_.version(); });
+  return of_versions<VersionInfo>(view->only(), {.call = "version"}, Effect::kReads);
 }
 
 Result<std::vector<VersionInfo>> RemoteStore::versions() {
-  if (several()) return guarded([&] { return versions_.versions(); });
-  return of_versions<std::vector<VersionInfo>>({.call = "versions"}, Effect::kReads);
+  const auto view = cluster_->newest_view();
+  if (view->several()) return guarded([&] { return versions_.versions(); });
+  return of_versions<std::vector<VersionInfo>>(view->only(), {.call = "versions"}, Effect::kReads);
 }
 
 Result<VersionInfo> RemoteStore::rollback(std::string_view version, const ClusterPart& /*part*/) {
-  if (several()) return guarded([&] { return versions_.rollback(version); });
-  const uint64_t acknowledged = cluster_->peer(cluster_->view()->only()).acknowledged();
-  auto made =
-      of_versions<VersionInfo>({.call = "rollback", .name = std::string(version)}, Effect::kOnce);
-  if (made.ok()) cluster_->peer(cluster_->view()->only()).committed(acknowledged);
-  return made;
+  const auto view = cluster_->newest_view();
+  if (view->several()) return guarded([&] { return versions_.rollback(version); });
+  return make_version(view->only(), {.call = "rollback", .name = std::string(version)});
 }
 
 Status RemoteStore::name_version(std::string_view name, uint64_t version) {
-  if (several()) return guarded([&] { return versions_.name_version(name, version); });
+  const auto view = cluster_->newest_view();
+  if (view->several()) return guarded([&] { return versions_.name_version(name, version); });
   return of_all({.call = "nameVersion", .name = std::string(name), .number = version});
 }
 
 Status RemoteStore::pin_version(uint64_t version, bool pinned) {
-  if (several()) return guarded([&] { return versions_.pin_version(version, pinned); });
+  const auto view = cluster_->newest_view();
+  if (view->several()) return guarded([&] { return versions_.pin_version(version, pinned); });
   return of_all({.call = "pinVersion", .number = version, .flag = pinned});
 }
 
@@ -327,17 +344,20 @@ Status RemoteStore::snapshot(std::string_view, std::string_view) {
 }
 
 Result<VersionInfo> RemoteStore::refresh() {
-  if (several()) {
+  const auto view = cluster_->newest_view();
+  if (view->several()) {
     HOTROW_RETURN_IF_ERROR(of_all({.call = "refresh"}));
     return version();
   }
-  return of_versions<VersionInfo>({.call = "refresh"}, Effect::kReads);
+  return of_versions<VersionInfo>(view->only(), {.call = "refresh"}, Effect::kReads);
 }
 
 Result<std::vector<TableDiff>> RemoteStore::diff(std::string_view from, std::string_view to) {
-  if (several()) return guarded([&] { return versions_.diff(from, to); });
+  const auto view = cluster_->newest_view();
+  if (view->several()) return guarded([&] { return versions_.diff(from, to); });
   return of_versions<std::vector<TableDiff>>(
-      {.call = "diff", .name = std::string(from), .other = std::string(to)}, Effect::kReads);
+      view->only(), {.call = "diff", .name = std::string(from), .other = std::string(to)},
+      Effect::kReads);
 }
 
 Status RemoteStore::verify() { return of_all({.call = "verify"}); }
@@ -346,7 +366,8 @@ Status RemoteStore::compact() { return of_all({.call = "compact"}); }
 Result<StoreStats> RemoteStore::stats() {
   return guarded([&]() -> Result<StoreStats> {
     StoreStats sum;
-    for (const uint32_t server : cluster_->members()) {
+    const auto view = cluster_->newest_view();
+    for (const uint32_t server : view->members) {
       auto its = cluster_->ask<StoreStats>(server, {.call = "stats"}, cluster_->deadline(),
                                            Effect::kReads);
       if (!its.ok()) return its.status();

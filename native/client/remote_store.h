@@ -54,10 +54,11 @@ class RemoteStore final : public Store {
  private:
   Result<std::shared_ptr<Table>> open_table(const wire::Call& call);
   Result<std::shared_ptr<Dense>> open_dense(const wire::Call& call);
-  bool several() const { return cluster_->view()->several(); }
   /// A call about versions, of the only server.
   template <class T>
-  Result<T> of_versions(const wire::Call& call, Effect effect);
+  Result<T> of_versions(uint32_t server, const wire::Call& call, Effect effect);
+  /// A commit or rollback of one server.
+  Result<VersionInfo> make_version(uint32_t server, const wire::Call& call);
   /// A call without an answer, of every server.
   Status of_all(const wire::Call& call);
 

@@ -42,6 +42,12 @@ CallOptions call_options(const LookupOptions& options) {
   return call;
 }
 
+Status partly_applied(const Status& status) {
+  if (status.code() != StatusCode::kWrongOwner) return status;
+  return {StatusCode::kTimeout,
+          "some of the batch was applied, the rest was not by the deadline: " + status.message()};
+}
+
 void Numbers::set(size_t server, const Number& number) {
   const MutexLock lock(mutex_);
   if (known_.size() <= server) known_.resize(server + 1);
@@ -280,6 +286,7 @@ Result<uint64_t> RemoteTable::change(Verb verb, KeyBatch keys, const Fill& fill)
   }
   auto changed = guarded([&]() -> Result<uint64_t> {
     uint64_t count = 0;
+    bool applied = false;
     const Status status = in_rounds(keys, [&](Round& round) -> Status {
       if (step) HOTROW_RETURN_IF_ERROR(step->check(round.view.epoch));
       round.step = step ? step->clock() : 0;
@@ -287,12 +294,13 @@ Result<uint64_t> RemoteTable::change(Verb verb, KeyBatch keys, const Fill& fill)
         return {StatusCode::kWrongOwner, "the keys of a bag are with several servers by now"};
       }
       auto its = change_once(verb, round, fill);
+      applied |= round.applied;
       if (its.ok()) count += its.value();
       // Bags cannot be cut: the caller sends their keys in another way.
       if (verb == Verb::kPushBags && its.ok()) return round.refused.status;
       return its.status();
     });
-    if (!status.ok()) return status;
+    if (!status.ok()) return applied ? partly_applied(status) : status;
     return count;
   });
   if (step) (void)step->done(changed.status());
@@ -346,6 +354,7 @@ Result<uint64_t> RemoteTable::change_once(Verb verb, Round& round, const Fill& f
       if (sent->part != nullptr) round.refused.add_keys(sent->part->from);
       continue;
     }
+    round.applied |= status.ok();
     count += sent->reply.count;
     if (first.ok()) first = about_slot(view, keys, std::move(status));
   }

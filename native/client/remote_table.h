@@ -63,6 +63,10 @@ struct Refused {
   void add_keys(std::span<const uint32_t> its) { keys.insert(keys.end(), its.begin(), its.end()); }
 };
 
+/// Of a change that some servers have applied: what ERR_WRONG_OWNER would say, that nothing of it
+/// was, becomes ERR_TIMEOUT, whose outcome is unknown.
+Status partly_applied(const Status& status);
+
 class RemoteTable;
 /// ERR_INVALID_ARGUMENT, which names requests[i], unless the table is one of the cluster's: a table
 /// of another store must not be asked for by the numbers of this one.
@@ -108,14 +112,20 @@ class RemoteTable final : public Table {
 
  private:
   struct Flight;
+  /// The newest placement that servers have answered by.
+  struct Newest {
+    size_t server;
+    uint32_t epoch;
+  };
   /// The keys of a batch that are to be worked on now, by one view of the placement.
   struct Round {
     const View& view;
     KeyBatch keys;
     const std::vector<uint32_t>* some;  // positions; null: all of them
     Deadline deadline;
-    uint32_t step = 0;   // of a worker's, that a push belongs to
-    bool stale = false;  // a server was started anew before anything had gone out
+    uint32_t step = 0;     // of a worker's, that a push belongs to
+    bool stale = false;    // a server was started anew before anything had gone out
+    bool applied = false;  // of a change: by some server
     Refused refused;
 
     /// All of it goes to one server as it is.
@@ -136,9 +146,10 @@ class RemoteTable final : public Table {
   Status land(Flight& flight, Round& round);
   /// Sends what `fill(exchange, number, server's part)` adds to each server that has keys; the sum
   /// of what they count. With one server the part is empty: it has the whole batch.
-  Result<ScanPage> scan_one(size_t server, uint64_t from, size_t rows, const ScanOptions& options);
+  Result<ScanPage> scan_one(size_t server, uint64_t from, size_t rows, const ScanOptions& options,
+                            Newest& newest);
   Result<ScanPage> scan_all(const View& view, uint64_t from, size_t rows,
-                            const ScanOptions& options);
+                            const ScanOptions& options, Newest& newest);
   template <class Fill>
   Result<uint64_t> change(wire::Verb verb, KeyBatch keys, const Fill& fill);
   template <class Fill>

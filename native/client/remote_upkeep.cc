@@ -61,7 +61,7 @@ Result<std::string> RemoteTable::tell(size_t server, wire::Call call, Effect eff
 
 Status RemoteTable::tell_all(const wire::Call& call, Effect effect) {
   return guarded([&]() -> Status {
-    const auto view = cluster_->view();
+    const auto view = cluster_->newest_view();
     for (const uint32_t server : view->members) {
       HOTROW_RETURN_IF_ERROR(tell(server, call, effect).status());
     }
@@ -79,7 +79,7 @@ Result<T> RemoteTable::ask(size_t server, const wire::Call& call, Effect effect)
 Result<uint64_t> RemoteTable::count(const wire::Call& call) {
   return guarded([&]() -> Result<uint64_t> {
     uint64_t sum = 0;
-    const auto view = cluster_->view();
+    const auto view = cluster_->newest_view();
     for (const uint32_t server : view->members) {
       auto its = ask<uint64_t>(server, call, Effect::kOnce);
       if (!its.ok()) return its.status();
@@ -96,13 +96,13 @@ Result<uint64_t> RemoteTable::prefetch(KeyBatch keys) {
 
 Status RemoteTable::reserve(uint64_t rows) {
   // A share and a sixteenth: slots are even, not equal.
-  const size_t servers = cluster_->view()->members.size();
+  const size_t servers = cluster_->newest_view()->members.size();
   const uint64_t share = servers == 1 ? rows : rows / servers * 17 / 16 + 1;
   return tell_all({.call = "reserve", .number = share}, Effect::kReads);
 }
 
 Result<uint64_t> RemoteTable::evict(uint64_t rows) {
-  const size_t servers = cluster_->view()->members.size();
+  const size_t servers = cluster_->newest_view()->members.size();
   const uint64_t share = (rows + servers - 1) / servers;
   return count({.call = "evict", .number = share});
 }
@@ -119,7 +119,7 @@ Result<std::vector<EvictedKey>> RemoteTable::take_evicted(size_t most) {
   return guarded([&]() -> Result<std::vector<EvictedKey>> {
     const Deadline deadline = cluster_->deadline();
     std::vector<EvictedKey> all;
-    const auto view = cluster_->view();
+    const auto view = cluster_->newest_view();
     for (const uint32_t server : view->members) {
       if (all.size() >= most) break;
       auto number = numbers_.of(server, deadline);
@@ -153,7 +153,7 @@ Result<std::vector<EvictedKey>> RemoteTable::take_evicted(size_t most) {
 }
 
 Result<ScanPage> RemoteTable::scan_one(size_t server, uint64_t from, size_t rows,
-                                       const ScanOptions& options) {
+                                       const ScanOptions& options, Newest& newest) {
   const Deadline deadline = cluster_->deadline();
   auto number = numbers_.of(server, deadline);
   if (!number.ok()) return number.status();
@@ -188,6 +188,7 @@ Result<ScanPage> RemoteTable::scan_one(size_t server, uint64_t from, size_t rows
   exchange.generation = number.value().generation;
   exchange.request.add(0, number.value().number, call);
   HOTROW_RETURN_IF_ERROR(cluster_->peer(server).run(exchange, reply, deadline));
+  if (reply.epoch > newest.epoch) newest = {server, reply.epoch};
   const uint64_t n = page.keys.size();
   if (page.rows.size() != n * options_.dim ||
       (options.state && page.state.size() != n * state_values_)) {
@@ -201,12 +202,12 @@ Result<ScanPage> RemoteTable::scan_one(size_t server, uint64_t from, size_t rows
 // them ends, so that it has all rows up to there. Rows that a server has of slots of others are
 // none: they were there before those slots went elsewhere.
 Result<ScanPage> RemoteTable::scan_all(const View& view, uint64_t from, size_t rows,
-                                       const ScanOptions& options) {
+                                       const ScanOptions& options, Newest& newest) {
   HOTROW_RETURN_IF_ERROR(check_page_rows(rows));
   std::vector<ScanPage> shares;
   std::optional<uint64_t> end;
   for (const uint32_t server : view.members) {
-    auto share = scan_one(server, from, rows / view.members.size() + 1, options);
+    auto share = scan_one(server, from, rows / view.members.size() + 1, options, newest);
     if (!share.ok()) return share.status();
     if (share.value().next) end = std::min(end.value_or(UINT64_MAX), *share.value().next);
     shares.push_back(std::move(share).value());
@@ -243,17 +244,28 @@ Result<ScanPage> RemoteTable::scan_all(const View& view, uint64_t from, size_t r
 }
 
 Result<ScanPage> RemoteTable::scan(uint64_t from, size_t rows, const ScanOptions& options) {
-  return guarded([&] {
-    const auto view = cluster_->view();
-    if (view->several()) return scan_all(*view, from, rows, options);
-    return scan_one(view->only(), from, rows, options);
+  return guarded([&]() -> Result<ScanPage> {
+    const Deadline deadline = cluster_->deadline();
+    while (true) {
+      const auto view = cluster_->view();
+      Newest newest{view->only(), view->epoch};
+      auto page = view->several() ? scan_all(*view, from, rows, options, newest)
+                                  : scan_one(view->only(), from, rows, options, newest);
+      // A server goes by a newer placement: by that one the page's rows may be with others.
+      if (!page.ok() || newest.epoch == view->epoch) return page;
+      if (!cluster_->catch_up(newest.server, newest.epoch, view->epoch, deadline)) {
+        return Status(StatusCode::kWrongOwner, "scan: epoch " + std::to_string(newest.epoch) +
+                                                   " of the placement holds, and this client "
+                                                   "could not take it");
+      }
+    }
   });
 }
 
 Result<std::vector<HotKey>> RemoteTable::hot_keys(size_t most) {
   return guarded([&]() -> Result<std::vector<HotKey>> {
     std::vector<HotKey> all;
-    const auto view = cluster_->view();
+    const auto view = cluster_->newest_view();
     for (const uint32_t server : view->members) {
       auto its =
           ask<std::vector<HotKey>>(server, {.call = "hotKeys", .number = most}, Effect::kReads);
@@ -270,7 +282,7 @@ Result<std::vector<HotKey>> RemoteTable::hot_keys(size_t most) {
 Result<TableStats> RemoteTable::stats() {
   return guarded([&]() -> Result<TableStats> {
     TableStats sum;
-    const auto view = cluster_->view();
+    const auto view = cluster_->newest_view();
     for (const uint32_t server : view->members) {
       auto its = ask<TableStats>(server, {.call = "tableStats"}, Effect::kReads);
       if (!its.ok()) return its.status();

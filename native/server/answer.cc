@@ -361,10 +361,13 @@ Result<AlignedBuffer> pull(const Work& work) {
 // wrong in another way is for the verb to say.
 Status check_owned(const Work& work, const Owned& owned) {
   if (owned.everything) return {};
+  const Verb verb = work.request.verb;
+  const bool of_dense = verb == Verb::kPull || verb == Verb::kPush || verb == Verb::kUpdate;
   for (uint16_t i = 0; i < work.message.parts(); ++i) {
     const auto keys = work.message.values<uint64_t>(i, Kind::kKeys);
     if (keys.ok()) HOTROW_RETURN_IF_ERROR(owned.check(keys.value()));
-    if (work.message.find(i, Kind::kKeys) != nullptr) continue;
+    if (!of_dense) continue;
+    // By what its number is of, whatever sections it has.
     const auto dense = work.hub.parameters.dense(number_of(work.message, i));
     if (!dense.ok()) continue;
     HOTROW_RETURN_IF_ERROR(owned.check_slot(placement_slot(xxh3(dense.value()->name()))));

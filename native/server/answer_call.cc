@@ -130,7 +130,7 @@ constexpr std::array kCalls{
           [](Hub& hub, const Grant& grant, const wire::Call&) {
             return text_of_permitted(hub.store->list(), grant);
           }},
-    Entry{"placement", Role::kReader, &Hub::opening, placement},
+    Entry{"placement", Role::kReader, &Hub::others, placement},
     Entry{"setPlacement", Role::kAdmin, &Hub::opening,
           [](Hub& hub, const Grant&, const wire::Call& call) {
             return text_of(hub.ownership.set(call.other, call.name));

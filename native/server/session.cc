@@ -231,7 +231,12 @@ void Session::call_later(const wire::FrameHeader& request) {
   if (ClockDesk::knows(call.value().call)) return clock_call(request);
   // Whose it is, as long as it has a connection.
   if (call.value().call == "begin") call.value().other = state_->id();
-  Worker& worker = worker_of(hub_, call.value());  // before the call is moved
+  // What clients wait for where slots change hands, and a copy: not behind tables that are read.
+  if (call.value().call == "placement") {
+    return send(answer_call(hub_, *grant_, request, call.value()));
+  }
+  // Before the call is moved into its job: arguments are evaluated in any order.
+  Worker& worker = worker_of(hub_, call.value());
   later(worker, request, [&hub = hub_, &grant = *grant_, request, its = std::move(call).value()] {
     return answer_call(hub, grant, request, its);
   });

@@ -48,6 +48,17 @@ test('what answers in the place of etcd is not believed', async () => {
     ],
     ['an array', (its) => its.on('request', (_, r) => r.end('[1]')), /^ERR_PROTOCOL .*not etcd's/],
     ['nothing', (its) => its.on('request', (_, r) => r.end('{}')), /^ERR_PROTOCOL .*asked for/],
+    [
+      'no object in its place',
+      (its) => its.on('request', (_, r) => r.end('{"responses":[null]}')),
+      /^ERR_PROTOCOL .*another form/,
+    ],
+    [
+      'no key in its place',
+      (its) =>
+        its.on('request', (_, r) => r.end('{"responses":[{"response_range":{"kvs":[null]}}]}')),
+      /^ERR_PROTOCOL .*another form/,
+    ],
     ['a cut', (its) => its.on('request', (r) => r.socket.destroy()), /^ERR_UNAVAILABLE/],
     ['silence', (its) => its.on('request', () => {}), /^ERR_UNAVAILABLE .*no answer in/],
     [
@@ -117,7 +128,10 @@ test('wrong addresses are named', async () => {
   assert.match(await wrong({ weight: 2 }), /etcd and cluster together/)
   assert.match(await wrong({ ...closed, weight: -1 }), /weight: expected/)
   assert.match(await wrong({ ...closed, leaseMs: 10 }), /leaseMs: expected/)
-  assert.match(await wrong({ ...closed, advertise: 'nowhere' }), /advertise: expected HOST:PORT/)
+  for (const advertise of ['nowhere', ':7070', 'x:0', 'x:99999', '0.0.0.0:7070', '[::]:7070']) {
+    assert.match(await wrong({ ...closed, advertise }), /advertise: expected HOST:PORT/, advertise)
+  }
+  assert.match(await wrong({ ...closed, listen: '0.0.0.0:7070' }), /advertise: expected HOST:PORT/)
   assert.match(await wrong(closed), /^ERR_UNAVAILABLE etcd at/)
 })
 

@@ -257,9 +257,23 @@ real('what is no placement, or an older one, changes nothing', async ({ etcd, ad
   await end(a)
 })
 
+real('what is no placement stops nobody, however long it stays', async ({ etcd, address }) => {
+  const a = await member(address, { leaseMs: 3000 })
+  await createPlacement(address)
+  await using store = await connect(address)
+  const table = await store.table('t', { dim: 1, optimizer: sum() })
+  await etcd.put(new Registry(address).placementKey, 'no placement')
+  await until(() => /JSON object/.test(String(a.server.placement()?.problem)), 'a problem')
+  await sleep(4000)
+  assert.match(String(a.server.placement()?.problem), /JSON object/)
+  await table.push(keys, ones)
+  assert.equal(await table.lookup(keys), ones)
+  await end(a)
+})
+
 real('of two servers with one name the first gives it up', async ({ address }) => {
   const advertise = '127.0.0.1:65000'
-  const first = await member(address, { advertise, leaseMs: 2000 })
+  const first = await member(address, { advertise, leaseMs: 4000 })
   const second = await member(address, { advertise, leaseMs: 30_000 })
   await until(() => /another server is/.test(String(first.server.placement()?.problem)), 'conflict')
   await sleep(1500)

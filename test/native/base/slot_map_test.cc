@@ -81,7 +81,9 @@ TEST(SlotMap, RefusesWhatIsNone) {
   expect_refused(replaced(text, "\"10.0.0.1:7070\"", "7"), "servers");
   expect_refused(replaced(text, "10.0.0.1:7070", "10.0.0.0:7070"), "twice");
   expect_refused(replaced(text, "10.0.0.1:7070", ""), "servers");
-  expect_refused(replaced(text, "10.0.0.1:7070", "a b"), "servers");
+  for (const char* name : {"a b", "a b:1", "x", ":7070", "x:", "x:0", "x:99999", "x:7a"}) {
+    expect_refused(replaced(text, "10.0.0.1:7070", name), "servers");
+  }
   expect_refused(replaced(text, "\"slots\":\"0", "\"slots\":\""), "slots");
   expect_refused(replaced(text, "\"slots\":\"0", "\"slots\":\"x"), "slot 0");
   expect_refused(replaced(text, "\"slots\":\"000", "\"slots\":\"002"), "slot 0");

@@ -169,6 +169,36 @@ TEST_F(PlacedServers, AKeyOfAnotherIsRefusedAndNothingOfTheRequestIsDone) {
 
 // A client whose connection broke asks the old owner first: it alone knows whether it has applied
 // the change, and only what it refuses may go elsewhere.
+TEST_F(PlacedServers, ADenseParameterOfAnotherIsRefusedWhateverSectionsComeWithIt) {
+  start(2);
+  const auto remote = client();
+  must(remote->table("t", sum_table(1)));
+  must(remote->dense("w", {.shape = {1}, .optimizer = optimizer(OptimizerKind::kSum)}));
+  const size_t had = owner(xxh3("w"));
+  Plain plain(map_.servers[had]);
+  client::Request open(wire::Verb::kCall);
+  open.add_text(wire::to_text(wire::Call{.call = "dense", .name = "w"}));
+  client::TextReply opened;
+  must(plain.connection->send(open, opened, Plain::soon()));
+  must(plain.connection->wait(opened, Plain::soon()));
+  const uint32_t number = must(wire::from_text<wire::OpenedDense>(opened.text)).parameter;
+  turn();
+  tell();
+  // The key is the server's, the parameter is not.
+  const std::vector<uint64_t> keys = {key_of(had)};
+  const std::vector<float> ones = {1};
+  for (const wire::Verb verb : {wire::Verb::kUpdate, wire::Verb::kPull}) {
+    client::Request request(verb);
+    if (verb == wire::Verb::kUpdate) request.header().sequence = 1;
+    request.add<uint64_t>(0, number, wire::Kind::kKeys, keys);
+    if (verb == wire::Verb::kUpdate) request.add<float>(0, number, wire::Kind::kValues, ones);
+    client::CountReply reply;
+    must(plain.connection->send(request, reply, Plain::soon()));
+    must(plain.connection->wait(reply, Plain::soon()));
+    EXPECT_EQ(reply.status.code(), kWrongOwner) << static_cast<int>(verb);
+  }
+}
+
 TEST_F(PlacedServers, AChangeThatWasAppliedIsNotRefusedWhenItComesAgainAfterItsSlotLeft) {
   start(2);
   must(client()->table("t", sum_table(1)));
@@ -302,11 +332,58 @@ TEST_F(PlacedServers, OneServerBecomesTwoUnderAClient) {
   for (size_t i = 0; i < 5000; ++i) ASSERT_EQ(rows[i], owner(i) == 0 ? 1.0F : 0.0F);
   const std::vector<uint32_t> offsets = {0, 5000};
   must(table->push_pooled({.keys = keys, .offsets = offsets}, std::vector<float>{1}));
-  EXPECT_EQ(lookup(*table, keys), (lookup(*table, keys)));
+  const std::vector<float> pushed = lookup(*table, keys);
+  for (size_t i = 0; i < 5000; ++i) ASSERT_EQ(pushed[i], owner(i) == 0 ? 2.0F : 1.0F);
   EXPECT_EQ(stats_of(table_of(1)).rows, static_cast<uint64_t>(std::ranges::count_if(
                                             keys, [&](uint64_t key) { return owner(key) == 1; })));
   // What the first still has of the other's slots is nobody's.
   EXPECT_EQ(must(table->scan(0, 10'000)).keys.size(), 5000U);
+}
+
+TEST_F(PlacedServers, AScanOfAClientThatIsBehindHasTheRowsOfTheNewPlacement) {
+  start(2);
+  const auto behind = client();
+  const auto table = must(behind->table("t", sum_table(1)));
+  const auto keys = range(0, 200);
+  turn();
+  tell();
+  const auto other = client();
+  must(must(other->table("t", sum_table(1)))->push(keys, std::vector<float>(200, 1.0F)));
+  EXPECT_EQ(must(table->scan(0, 1000)).keys.size(), 200U);
+}
+
+TEST_F(PlacedServers, WhatSomeServersHaveAppliedIsNoRefusal) {
+  start(2);
+  const auto remote = client(500);
+  const auto table = must(remote->table("t", sum_table(1)));
+  const auto keys = range(0, 200);
+  // The second server is told that its slots are the first's, who hears nothing of it.
+  ++map_.epoch;
+  const SlotMap before = map_;
+  for (uint16_t& server : map_.slots) server = 0;
+  tell(1);
+  const Status status = table->push(keys, std::vector<float>(200, 1.0F));
+  EXPECT_TRUE(fails(status, StatusCode::kTimeout, "some of the batch was applied"));
+  map_ = before;
+}
+
+TEST_F(PlacedServers, ACallOfAllServersAsksThoseOfTheNewPlacement) {
+  start(1);
+  const auto behind = client();
+  const auto table = must(behind->table("t", sum_table(1)));
+  all_.push_back(std::make_unique<PlacedServer>());
+  map_.servers.push_back(all_.back()->address());
+  map_.slots = rendezvous(map_.servers);
+  ++map_.epoch;
+  tell();
+  const auto other = client();
+  // Where it was made before the second server joined, it is there for whoever opens it by its
+  // name.
+  const auto its = must(other->table("t"));
+  must(its->push(range(0, 200), std::vector<float>(200, 1.0F)));
+  EXPECT_EQ(must(table->stats()).rows, 200U);
+  EXPECT_EQ(must(behind->stats()).rows, 200U);
+  EXPECT_EQ(must(behind->list()).front().rows, 200U);
 }
 
 TEST_F(PlacedServers, AClientIsToldByOthersToo) {
