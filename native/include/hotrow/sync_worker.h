@@ -83,11 +83,10 @@ class SyncWorker {
   /// on waiting. Pushes must have returned before, and in kBounded and kBulk none may begin
   /// meanwhile (ERR_CONFLICT).
   ///
-  /// In kBulk, when it returns, the step's gradients have been applied at every server. When they
-  /// could not be (ERR_CAPACITY; ERR_INVALID_ARGUMENT: a sum is not finite, or a parameter was
-  /// dropped; ...), every worker's call fails with that status, nothing of the step was applied at
-  /// the server that it names, and the next step may begin. Only where a dense parameter is dropped
-  /// at that moment the step's tables, and dense parameters before it, may have been pushed.
+  /// In kBulk, when it returns, the step has been applied at every server. When it could not be
+  /// (ERR_CAPACITY; ERR_INVALID_ARGUMENT: sums not finite, or something dropped), every worker's
+  /// call fails so, nothing of it was applied at the server named (but its tables, where a dense
+  /// parameter was dropped that moment), and the next step may begin.
   ///
   /// ERR_CLOSED: the worker is in the clock no more, because its lease ran out or it has left;
   /// ERR_NOT_FOUND: the server knows nothing of it, because it was started anew. Of kBulk, what it
@@ -96,10 +95,8 @@ class SyncWorker {
   virtual Status tick(uint32_t wait_ms) = 0;
   /// Waits for nobody.
   virtual Result<GroupClock> clock() = 0;
-  /// Nobody waits for it from now on, and what it pushed in an unfinished step of kBulk is dropped
-  /// whole. The store's pushes are its own again. Leaving twice is fine.
-  /// A tick that waits for others ends (ERR_CLOSED). Until this has returned the store is no worker
-  /// anew.
+  /// Nobody waits for it from now on, its waiting tick ends, and what it pushed in an open step of
+  /// kBulk is dropped whole. Then the store's pushes are its own again. Leaving twice is fine.
   virtual Status leave() = 0;
 };
 
