@@ -62,7 +62,8 @@ export interface ConnectOptions {
  * Servers may have a placement (docs/FORMATS.md): then any of them leads to the others, and the
  * store follows when slots of keys go from one server to another. What a server refuses, because it
  * has those keys no more, is sent to where they are, until the call's deadline; ERR_WRONG_OWNER
- * where nobody says that they are his until then, and nothing was done with those keys.
+ * where nobody says that they are his until then, and nothing was done with those keys; ERR_TIMEOUT
+ * where other keys of the change were with servers that have applied their part.
  *
  * @param servers - `'HOST:PORT'`, or several: all clients must name the same ones, in any order,
  *   unless they have a placement; or the etcd of a cluster, whose placement is read, waited for

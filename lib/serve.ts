@@ -54,7 +54,10 @@ export interface ServerOptions {
   cluster?: string
   /** Files for `https://` to etcd. */
   etcdTls?: EtcdTls
-  /** `'HOST:PORT'` as clients reach it, its name in the placement; by default its address. */
+  /**
+   * `'HOST:PORT'` as clients reach it, its name in the placement; by default its address. Needed
+   * where `listen` names all of the machine's addresses.
+   */
   advertise?: string
   /** Its share of slots relative to others when slots are placed: 0 to 1,000,000, by default 1. */
   weight?: number

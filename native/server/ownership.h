@@ -58,7 +58,8 @@ class Ownership {
     end_.store(end.time_since_epoch().count(), std::memory_order_release);
   }
 
-  /// work(Owned), or the ERR_WRONG_OWNER of a placement that cannot be believed any more.
+  /// work(Owned), or the ERR_WRONG_OWNER of a placement that cannot be believed any more. Looked at
+  /// when work begins: it may end later.
   template <class Work>
   std::invoke_result_t<Work, const Owned&> hold(const Work& work) const
       HOTROW_EXCLUDES(mutex_, turn_) {
