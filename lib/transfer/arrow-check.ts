@@ -71,6 +71,8 @@ const message: Shape = [short, byte, { union: (type) => headers[type] }, long, m
 const footer: Shape = [short, { table: () => schema }, { vector: 24 }, { vector: 24 }, metadata]
 
 const kDeepest = 64
+/** Bytes of a message's head: a description of columns and buffers. */
+const kMostHead = 2 ** 26
 
 /** One flatbuffer. Whoever reads a table has checked it. */
 class Flatbuffer {
@@ -220,7 +222,9 @@ async function checkMessage(file: InputFile, at: number, last: number) {
     start += 4
   }
   if (length === 0) return undefined
-  if (length < 0 || start + length > last) throw fail(`its head would have ${length} bytes`)
+  if (length < 0 || start + length > last || length > kMostHead) {
+    throw fail(`its head would have ${length} bytes`)
+  }
   const flat = new Flatbuffer(await file.read(start, length), fail)
   const root = flat.root(message)
   const type = flat.byte(root, 1)
@@ -234,7 +238,7 @@ async function checkMessage(file: InputFile, at: number, last: number) {
     if (batch === undefined) throw fail('has no batch')
     checkBatch(flat, batch, body, file.size, fail)
   }
-  return { type, end }
+  return { type, end, head: length }
 }
 
 async function checkStream(file: InputFile): Promise<void> {
@@ -262,6 +266,7 @@ async function checkFooted(file: InputFile): Promise<void> {
   const flat = new Flatbuffer(await file.read(last, length), fail)
   const root = flat.root(footer)
   if (flat.table(root, 1) === undefined) throw fail('has no schema')
+  let heads = 0
   for (const [slot, type] of [
     [2, 2],
     [3, 3],
@@ -269,8 +274,11 @@ async function checkFooted(file: InputFile): Promise<void> {
     for (const [at] of flat.structs(root, slot, [0], 24) as [number][]) {
       if (!(at >= 0 && at < last)) throw fail(`${kTypes[type]} would be at byte ${at}`)
       const its = await checkMessage(file, at, last)
-      if (its?.type === type) continue
-      throw fail(`expected ${kTypes[type]} at byte ${at}, it has ${kTypes[its?.type ?? 0]}`)
+      if (its?.type !== type) {
+        throw fail(`expected ${kTypes[type]} at byte ${at}, it has ${kTypes[its?.type ?? 0]}`)
+      }
+      heads += its.head
+      if (heads > file.size) throw fail('names messages more than once')
     }
   }
 }

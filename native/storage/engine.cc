@@ -191,6 +191,8 @@ Status Engine::compact() {
 
 Result<std::unique_ptr<Engine::Version>> Engine::begin() {
   database_->delete_files_again();
+  // Left by one that could not remove it.
+  HOTROW_RETURN_IF_ERROR(remove_path(incoming()));
   // Not synced: what is in it becomes part of the database or is removed.
   HOTROW_RETURN_IF_ERROR(make_folder(incoming(), SyncMode::kOs));
   return std::make_unique<Version>(*this);

@@ -105,7 +105,7 @@ class Engine {
                                        uint64_t floor, const VersionOf& version_of, Status& first);
   Status recover(Recover& recover) const;
   Status go_back(std::span<const uint64_t> kept, const Recovery& recovery, bool rebuild) const;
-  Recovery begun_before(uint64_t to) const;
+  Recovery begun_before(uint64_t newest, uint64_t to) const;
   std::string note() const;
   Status finish_recovery() const;
   bool has_database() const;

@@ -76,7 +76,7 @@ Status sync_folder(const std::string& path, SyncMode sync) {
 }
 
 bool path_exists(const std::string& path) {
-  return plain_files().FileExists(path, {}, nullptr).ok();
+  return !plain_files().FileExists(path, {}, nullptr).IsNotFound();
 }
 
 Result<std::vector<std::string>> names_in(const std::string& folder) {
@@ -85,6 +85,8 @@ Result<std::vector<std::string>> names_in(const std::string& folder) {
   // A folder that may not be read is said not to be there.
   if (status.IsNotFound() && !path_exists(folder)) return names;
   if (!status.ok()) return disk_status(status, "'" + folder + "' cannot be read");
+  // Where the system does not say which of them are folders they are still there.
+  std::erase_if(names, [](const std::string& name) { return name == "." || name == ".."; });
   return names;
 }
 
@@ -94,11 +96,13 @@ Status rename_path(const std::string& from, const std::string& to) {
 }
 
 Status remove_path(const std::string& path) {
-  if (!path_exists(path)) return {};
   rocksdb::FileSystem& files = plain_files();
-  bool folder = false;
-  // What cannot be opened to be asked is no folder of ours.
-  if (!files.IsDirectory(path, {}, &folder, nullptr).ok() || !folder) {
+  // Of a link the link goes, wherever it leads.
+  std::error_code error;
+  const fs::file_type type = fs::symlink_status(path, error).type();
+  if (type == fs::file_type::not_found) return {};
+  if (type == fs::file_type::none) return file_status(error, "'" + path + "' cannot be removed");
+  if (type != fs::file_type::directory) {
     return disk_status(files.DeleteFile(path, {}, nullptr), "'" + path + "' cannot be removed");
   }
   const auto names = names_in(path);
@@ -110,11 +114,12 @@ Status remove_path(const std::string& path) {
 }
 
 Result<std::string> read_text(const std::string& path) {
-  if (!path_exists(path)) return Status::not_found("'" + path + "' is not there");
   const std::string what = "'" + path + "' cannot be read";
   rocksdb::FileSystem& files = plain_files();
   uint64_t bytes = 0;
-  HOTROW_RETURN_IF_ERROR(disk_status(files.GetFileSize(path, {}, &bytes, nullptr), what));
+  const rocksdb::IOStatus known = files.GetFileSize(path, {}, &bytes, nullptr);
+  if (known.IsPathNotFound()) return Status::not_found("'" + path + "' is not there");
+  HOTROW_RETURN_IF_ERROR(disk_status(known, what));
   if (bytes > kMostText) {
     return Status(StatusCode::kCorruption,
                   "'" + path + "': " + std::to_string(bytes) + " bytes are no text of ours");
@@ -148,8 +153,10 @@ Status write_text(const std::string& path, std::string_view text, SyncMode sync)
 Status link_or_copy(const std::string& from, const std::string& to, SyncMode sync) {
   rocksdb::FileSystem& files = plain_files();
   const rocksdb::IOStatus linked = files.LinkFile(from, to, {}, nullptr);
-  // Not every system has links, or any number of them.
-  if (linked.ok() || linked.IsNoSpace()) return disk_status(linked, "'" + to + "' cannot be made");
+  // Not every system has links, or any number of them. What is there already may be the same file.
+  if (linked.ok() || linked.IsNoSpace() || path_exists(to)) {
+    return disk_status(linked, "'" + to + "' cannot be made");
+  }
   std::unique_ptr<rocksdb::FSSequentialFile> file;
   std::unique_ptr<rocksdb::FSWritableFile> copy;
   rocksdb::IOStatus status = files.NewSequentialFile(from, {}, &file, nullptr);

@@ -158,7 +158,7 @@ Status Engine::recover(Recover& recover) const {
   const uint64_t to = std::max(mine, newer.value());
   const uint64_t newest = std::max(mine, kept.empty() ? 0 : kept.back());
   Recovery& recovery = recover.recovery;
-  recovery = begun_before(to);
+  recovery = begun_before(newest, to);
   const bool nothing_to_do = own.ok() && newest == mine;
   if (!nothing_to_do) {
     if (to == 0) return {StatusCode::kCorruption, "no version is whole: " + first.message()};
@@ -204,16 +204,17 @@ Status Engine::go_back(std::span<const uint64_t> kept, const Recovery& recovery,
 
 std::string Engine::note() const { return path_ + std::string(kNote); }
 
-// What a process that died meanwhile had found, if it was going to this version too: some of what
-// it gave up is out of sight by now.
-Recovery Engine::begun_before(uint64_t to) const {
+// What a process that died meanwhile had found: some of what it gave up is out of sight by now. A
+// note that is older than the newest version is of a recovery that has ended.
+Recovery Engine::begun_before(uint64_t newest, uint64_t to) const {
   const auto text = read_text(note());
   Recovery before;
   if (!text.ok()) return before;
   std::istringstream words(text.value());
   words >> before.from >> before.to;
-  if (!words || before.to != to) return {};
+  if (!words || before.to < to || before.from < newest) return {};
   std::getline(words >> std::ws, before.reason);
+  before.to = to;
   return before;
 }
 

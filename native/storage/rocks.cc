@@ -1,6 +1,7 @@
 #include "storage/rocks.h"
 
 #include <bit>
+#include <cerrno>
 #include <cstring>
 
 #include "storage/disk.h"
@@ -53,7 +54,9 @@ uint64_t hash_of(std::string_view key) {
 Status disk_status(const rocksdb::Status& status, const std::string& what) {
   if (status.ok()) return {};
   const std::string message = what + ": " + status.ToString();
-  if (status.IsNoSpace()) return {StatusCode::kDiskFull, message};
+  // RocksDB knows of a full disk, not of a full quota.
+  const bool quota = status.IsIOError() && message.find(std::strerror(EDQUOT)) != std::string::npos;
+  if (status.IsNoSpace() || quota) return {StatusCode::kDiskFull, message};
   if (status.IsCorruption()) return {StatusCode::kCorruption, message};
   return {StatusCode::kIoError, message};
 }

@@ -215,6 +215,23 @@ TEST_F(Recover, AFolderThatCannotBeReadIsNoEmptyOne) {
   expect_recovered(5);
 }
 
+TEST_F(Recover, OfALinkAmongTheVersionsTheLinkGoes) {
+  const std::string elsewhere = folder_ / "elsewhere";
+  fs::create_directories(elsewhere);
+  std::ofstream(elsewhere + "/precious") << "stays";
+  const std::string versions = path_ + "/versions";
+  fs::create_directory_symlink(versions_.folder(5), versions + "/latest");
+  fs::create_directory_symlink(elsewhere, versions + "/other");
+  fs::create_directory_symlink(elsewhere + "/gone", versions + "/dangling");
+  const auto store = must(Store::open(path_, options()));
+  EXPECT_EQ(listed(*store), range(1, kCommitted));
+  must(store->verify());
+  EXPECT_TRUE(fs::exists(elsewhere + "/precious"));
+  for (const char* const name : {"/latest", "/other", "/dangling"}) {
+    EXPECT_EQ(fs::symlink_status(versions + name).type(), fs::file_type::not_found) << name;
+  }
+}
+
 TEST_F(Recover, NeverHappensUnasked) {
   damage_rows_of(5);
   {
