@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/random_id.h"
+#include "base/sync.h"
 
 namespace hotrow::net {
 
@@ -42,6 +43,15 @@ bool read_head(const void* bytes, size_t size, UcxLink::Head& head) {
   return true;
 }
 
+/// Workers that can be neither used nor destroyed. Known, so that checks for leaks tell them from
+/// what was lost.
+void keep_for_ever(ucp_worker_h worker) {
+  static Mutex mutex;
+  static auto* const all = new std::vector<ucp_worker_h>;
+  const MutexLock lock(mutex);
+  all->push_back(worker);
+}
+
 }  // namespace
 
 UcxLink::UcxLink(const UcxCalls& calls, const Options& options)
@@ -53,9 +63,11 @@ UcxLink::~UcxLink() {
   // fetch from an honest peer is this process's own work, and done soon, and sends are not waited
   // for; over RDMA both are given up. A worker for which that takes too long stays, and is never
   // called again.
-  if (gives_up_unheard()) return;
-  while (!settle()) {
-    if (std::chrono::steady_clock::now() > *last_) return;
+  bool stays = gives_up_unheard();
+  while (!stays && !settle()) stays = std::chrono::steady_clock::now() > *last_;
+  if (stays) {
+    keep_for_ever(worker_);
+    return;
   }
   for (auto& [number, arrived] : arrived_) {
     if (arrived.descriptor != nullptr) calls_.am_data_release(worker_, arrived.descriptor);

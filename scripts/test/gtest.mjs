@@ -22,7 +22,11 @@ export async function runGtest(command, { timeoutMs, env, shards = 3 }) {
   const totals = noTotals()
   const skips = []
   let shown = ''
-  for (const { code, output, timedOut } of await Promise.all(runs)) {
+  // What ended badly is shown last, where a long output is not cut.
+  const ended = (await Promise.all(runs)).sort(
+    (a, b) => (a.code === 0 ? 0 : 1) - (b.code === 0 ? 0 : 1),
+  )
+  for (const { code, output, timedOut } of ended) {
     const failed = count(output, /^\[ {2}FAILED {2}\] .+ \(\d+ ms\)$/gm)
     totals.passed += count(output, /^\[ {7}OK \] /gm)
     for (const [text, name] of output.matchAll(
