@@ -18,6 +18,7 @@ const env = {
   ...(which('ninja') ? { CMAKE_GENERATOR: 'Ninja' } : {}),
   CMAKE_BUILD_PARALLEL_LEVEL: '2',
   ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1',
+  LSAN_OPTIONS: `suppressions=${join(root, 'scripts/ci/leaks.txt')}:print_suppressions=0`,
   UBSAN_OPTIONS: 'print_stacktrace=1',
   TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',
 }
