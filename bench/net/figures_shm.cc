@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/hex.h"
 #include "figures.h"
 #include "net/fabric.h"
 #include "net/listener.h"
@@ -37,7 +38,7 @@ class LinkHandler final : public net::Handler {
   bool received(size_t bytes) override {
     if (!std::exchange(offered_, true)) {
       const auto offer = must(connection_.offer(Transport::kShm));
-      const std::string text = offer.ticket + net::to_hex(offer.address) + "\n";
+      const std::string text = offer.ticket + to_hex(offer.address) + "\n";
       AlignedBuffer frame(text.size());
       std::memcpy(frame.data(), text.data(), text.size());
       connection_.send(std::move(frame));
@@ -83,7 +84,7 @@ class LinkClient {
       read({&next, 1});
       text += static_cast<char>(next);
     }
-    const std::string address = net::from_hex(text.substr(32, text.size() - 33));
+    const std::string address = from_hex(text.substr(32, text.size() - 33));
     const Status entered = socket_.enter(std::move(link), address, text.substr(0, 32), soon());
     if (!entered.ok()) fail(entered.message().c_str());
   }

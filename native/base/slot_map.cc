@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "base/hex.h"
 #include "hotrow/placement.h"
 
 namespace hotrow {
@@ -21,18 +22,6 @@ constexpr int kDigestDigits = 16;
 constexpr size_t kMostTextBytes = size_t{1} << 20;
 
 Status wrong(const std::string& what) { return Status::invalid_argument("placement: " + what); }
-
-// The lowest `digits` hexadecimal digits.
-void append_hex(std::string& to, uint64_t value, int digits) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  for (int i = digits - 1; i >= 0; --i) to.push_back(kDigits[value >> (4 * i) & 15]);
-}
-
-int digit_of(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
 
 std::string hex_of(const std::vector<uint16_t>& slots) {
   std::string text;
@@ -50,7 +39,7 @@ Result<std::vector<uint16_t>> slots_of(const std::string& text) {
   for (uint32_t slot = 0; slot < kSlots; ++slot) {
     uint32_t server = 0;
     for (int i = 0; i < kDigitsASlot; ++i) {
-      const int digit = digit_of(text[slot * kDigitsASlot + static_cast<uint32_t>(i)]);
+      const int digit = hex_digit(text[slot * kDigitsASlot + static_cast<uint32_t>(i)]);
       if (digit < 0) return wrong("slots: no hexadecimal digits at slot " + std::to_string(slot));
       server = server * 16 + static_cast<uint32_t>(digit);
     }

@@ -123,20 +123,15 @@ Status Cluster::greet() {
       const auto welcome = peer(server).welcome(deadline());
       if (!welcome.ok()) return welcome.status();
       if (welcome.value().epoch <= view()->epoch) continue;
-      auto text = call(server, {.call = "placement"}, deadline(), Effect::kReads);
-      if (!text.ok()) return text.status();
-      HOTROW_RETURN_IF_ERROR(adopt(text.value()));
+      HOTROW_RETURN_IF_ERROR(take_map_of(server, deadline()));
     }
     if (view()->epoch == known) return {};
   }
 }
 
 bool Cluster::catch_up(size_t server, uint32_t its, uint32_t known, Deadline deadline) {
-  if (its > known) {
-    const auto text = call(server, {.call = "placement"}, deadline, Effect::kReads);
-    // What cannot be used is none; the deadline ends the wait for a better one.
-    if (text.ok()) (void)adopt(text.value());
-  }
+  // What cannot be used is none; the deadline ends the wait for a better one.
+  if (its > known) (void)take_map_of(server, deadline);
   const MutexLock lock(mutex_);
   if (view_->epoch > known) return true;
   thread_local std::minstd_rand random{std::random_device{}()};
@@ -147,11 +142,14 @@ bool Cluster::catch_up(size_t server, uint32_t its, uint32_t known, Deadline dea
   return true;
 }
 
+Status Cluster::take_map_of(size_t server, Deadline deadline) {
+  const auto text = call(server, {.call = "placement"}, deadline, Effect::kReads);
+  return text.ok() ? adopt(text.value()) : text.status();
+}
+
 void Cluster::heard(size_t server, uint32_t epoch) {
-  if (epoch <= view()->epoch) return;
-  const auto text = call(server, {.call = "placement"}, deadline(), Effect::kReads);
   // What cannot be used is none.
-  if (text.ok()) (void)adopt(text.value());
+  if (epoch > view()->epoch) (void)take_map_of(server, deadline());
 }
 
 std::shared_ptr<const View> Cluster::newest_view() {

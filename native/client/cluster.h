@@ -71,6 +71,8 @@ class Cluster {
     return std::chrono::steady_clock::now() + std::chrono::hours(1);
   }
 
+  /// Takes the map that a server has. The status is that of asking, or adopt()'s.
+  Status take_map_of(size_t server, Deadline deadline) HOTROW_EXCLUDES(mutex_);
   /// Takes the map of a server that has answered by a newer one than is known. Not of a batch:
   /// there catch_up() does.
   void heard(size_t server, uint32_t epoch) HOTROW_EXCLUDES(mutex_);

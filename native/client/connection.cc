@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/hex.h"
 #include "net/listener.h"
 
 namespace hotrow::client {
@@ -80,7 +81,7 @@ Result<std::shared_ptr<Connection>> Connection::greet(const Opening& opening,
                       (welcome.no_transport.empty() ? "it knows TCP only" : welcome.no_transport));
   }
   const auto soon = std::chrono::steady_clock::now() + net::kTicketTime;
-  const Status entered = connection->socket_.enter(std::move(link), net::from_hex(welcome.fabric),
+  const Status entered = connection->socket_.enter(std::move(link), from_hex(welcome.fabric),
                                                    welcome.ticket, std::min(deadline, soon));
   if (entered.ok()) return connection;
   if (!opening.or_tcp) return entered;

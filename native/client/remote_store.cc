@@ -250,10 +250,9 @@ Result<std::vector<ParameterInfo>> RemoteStore::list() {
   });
 }
 
-Status RemoteStore::of_all(const wire::Call& call) {
+Status RemoteStore::of_all(const View& view, const wire::Call& call) {
   return guarded([&]() -> Status {
-    const auto view = cluster_->newest_view();
-    for (const uint32_t server : view->members) {
+    for (const uint32_t server : view.members) {
       HOTROW_RETURN_IF_ERROR(cluster_->call(server, call, Cluster::long_deadline()).status());
     }
     return {};
@@ -326,13 +325,13 @@ Result<VersionInfo> RemoteStore::rollback(std::string_view version, const Cluste
 Status RemoteStore::name_version(std::string_view name, uint64_t version) {
   const auto view = cluster_->newest_view();
   if (view->several()) return guarded([&] { return versions_.name_version(name, version); });
-  return of_all({.call = "nameVersion", .name = std::string(name), .number = version});
+  return of_all(*view, {.call = "nameVersion", .name = std::string(name), .number = version});
 }
 
 Status RemoteStore::pin_version(uint64_t version, bool pinned) {
   const auto view = cluster_->newest_view();
   if (view->several()) return guarded([&] { return versions_.pin_version(version, pinned); });
-  return of_all({.call = "pinVersion", .number = version, .flag = pinned});
+  return of_all(*view, {.call = "pinVersion", .number = version, .flag = pinned});
 }
 
 Result<VersionInfo> RemoteStore::apply(std::string_view) {
@@ -346,8 +345,8 @@ Status RemoteStore::snapshot(std::string_view, std::string_view) {
 Result<VersionInfo> RemoteStore::refresh() {
   const auto view = cluster_->newest_view();
   if (view->several()) {
-    HOTROW_RETURN_IF_ERROR(of_all({.call = "refresh"}));
-    return version();
+    HOTROW_RETURN_IF_ERROR(of_all(*view, {.call = "refresh"}));
+    return guarded([&] { return versions_.version(); });
   }
   return of_versions<VersionInfo>(view->only(), {.call = "refresh"}, Effect::kReads);
 }
@@ -360,8 +359,8 @@ Result<std::vector<TableDiff>> RemoteStore::diff(std::string_view from, std::str
       Effect::kReads);
 }
 
-Status RemoteStore::verify() { return of_all({.call = "verify"}); }
-Status RemoteStore::compact() { return of_all({.call = "compact"}); }
+Status RemoteStore::verify() { return of_all(*cluster_->newest_view(), {.call = "verify"}); }
+Status RemoteStore::compact() { return of_all(*cluster_->newest_view(), {.call = "compact"}); }
 
 Result<StoreStats> RemoteStore::stats() {
   return guarded([&]() -> Result<StoreStats> {

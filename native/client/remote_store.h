@@ -60,7 +60,7 @@ class RemoteStore final : public Store {
   /// A commit or rollback of one server.
   Result<VersionInfo> make_version(uint32_t server, const wire::Call& call);
   /// A call without an answer, of every server.
-  Status of_all(const wire::Call& call);
+  Status of_all(const View& view, const wire::Call& call);
 
   const std::shared_ptr<Cluster> cluster_;
   ClusterVersions versions_;  // where there are several servers

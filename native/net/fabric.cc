@@ -24,28 +24,4 @@ Result<std::unique_ptr<FabricLink>> FabricLink::make(const Options& /*options*/)
 }
 #endif
 
-std::string to_hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * bytes.size());
-  for (const char each : bytes) {
-    text += kDigits[static_cast<uint8_t>(each) >> 4];
-    text += kDigits[static_cast<uint8_t>(each) & 15];
-  }
-  return text;
-}
-
-std::string from_hex(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string bytes;
-  if (text.size() % 2 != 0) return {};
-  for (size_t i = 0; i < text.size(); i += 2) {
-    const size_t high = kDigits.find(text[i]);
-    const size_t low = kDigits.find(text[i + 1]);
-    if (high == std::string_view::npos || low == std::string_view::npos) return {};
-    bytes += static_cast<char>(high << 4 | low);
-  }
-  return bytes;
-}
-
 }  // namespace hotrow::net

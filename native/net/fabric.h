@@ -91,10 +91,6 @@ class FabricLink {
   virtual Result<size_t> receive(std::span<std::byte> first, std::span<std::byte> second) = 0;
 };
 
-/// Bytes as lower-case hexadecimal digits, and back; nothing for what is no such text.
-std::string to_hex(std::string_view bytes);
-std::string from_hex(std::string_view text);
-
 }  // namespace hotrow::net
 
 #endif  // HOTROW_NET_FABRIC_H_

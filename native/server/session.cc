@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/guarded.h"
+#include "base/hex.h"
 #include "net/fabric.h"
 #include "wire/clock_call.h"
 
@@ -161,7 +162,7 @@ void Session::offer_transport(const std::string& wanted, wire::Welcome& welcome)
     return;
   }
   welcome.ticket = offer.value().ticket;
-  welcome.fabric = net::to_hex(offer.value().address);
+  welcome.fabric = to_hex(offer.value().address);
 }
 
 Status Session::admit(const wire::Hello& hello, std::string& identity) {

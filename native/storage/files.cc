@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/hex.h"
 #include "storage/checksum.h"
 #include "storage/disk.h"
 #include "storage/rocks.h"
@@ -171,22 +172,11 @@ Status link_or_copy(const std::string& from, const std::string& to, SyncMode syn
   return disk_status(status, "'" + to + "' cannot be made (" + linked.ToString() + ")");
 }
 
-std::string checksum_text(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char byte : bytes) {
-    const auto value = static_cast<unsigned char>(byte);
-    text += kDigits[value >> 4];
-    text += kDigits[value & 15];
-  }
-  return text;
-}
-
 std::string checksum_of(std::string_view bytes) {
   const auto generator = checksum_generator();
   generator->Update(bytes.data(), bytes.size());
   generator->Finalize();
-  return checksum_text(generator->GetChecksum());
+  return to_hex(generator->GetChecksum());
 }
 
 Result<std::string> checksum_of_file(const std::string& path) {
@@ -202,7 +192,7 @@ Result<std::string> checksum_of_file(const std::string& path) {
     generator->Update(buffer.data(), static_cast<size_t>(got));
   }
   generator->Finalize();
-  return checksum_text(generator->GetChecksum());
+  return to_hex(generator->GetChecksum());
 }
 
 Result<std::unique_ptr<FileLock>> FileLock::take(const std::string& path, Kind kind) {

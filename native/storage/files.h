@@ -45,8 +45,6 @@ Status link_or_copy(const std::string& from, const std::string& to,
 Result<std::string> checksum_of_file(const std::string& path);
 /// Of bytes.
 std::string checksum_of(std::string_view bytes);
-/// RocksDB's form of it, four bytes, in digits.
-std::string checksum_text(std::string_view bytes);
 
 /// A file locked for as long as this lives, against other processes and other locks in this one.
 class FileLock {

@@ -7,6 +7,7 @@
 
 #include "base/failpoint.h"
 #include "base/guarded.h"
+#include "base/hex.h"
 #include "storage/checksum.h"
 #include "storage/database.h"
 #include "storage/rocks.h"
@@ -83,7 +84,7 @@ Status Engine::Version::end_file() {
   rocksdb::ExternalSstFileInfo info;
   HOTROW_RETURN_IF_ERROR(file->status(file->writer.Finish(&info)));
   file->of.bytes = info.file_size;
-  file->of.checksum = checksum_text(info.file_checksum);
+  file->of.checksum = to_hex(info.file_checksum);
   failpoint("commit.file_written");
   sorted_[file->of.table].push_back(file->path);
   files_.push_back(file->of);

@@ -2,28 +2,12 @@
 
 import { once } from 'node:events'
 import { createServer, type Server as HttpServer } from 'node:http'
-import {
-  type ClusterAddress,
-  connect,
-  open,
-  type ServerOptions,
-  type StoreError,
-  serve,
-} from 'hotrow'
+import { type ClusterAddress, connect, open, type ServerOptions, serve } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { codeAndMessageOf as codeOf } from './support/refusals.ts'
 
 const test = suite('cluster-etcd')
-
-async function codeOf(call: Promise<unknown>): Promise<string> {
-  try {
-    await call
-    return 'nothing'
-  } catch (error) {
-    assert.ok(error instanceof Error)
-    return `${(error as StoreError).code} ${error.message}`
-  }
-}
 
 /** What is not etcd at all. */
 async function impostor(answer: (server: HttpServer) => void): Promise<HttpServer> {

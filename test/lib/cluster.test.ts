@@ -16,7 +16,6 @@ import {
   type Server,
   type ServerOptions,
   type Store,
-  type StoreError,
   serve,
   sum,
 } from 'hotrow'
@@ -25,6 +24,7 @@ import * as assert from 'uvu/assert'
 import { Registry } from '../../dist/cluster/registry.js'
 import { addon } from '../../dist/native.js'
 import { EtcdServer, noEtcd } from './support/etcd-server.ts'
+import { codeAndMessageOf as codeOf } from './support/refusals.ts'
 import { kProgram, serveCommand } from './support/serve-command.ts'
 
 interface Context {
@@ -63,16 +63,6 @@ async function end(...members: Member[]): Promise<void> {
   for (const { store, server } of members) {
     await server.stop()
     await store.close()
-  }
-}
-
-async function codeOf(call: Promise<unknown>): Promise<string> {
-  try {
-    await call
-    return 'nothing'
-  } catch (error) {
-    assert.ok(error instanceof Error)
-    return `${(error as StoreError).code} ${error.message}`
   }
 }
 

@@ -16,6 +16,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { floats, keys, same } from './support/arrays.ts'
 import { Authority, type Issued } from './support/certificates.ts'
+import { codeAndMessageOf as codeOf } from './support/refusals.ts'
 
 const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const addon = fileURLToPath(new URL('../../build/Release/hotrow.node', import.meta.url))
@@ -59,12 +60,6 @@ const every = ({ authority, server, key, token }: Files): ServerTls => ({
   pskFile: key,
   tokenFile: token,
 })
-
-const codeOf = (promise: Promise<unknown>): Promise<string> =>
-  promise.then(
-    () => 'none',
-    (error: Error & { code?: string }) => `${error.code} ${error.message}`,
-  )
 
 test('certificates, keys and tokens let clients in', async (files) => {
   const { authority, client, key, token } = files

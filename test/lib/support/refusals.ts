@@ -78,6 +78,17 @@ export async function codeOf(work: Promise<unknown>): Promise<string> {
   return 'none'
 }
 
+/** Code and message of what a promise rejects with; 'nothing' when it does not. */
+export async function codeAndMessageOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+    return 'nothing'
+  } catch (error) {
+    assert.ok(error instanceof Error)
+    return `${(error as StoreError).code} ${error.message}`
+  }
+}
+
 /** The kind of an error: as `error.name` says it. */
 export type Kind = 'TypeError' | 'RangeError' | 'StoreError'
 

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/hex.h"
 #include "base/random_id.h"
 #include "client/connection.h"
 #include "hotrow/connect.h"
@@ -20,6 +21,7 @@
 #include "net/fabric.h"
 #include "net/listener.h"
 #include "support/child.h"
+#include "support/comes_true.h"
 #include "support/fabric.h"
 #include "support/folder.h"
 #include "support/scale.h"
@@ -41,16 +43,6 @@ Result<std::shared_ptr<Store>> dial_shm(const std::string& address, uint32_t tim
                   .timeout_ms = timeout_ms,
                   .tls = tls,
                   .transport = tested_transport()});
-}
-
-template <class Holds>
-bool comes_true(const Holds& holds) {
-  const auto end = Clock::now() + seconds(30);
-  while (!holds()) {
-    if (Clock::now() > end) return false;
-    std::this_thread::sleep_for(milliseconds(5));
-  }
-  return true;
 }
 
 // A server in a process of its own, and what it tells.
@@ -286,7 +278,7 @@ class FabricTickets : public testing::Test {
   }
   static bool opens(net::FabricLink& link, const wire::Welcome& welcome, const std::string& ticket,
                     milliseconds most = seconds(20)) {
-    must(link.ask(net::from_hex(welcome.fabric), ticket));
+    must(link.ask(from_hex(welcome.fabric), ticket));
     const auto end = Clock::now() + most;
     while (!link.open() && Clock::now() < end) (void)link.progress();
     return link.open();

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hex.h"
 #include "base/random_id.h"
 #include "support/child.h"
 #include "support/fabric.h"
@@ -221,9 +222,9 @@ TEST(Fabric, ALinkThatGoesInTheMiddleOfMuchDoesTheOtherNoHarm) {
 
 TEST(Fabric, HexadecimalDigitsAreReadBack) {
   const std::string bytes("\0\x7f\xff 1", 5);
-  EXPECT_EQ(net::to_hex(bytes), "007fff2031");
-  EXPECT_EQ(net::from_hex(net::to_hex(bytes)), bytes);
-  for (const char* wrong : {"0", "0g", "0G", " 0"}) EXPECT_EQ(net::from_hex(wrong), "");
+  EXPECT_EQ(to_hex(bytes), "007fff2031");
+  EXPECT_EQ(from_hex(to_hex(bytes)), bytes);
+  for (const char* wrong : {"0", "0g", "0G", " 0"}) EXPECT_EQ(from_hex(wrong), "");
 }
 
 // The instructions of the functions that libucm rewrites, and the handlers of signals.
@@ -234,7 +235,7 @@ std::string state_of_process() {
        {"mmap", "munmap", "mremap", "shmat", "shmdt", "sbrk", "brk", "madvise"}) {
     const void* const function = ::dlsym(RTLD_DEFAULT, name);
     if (function == nullptr) continue;
-    state += " " + std::string(name) + " " + net::to_hex({static_cast<const char*>(function), 16});
+    state += " " + std::string(name) + " " + to_hex({static_cast<const char*>(function), 16});
   }
   for (int signal = 1; signal < 32; ++signal) {
     struct sigaction now{};

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "support/comes_true.h"
 #include "support/stores.h"
 
 namespace hotrow::test {
@@ -11,17 +12,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-/// Waits until `condition()` holds, for some seconds at most.
-template <class Condition>
-bool comes_true(const Condition& condition) {
-  const auto end = steady_clock::now() + std::chrono::seconds(20);
-  while (steady_clock::now() < end) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(milliseconds(5));
-  }
-  return condition();
-}
 
 TEST(Keeper, ExpiredRowsGoByThemselves) {
   const auto store = private_store();
