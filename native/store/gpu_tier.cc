@@ -26,9 +26,12 @@ GpuTier::Entry GpuTier::place(const std::shared_ptr<SparseTable>& table, float s
       share == 0 ? "the table's option gpu is false" : DeviceTable::refusal(table->options());
   if (!entry.reason.empty()) return entry;
   const uint64_t left = options_.bytes - given_;
-  const auto asked =
-      static_cast<uint64_t>(static_cast<double>(options_.bytes) * static_cast<double>(share));
-  const uint64_t bytes = share == kGpuHalfOfRest ? left / 2 : std::min(asked, left);
+  // kGpuHalfOfRest is no share, and negative.
+  const uint64_t bytes =
+      share == kGpuHalfOfRest
+          ? left / 2
+          : std::min(static_cast<uint64_t>(static_cast<double>(options_.bytes) * double{share}),
+                     left);
   if (bytes < kLeastBytes) {
     entry.reason = "too little is left of gpu.bytes: " + std::to_string(left) + " of " +
                    std::to_string(options_.bytes);

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr StoreOptions kSmall{.memory_bytes = 64 * kMiB, .threads = 1};
+const StoreOptions kSmall{.memory_bytes = 64 * kMiB, .threads = 1};
 
 std::shared_ptr<Store> open(const std::string& path, const StoreOptions& options = kSmall) {
   return must(Store::open(path, options));
