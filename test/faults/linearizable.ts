@@ -1,10 +1,10 @@
 // Is a history of calls on one register linearizable? That is, can every call be given one instant
 // between its beginning and its end, so that each reads what the calls before it have left?
 //
-// Wing and Gong's search (Testing and Verifying Concurrent Objects, 1993), which takes what may come
-// first as the first and goes on with the rest, with Lowe's memory of what was tried (2017): two
-// ways to the same calls and the same value go on alike. Histories of several registers are linearizable
-// when each register's is.
+// Wing and Gong's search (Testing and Verifying Concurrent Objects, 1993), which takes what may
+// come first as the first and goes on with the rest, with Lowe's memory of what was tried (2017):
+// two ways to the same calls and the same value go on alike. Histories of several registers are
+// linearizable when each register's is.
 
 export interface Operation {
   kind: 'read' | 'assign' | 'add'

@@ -16,8 +16,10 @@ void run_message(std::span<const uint8_t> input) {
   const uint32_t sections = input[0];
   input = input.subspan(1);
   AlignedBuffer body(wire::aligned(input.size()));
-  std::memset(body.data(), 0, body.size());
-  if (!input.empty()) std::memcpy(body.data(), input.data(), input.size());
+  if (!input.empty()) {
+    std::memset(body.data(), 0, body.size());
+    std::memcpy(body.data(), input.data(), input.size());
+  }
   wire::Message message;
   if (!message.read({.body_bytes = body.size(), .sections = sections}, body.bytes()).ok()) return;
   uint64_t end = sections * wire::kSectionBytes;
