@@ -64,7 +64,7 @@ async function search(target, seconds) {
     `-max_len=${kMostBytes[target] ?? 2048}`,
     `-artifact_prefix=${found}/`,
     '-timeout=20',
-    // Not after each input: a server that serves many has more at times. At the end they are sought.
+    // Not after each input, as a server that hears many holds more at times: at the end.
     '-detect_leaks=0',
     '-rss_limit_mb=2048',
     '-print_final_stats=1',
