@@ -83,9 +83,11 @@ class World {
     admission.access = test::must(server::Access::parse(
         R"({"identities": {"client": {"role": "trainer", "tables": ["t*"]}}})"));
     hub_ = std::make_unique<server::Hub>(store_, options, std::move(admission));
-    other_ = test::must(store_->table("other", test::sum_table(2)));
-    test::must(other_->push(key_, std::vector<float>{3, 4}));
-    (void)test::must(store_->table("t", test::sum_table(4)));
+    other_ = test::must(store_->table("other", test::sum_table(4)));
+    test::must(other_->push(key_, others_));
+    // Both have numbers, as if others had opened them: 0 and 1.
+    test::must(hub_->parameters.number_of(other_));
+    test::must(hub_->parameters.number_of(test::must(store_->table("t", test::sum_table(4)))));
   }
 
   void hear(std::span<const uint8_t> input) {
@@ -99,7 +101,7 @@ class World {
       }
       wire->run_posted(session);
     }
-    must_hold(test::lookup(*other_, key_) == std::vector<float>{3, 4},
+    must_hold(test::lookup(*other_, key_) == others_,
               "a table that the client may not use is as it was");
   }
 
@@ -117,6 +119,7 @@ class World {
   }
 
   const std::vector<uint64_t> key_ = {1};
+  const std::vector<float> others_ = {3, 4, 5, 6};
   std::shared_ptr<Store> store_;
   std::shared_ptr<Table> other_;
   std::unique_ptr<server::Hub> hub_;
@@ -163,9 +166,10 @@ AlignedBuffer about_bags(wire::Verb verb) {
   return frame.finish(true);
 }
 
-AlignedBuffer about_options(wire::Verb verb) {
+AlignedBuffer about_options(wire::Verb verb, uint32_t parameter) {
   wire::FrameWriter frame;
-  frame.layout().add(0, 1, wire::Kind::kOptions, wire::Type::kU8, sizeof(wire::CallOptions));
+  frame.layout().add(0, parameter, wire::Kind::kOptions, wire::Type::kU8,
+                     sizeof(wire::CallOptions));
   frame.begin({.verb = verb, .request = 5});
   const wire::CallOptions options{.most = 10};
   std::memcpy(frame.array<uint8_t>(0).data(), &options, sizeof options);
@@ -202,10 +206,12 @@ std::vector<Input> session_seeds() {
                about_rows(Verb::kLookup, 1, Kind::kKeys), about_rows(Verb::kState, 1, Kind::kKeys)),
           talk(open(), about_rows(Verb::kUpdate, 1, Kind::kRows, 2),
                about_rows(Verb::kErase, 1, Kind::kKeys, 3)),
+          talk(about_rows(Verb::kPush, 0, Kind::kGradients, 1),
+               about_rows(Verb::kErase, 0, Kind::kKeys, 2), about_options(Verb::kScan, 0)),
           talk(open(), about_bags(Verb::kPooled), about_bags(Verb::kPushBags)),
-          talk(open(), about_options(Verb::kScan), about_options(Verb::kEvicted)),
+          talk(open(), about_options(Verb::kScan, 1), about_options(Verb::kEvicted, 1)),
           talk(call(R"({"call":"dense","name":"td","flag":true,"dense":{"shape":[3]}})"),
-               about_options(Verb::kPull)),
+               about_options(Verb::kPull, 2)),
           talk(call(R"({"call":"table","name":"other"})"), call(R"({"call":"list"})"),
                call(R"({"call":"drop","name":"other"})"), call(R"({"call":"stats"})")),
           talk(open(), join("join", 0), about_rows(Verb::kPush, 1, Kind::kGradients, 4),
