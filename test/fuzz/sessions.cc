@@ -90,6 +90,14 @@ class World {
     test::must(hub_->parameters.number_of(test::must(store_->table("t", test::sum_table(4)))));
   }
 
+  /// As a server stops: before its figures go, whoever counts in them.
+  ~World() {
+    hub_->clocks.stop();
+    for (server::Worker* worker : {&hub_->others, &hub_->opening, &hub_->files}) worker->stop();
+  }
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
   void hear(std::span<const uint8_t> input) {
     const auto wire = std::make_shared<Wire>();
     {
