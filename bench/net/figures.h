@@ -23,6 +23,8 @@ bool together_figures(const NetSettings& settings);
 bool push_figures(const NetSettings& settings);
 /// Lookups, beside Redis's MGET.
 bool redis_figures(const NetSettings& settings);
+/// Lookups, beside gRPC in C++ in front of the same table, plainly and over TLS.
+bool grpc_figures(const NetSettings& settings);
 
 }  // namespace hotrow::bench
 

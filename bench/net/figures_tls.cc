@@ -38,7 +38,8 @@ void throughput(const NetSettings& settings) {
   constexpr uint64_t kCached = 1000;
   const OurShape plain_shape{.rows = kCached, .dim = kDim};
   OurShape shape = plain_shape;
-  shape.psk_file = key.path();
+  shape.server_tls.psk_file = key.path();
+  shape.client_tls.psk_file = key.path();
   const auto server = start_ours(shape);
   const auto plain_server = start_ours(plain_shape);
   const Child raw_server([](const Child::Ready& ready) { serve_raw_tls(kDim, ready); });

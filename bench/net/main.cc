@@ -1,5 +1,5 @@
-// `npm run bench:net`: a client and a server over TCP and shared memory, beside bare sockets and
-// Redis.
+// `npm run bench:net`: a client and a server over TCP and shared memory, beside bare sockets,
+// Redis and gRPC.
 //
 // One core a side: every server is a process pinned to the second processor, every client one on
 // the first; each figure has fresh ones. Contenders take turns round by round and run under the
@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
       "(lowest to highest); ratios are taken round by round.\n\n");
   bool good = true;
   for (const auto figures : {lookup_figures, tls_figures, shm_figures, latency_figures,
-                             together_figures, push_figures, redis_figures}) {
+                             together_figures, push_figures, redis_figures, grpc_figures}) {
     good = figures(settings) && good;
   }
   return good ? 0 : 1;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kHelp =
     "npm run bench:net -- [options]\n"
-    "Times a client and a server over TCP on loopback, beside bare sockets and Redis.\n\n"
+    "Times a client and a server over TCP on loopback, beside bare sockets, Redis and gRPC.\n\n"
     "  --rows N      rows of 256 bytes in the large tables (default 4194304: 1 GiB)\n"
     "  --rounds N    rounds that count (default 5)\n"
     "  --turn MIB    rows that one turn of a figure about throughput moves (default 256)\n"

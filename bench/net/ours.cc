@@ -62,7 +62,7 @@ OurStore OurStore::connected(const OurShape& shape, uint16_t port) {
   OurStore made;
   made.store_ = must(connect({.servers = {"127.0.0.1:" + std::to_string(port)},
                               .spin_us = shape.spin_us,
-                              .tls = {.psk_file = shape.psk_file},
+                              .tls = shape.client_tls,
                               .transport = shape.transport}));
   for (uint32_t i = 0; i < shape.tables; ++i) {
     made.tables_.push_back(must(made.store_->table(name_of(i))));
@@ -106,7 +106,7 @@ std::unique_ptr<Child> start_ours(const OurShape& shape) {
     static const std::unique_ptr<Server> kServer =
         must(Server::start(kStore.store(), {.threads = 1,
                                             .spin_us = shape.spin_us,
-                                            .tls = {.psk_file = shape.psk_file},
+                                            .tls = shape.server_tls,
                                             .transport = shape.transport}));
     const std::string address = kServer->address();
     ready(static_cast<uint16_t>(std::atoi(address.c_str() + address.rfind(':') + 1)));

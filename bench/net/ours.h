@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hotrow/store.h"
+#include "hotrow/tls.h"
 #include "hotrow/transport.h"
 #include "process.h"
 
@@ -22,7 +23,8 @@ struct OurShape {
   uint32_t tables = 1;
   uint32_t spin_us = 0;
   Transport transport = Transport::kTcp;
-  const char* psk_file = "";  ///< over TLS with this key; empty: without
+  ServerTls server_tls = {};  ///< over TLS with these; none: without
+  ClientTls client_tls = {};
 };
 
 /// A store that is used, wherever its rows are. Calls end the program when they fail.

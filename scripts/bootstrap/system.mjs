@@ -29,6 +29,10 @@ const kPackages = [
   ['libtbb-dev', () => header('tbb/concurrent_hash_map.h'), 'bench-table'],
   ['libcuckoo-dev', () => header('libcuckoo/cuckoohash_map.hh'), 'bench-table'],
   ['libboost1.81-dev', () => header('boost/unordered/unordered_flat_map.hpp'), 'bench-table'],
+  ['libgrpc++-dev', () => header('grpcpp/grpcpp.h'), 'bench-table'],
+  ['libprotobuf-dev', () => header('google/protobuf/message.h'), 'bench-table'],
+  ['protobuf-compiler', () => which('protoc'), 'bench-table'],
+  ['protobuf-compiler-grpc', () => which('grpc_cpp_plugin'), 'bench-table'],
   ['libabsl-dev', () => header('absl/container/flat_hash_map.h'), 'bench-table'],
 ]
 

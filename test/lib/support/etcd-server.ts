@@ -1,5 +1,5 @@
-// A real etcd of one member on loopback that keeps nothing and leaves nothing: it ends when this
-// process does, however it ends.
+// A real etcd on loopback, of one member or of several, that keeps nothing and leaves nothing: it
+// ends when this process does, however it ends.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ export function noEtcd(): string | undefined {
 // The pipe closes with this process, even when it is killed.
 const kShell = `
   dir=$1; shift
-  etcd "$@" >"$dir/log" 2>&1 &
+  "$@" >"$dir/log" 2>&1 &
   server=$!
   echo "$server"
   cat >"$dir/input"
@@ -36,42 +36,68 @@ async function freePort(): Promise<number> {
   return port
 }
 
+/** Where a member listens, and how it is reached. */
+export interface EtcdPlace {
+  /** Where clients reach it. */
+  url: string
+  /** Where it listens for them, when that is elsewhere. */
+  listen?: string
+  /** Where the other members reach it. */
+  peer: string
+  /** What runs it: a command and its arguments, to which its own are added. */
+  within?: readonly string[]
+}
+
+async function placeOnLoopback(): Promise<EtcdPlace> {
+  const [client, peer] = [await freePort(), await freePort()]
+  return { url: `http://127.0.0.1:${client}`, peer: `http://127.0.0.1:${peer}` }
+}
+
 export class EtcdServer {
   readonly url: string
-  readonly #folder: string
-  readonly #args: string[]
+  readonly #folder = mkdtempSync(join(tmpdir(), 'hotrow-etcd-'))
+  readonly #command: string[]
   #shell: ChildProcess | undefined
   #pid = 0
 
-  private constructor(folder: string, client: string, peer: string) {
-    this.url = client
-    this.#folder = folder
+  /** Member `index` of those at `places`. */
+  private constructor(places: readonly EtcdPlace[], index: number) {
+    const its = places[index] as EtcdPlace
+    this.url = its.url
+    const client = its.listen ?? its.url
     const settings = {
-      name: 'only',
-      'data-dir': join(folder, 'data'),
+      name: `member${index}`,
+      'data-dir': join(this.#folder, 'data'),
       'listen-client-urls': client,
       'advertise-client-urls': client,
-      'listen-peer-urls': peer,
-      'initial-advertise-peer-urls': peer,
-      'initial-cluster': `only=${peer}`,
-      // A loaded machine is late with everything.
-      'heartbeat-interval': '200',
-      'election-timeout': '2000',
+      'listen-peer-urls': its.peer,
+      'initial-advertise-peer-urls': its.peer,
+      'initial-cluster': places.map(({ peer }, i) => `member${i}=${peer}`).join(),
+      // A loaded machine is late with everything; of several, others wait for an election.
+      'heartbeat-interval': '100',
+      'election-timeout': places.length > 1 ? '1000' : '2000',
     }
-    this.#args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
+    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
+    this.#command = [...(its.within ?? []), 'etcd', ...args]
   }
 
   static async start(): Promise<EtcdServer> {
-    const folder = mkdtempSync(join(tmpdir(), 'hotrow-etcd-'))
-    const [client, peer] = [await freePort(), await freePort()]
-    const etcd = new EtcdServer(folder, `http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`)
-    await etcd.restart()
-    return etcd
+    const [only] = await EtcdServer.startAll([await placeOnLoopback()])
+    return only as EtcdServer
+  }
+
+  /** Members of one etcd; by default three on loopback. */
+  static async startAll(places?: readonly EtcdPlace[]): Promise<EtcdServer[]> {
+    const three = (): Promise<EtcdPlace[]> => Promise.all([0, 1, 2].map(placeOnLoopback))
+    const all = places ?? (await three())
+    const members = all.map((_, i) => new EtcdServer(all, i))
+    await Promise.all(members.map((member) => member.restart()))
+    return members
   }
 
   /** After kill(): the same data at the same address. */
   async restart(): Promise<void> {
-    const args = ['-c', kShell, 'etcd', this.#folder, ...this.#args]
+    const args = ['-c', kShell, 'etcd', this.#folder, ...this.#command]
     this.#shell = spawn('sh', args, { stdio: ['pipe', 'pipe', 'ignore'] })
     this.#shell.stdin?.on('error', () => {})
     const [line] = (await once(this.#shell.stdout as NodeJS.ReadableStream, 'data')) as [Buffer]
@@ -97,7 +123,14 @@ export class EtcdServer {
 
   /** Makes it hang, or go on. */
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    process.kill(this.#pid, signal)
+    if (this.#shell !== undefined) process.kill(this.#pid, signal)
+  }
+
+  /** Is it the one that the others follow? */
+  async leads(): Promise<boolean> {
+    const status = await this.ask('/v3/maintenance/status', {})
+    const { member_id: id } = status['header'] as { member_id: string }
+    return status['leader'] === id
   }
 
   /** A request of the gateway, as a person would make it. */
