@@ -143,6 +143,7 @@ class StageTimes {
   std::vector<const Pair*> all_pairs() const HOTROW_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     std::vector<const Pair*> all;
+    all.reserve(pairs_.size());
     for (const auto& [key, pair] : pairs_) all.push_back(pair.get());
     return all;
   }

@@ -248,7 +248,8 @@ TEST_F(Roles, FiguresNameOnlyPermittedTables) {
   EXPECT_EQ(must(key->stats()).remote->servers.front().latency.back().table, "users");
   std::string tables;
   uint64_t lookups = 0;
-  for (const RequestTimes& its : must(dial()->stats()).remote->servers.front().latency) {
+  const StoreStats stats = must(dial()->stats());
+  for (const RequestTimes& its : stats.remote->servers.front().latency) {
     tables += its.table;
     if (its.verb == "LOOKUP" && its.table.empty()) lookups = its.stages[2].time.count;
   }
