@@ -132,7 +132,8 @@ ConnectOptions read_connect_options(Napi::Object object) {
                                  .psk_file = read_tls(object, "pskFile"),
                                  .token_file = read_tls(object, "tokenFile"),
                                  .server_name = read_tls(object, "serverName")},
-                         .transport = read_enum<Transport>(object, "transport")};
+                         .transport = read_enum<Transport>(object, "transport"),
+                         .trace = read_string(object.Get("trace"), "trace")};
   options.placement = read_string(object.Get("placement"), "placement");
   const auto servers = object.Get("servers").As<Napi::Array>();
   for (uint32_t i = 0; i < servers.Length(); ++i) {
@@ -156,7 +157,8 @@ ServerOptions read_server_options(Napi::Object object) {
                   .psk_file = read_tls(object, "pskFile"),
                   .token_file = read_tls(object, "tokenFile"),
                   .access_file = read_tls(object, "accessFile")},
-          .transport = read_enum<Transport>(object, "transport")};
+          .transport = read_enum<Transport>(object, "transport"),
+          .trace = read_string(object.Get("trace"), "trace")};
 }
 
 WorkerOptions read_worker_options(Napi::Object object) {

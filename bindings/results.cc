@@ -91,6 +91,40 @@ Napi::Object latency_object(Napi::Env env, const LatencySummary& summary) {
   return object;
 }
 
+void set_latency(Napi::Object object, const std::vector<RequestTimes>& all) {
+  const Napi::Env env = object.Env();
+  Napi::Object verbs = Napi::Object::New(env);
+  Napi::Array tables = Napi::Array::New(env);
+  for (const RequestTimes& its : all) {
+    Napi::Object stages = Napi::Object::New(env);
+    if (!its.table.empty()) {
+      stages.Set("table", Napi::String::New(env, its.table));
+      stages.Set("verb", Napi::String::New(env, its.verb));
+    }
+    for (const StageTime& each : its.stages) stages.Set(each.stage, latency_object(env, each.time));
+    if (its.table.empty()) {
+      verbs.Set(its.verb, stages);
+    } else {
+      tables.Set(tables.Length(), stages);
+    }
+  }
+  object.Set("latency", verbs);
+  object.Set("tableLatency", tables);
+}
+
+Napi::Object figures_object(Napi::Env env, const ServerFigures& figures) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("connections", to_number(env, figures.connections));
+  object.Set("fabric", to_number(env, figures.fabric));
+  object.Set("sessions", to_number(env, figures.sessions));
+  object.Set("requests", to_number(env, figures.requests));
+  object.Set("failures", to_number(env, figures.failures));
+  object.Set("repeated", to_number(env, figures.repeated));
+  object.Set("refused", to_number(env, figures.refused));
+  set_latency(object, figures.latency);
+  return object;
+}
+
 Napi::Value workers_value(Napi::Env env, const std::vector<WorkerFigures>& workers) {
   Napi::Array array = Napi::Array::New(env, workers.size());
   for (uint32_t i = 0; i < workers.size(); ++i) {

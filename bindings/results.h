@@ -74,6 +74,10 @@ Napi::Value to_array(Napi::Env env, std::span<const uint8_t> bytes);
 Napi::Value workers_value(Napi::Env env, const std::vector<WorkerFigures>& workers);
 Napi::Value groups_value(Napi::Env env, const std::vector<GroupFigures>& groups);
 Napi::Object latency_object(Napi::Env env, const LatencySummary& summary);
+/// Sets `latency`, an object by verb, and `tableLatency`, an array, of an object.
+void set_latency(Napi::Object object, const std::vector<RequestTimes>& all);
+/// Of a server, without its groups.
+Napi::Object figures_object(Napi::Env env, const ServerFigures& figures);
 
 }  // namespace hotrow::bindings
 

@@ -47,22 +47,7 @@ Napi::Value ServerObject::start(const Napi::CallbackInfo& info) {
 Napi::Value ServerObject::stats(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const ServerStats stats = started_->server ? started_->server->stats() : ServerStats();
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("connections", to_number(env, stats.connections));
-  object.Set("fabric", to_number(env, stats.fabric));
-  object.Set("sessions", to_number(env, stats.sessions));
-  object.Set("requests", to_number(env, stats.requests));
-  object.Set("failures", to_number(env, stats.failures));
-  object.Set("repeated", to_number(env, stats.repeated));
-  object.Set("refused", to_number(env, stats.refused));
-  Napi::Object latency = Napi::Object::New(env);
-  for (const VerbLatency& its : stats.latency) {
-    Napi::Object stages = Napi::Object::New(env);
-    stages.Set("queue", latency_object(env, its.queue));
-    stages.Set("work", latency_object(env, its.work));
-    latency.Set(its.verb, stages);
-  }
-  object.Set("latency", latency);
+  Napi::Object object = figures_object(env, stats);
   object.Set("groups", groups_value(env, stats.groups));
   return object;
 }

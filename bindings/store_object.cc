@@ -60,6 +60,20 @@ Napi::Object to_object(Napi::Env env, const GpuTableStats& stats) {
   return object;
 }
 
+Napi::Value stats_value(Napi::Env env, const std::optional<RemoteStats>& stats) {
+  if (!stats) return env.Null();
+  Napi::Object object = Napi::Object::New(env);
+  set_latency(object, stats->latency);
+  Napi::Array servers = Napi::Array::New(env, stats->servers.size());
+  for (uint32_t i = 0; i < stats->servers.size(); ++i) {
+    Napi::Object its = figures_object(env, stats->servers[i]);
+    its.Set("server", Napi::String::New(env, stats->servers[i].server));
+    servers.Set(i, its);
+  }
+  object.Set("servers", servers);
+  return object;
+}
+
 Napi::Value stats_value(Napi::Env env, const std::optional<GpuStats>& stats) {
   if (!stats) return env.Null();
   Napi::Object object = Napi::Object::New(env);
@@ -247,6 +261,7 @@ Napi::Value StoreObject::stats(const Napi::CallbackInfo& info) {
         object.Set("threads", to_number(env, stats.threads));
         object.Set("latency", to_object(env, stats.latency));
         object.Set("gpu", stats_value(env, stats.gpu));
+        object.Set("remote", stats_value(env, stats.remote));
         return object;
       });
 }

@@ -13,6 +13,8 @@ export interface NativeServerOptions {
   placed: boolean
   tls: NativeTls
   transport: number
+  /** '' for none. */
+  trace: string
 }
 
 /** A slot map in JavaScript's terms. */

@@ -341,6 +341,8 @@ export interface NativeConnectOptions {
   spinUs: number
   tls: NativeTls
   transport: number
+  /** '' for none. */
+  trace: string
 }
 
 export interface Addon {

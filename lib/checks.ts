@@ -94,6 +94,14 @@ function isSignal(value: unknown): boolean {
 }
 
 /** The position of `value` in `choices`. */
+/** A file's name; '' for none. */
+export function checkFile(argument: string, value: unknown): string {
+  if (value === undefined) return ''
+  if (typeof value !== 'string') throw typeError(argument, 'a string', value)
+  if (value === '' || value.includes('\0')) throw rangeError(argument, "a file's name", value)
+  return value
+}
+
 export function checkChoice(argument: string, value: unknown, choices: readonly string[]): number {
   const expected = (): string => `one of ${choices.map((choice) => `'${choice}'`).join(', ')}`
   if (typeof value !== 'string') throw typeError(argument, expected(), value)

@@ -1,5 +1,5 @@
 /** `connect`: the store of other processes, used as if it were this one's. */
-import { checkChoice, checkInteger, checkObject } from './checks.ts'
+import { checkChoice, checkFile, checkInteger, checkObject } from './checks.ts'
 import {
   type ClusterAddress,
   firstPlacement,
@@ -32,6 +32,12 @@ export interface ConnectOptions {
   tls?: ClientTls
   /** `'tcp'` by default. With `'shm'` and `'rdma'`: that or no connection. */
   transport?: Transport
+  /**
+   * A file to be made, in the place of one that is there, which shows each call's way to the
+   * servers and back, for Perfetto and Chrome (docs/FORMATS.md, "Traces"); whole when the store is
+   * closed, of at most 256 MiB. By default none: then it costs nothing.
+   */
+  trace?: string
 }
 
 /**
@@ -57,7 +63,8 @@ export interface ConnectOptions {
  *
  * Rejects with ERR_UNAVAILABLE when a server does not answer within the timeout, with ERR_DENIED
  * when one of the two does not accept the other, with ERR_INVALID_ARGUMENT when a file of `tls`
- * cannot be used, with ERR_UNSUPPORTED when this side or a server cannot have the `transport`.
+ * cannot be used or `trace` cannot be written, with ERR_UNSUPPORTED when this side or a server
+ * cannot have the `transport`.
  *
  * Servers may have a placement (docs/FORMATS.md): then any of them leads to the others, and the
  * store follows when slots of keys go from one server to another. What a server refuses, because it
@@ -73,12 +80,13 @@ export async function connect(
   servers: string | readonly string[] | ClusterAddress,
   options: ConnectOptions = {},
 ): Promise<Store> {
-  checkObject('options', options, ['timeoutMs', 'spinUs', 'tls', 'transport'])
+  checkObject('options', options, ['timeoutMs', 'spinUs', 'tls', 'transport', 'trace'])
   const { timeoutMs = 10_000, spinUs = 0 } = options
   checkInteger('timeoutMs', timeoutMs, 1, 86_400_000)
   checkInteger('spinUs', spinUs, 0, 1_000_000)
   const tls = checkTls(options.tls, clientTlsFields)
   const transport = checkChoice('transport', options.transport ?? 'tcp', transports)
+  const trace = checkFile('trace', options.trace)
   const registry = registryOf(servers)
   const first =
     registry === undefined
@@ -91,6 +99,7 @@ export async function connect(
     spinUs,
     tls,
     transport,
+    trace,
   })
   try {
     const store = new Store(await native.open(), native)

@@ -111,6 +111,8 @@ export interface StoreStats {
   latency: Record<'lookup' | 'lookupPooled' | 'push' | 'update' | 'erase', LatencySummary>
   /** Of the GPU; null: `open` was not asked for one. */
   gpu: GpuStats | null
+  /** Of a store of `connect`; null: the store is this process's. */
+  remote: RemoteStats | null
 }
 
 /**
@@ -196,8 +198,8 @@ export interface Recovery {
   readonly reason: string
 }
 
-/** What a server has done since it started. */
-export interface ServerStats {
+/** What a server has done since it started, as it says to clients. */
+export interface ServerFigures {
   /** Open now. */
   readonly connections: number
   /** Of these, over shared memory or RDMA. */
@@ -217,8 +219,27 @@ export interface ServerStats {
   readonly refused: number
   /** How long requests took, by the verb of the protocol, of those that have come. */
   readonly latency: Readonly<Record<string, RequestLatency>>
+  /** Of those that name one table or dense parameter alone. */
+  readonly tableLatency: readonly (TableAndVerb & RequestLatency)[]
+}
+
+/** What a server has done since it started. */
+export interface ServerStats extends ServerFigures {
   /** Groups of workers (`store.worker`), by name. */
   readonly groups: readonly GroupFigures[]
+}
+
+/** What the way to the servers costs a store of `connect`. */
+export interface RemoteStats {
+  /** How long this store's requests took, by the verb of the protocol. */
+  readonly latency: Readonly<Record<string, ClientLatency>>
+  /** Of those that name one table or dense parameter alone. */
+  readonly tableLatency: readonly (TableAndVerb & ClientLatency)[]
+  /**
+   * What each server, by its `HOST:PORT`, has done for all of its clients; of tables those that
+   * this client may use. All is 0 of a server of before there were such figures.
+   */
+  readonly servers: readonly (ServerFigures & { readonly server: string })[]
 }
 
 /** Where one worker of a training job is. */
@@ -252,10 +273,37 @@ export interface GroupFigures {
   readonly workers: readonly WorkerFigures[]
 }
 
-/** How long a server took for requests of one verb, by stage. */
+/** Among 256 pairs of these at most, those that came first. */
+export interface TableAndVerb {
+  readonly table: string
+  readonly verb: string
+}
+
+/** How long a server took for requests of one verb, by stage; each request is timed. */
 export interface RequestLatency {
-  /** From when a request was whole until its work began. */
+  /**
+   * From when a request was read until somebody had time for it; CALL, SCAN and EVICTED wait for
+   * another thread.
+   */
   readonly queue: LatencySummary
-  /** From there until its reply was made: decoding, the store, encoding. */
+  /** Until its checksum, its sections and what its client may do were looked at. */
+  readonly decode: LatencySummary
+  /** In the store; of CALL, SCAN and EVICTED with making the reply. */
   readonly work: LatencySummary
+  /** Making the reply's checksum. */
+  readonly encode: LatencySummary
+  /** Until all of the reply was with the system, or UCX. */
+  readonly send: LatencySummary
+}
+
+/** How long requests of one verb took for a client, by stage; each that was answered is timed. */
+export interface ClientLatency {
+  /** Making the request, after waiting for others who send. */
+  readonly encode: LatencySummary
+  /** Until all of it was with the system, or UCX. */
+  readonly send: LatencySummary
+  /** Until the head of its reply was there. */
+  readonly wait: LatencySummary
+  /** Until the reply was where it is wanted, and checked. */
+  readonly decode: LatencySummary
 }

@@ -22,6 +22,7 @@ export {
   type StoreErrorScope,
 } from './errors.ts'
 export type {
+  ClientLatency,
   GpuStats,
   GpuTableStats,
   GroupFigures,
@@ -29,9 +30,12 @@ export type {
   LatencySummary,
   ParameterInfo,
   Recovery,
+  RemoteStats,
   RequestLatency,
+  ServerFigures,
   ServerStats,
   StoreStats,
+  TableAndVerb,
   TableDiff,
   TableStats,
   WorkerFigures,

@@ -1,6 +1,6 @@
 /** `serve`: a socket in front of a store. */
 import type { NativeServer } from './addon-server.ts'
-import { checkChoice, checkInteger, checkNotNegative, checkObject } from './checks.ts'
+import { checkChoice, checkFile, checkInteger, checkNotNegative, checkObject } from './checks.ts'
 import type { EtcdTls } from './cluster/etcd.ts'
 import { Membership } from './cluster/membership.ts'
 import { type ClusterPlacement, Registry } from './cluster/registry.ts'
@@ -71,6 +71,12 @@ export interface ServerOptions {
    * either (`'auto'`). Clients that want TCP have it whatever this is.
    */
   transport?: Transport
+  /**
+   * A file to be made, in the place of one that is there, which shows each request's stages, for
+   * Perfetto and Chrome (docs/FORMATS.md, "Traces"); whole when the server has stopped, of at most
+   * 256 MiB. By default none: then it costs nothing.
+   */
+  trace?: string
 }
 
 /** What a server of a cluster goes by. */
@@ -84,7 +90,7 @@ export interface ServerPlacement {
 const ofCluster = ['etcd', 'cluster', 'etcdTls', 'advertise', 'weight', 'leaseMs']
 const fields = [
   ...['listen', 'threads', 'spinUs', 'mostConnections', 'mostBodyBytes', 'sessionMs'],
-  ...['mostHeldBytes', 'tls', 'transport', ...ofCluster],
+  ...['mostHeldBytes', 'tls', 'transport', 'trace', ...ofCluster],
 ]
 
 /** A running server; made by `serve`. */
@@ -180,8 +186,8 @@ function checkMember(options: ServerOptions) {
  * process may go on using it too. Stop the server before the store is closed.
  *
  * Rejects with ERR_UNAVAILABLE when the address cannot be had, with ERR_INVALID_ARGUMENT when a
- * file of `tls` cannot be used, with ERR_UNSUPPORTED when this machine has no such `transport`, and
- * with ERR_UNAVAILABLE when etcd does not answer.
+ * file of `tls` cannot be used or `trace` cannot be written, with ERR_UNSUPPORTED when this machine
+ * has no such `transport`, and with ERR_UNAVAILABLE when etcd does not answer.
  */
 export async function serve(store: Store, options: ServerOptions = {}): Promise<Server> {
   checkObject('options', options, fields)
@@ -201,6 +207,7 @@ export async function serve(store: Store, options: ServerOptions = {}): Promise<
     placed: cluster !== undefined,
     tls: checkTls(options.tls, serverTlsFields),
     transport: checkChoice('transport', options.transport ?? 'tcp', transports),
+    trace: checkFile('trace', options.trace),
   })
   try {
     const address = await native.start()

@@ -7,6 +7,7 @@ import { importCommand } from './import.ts'
 import { inspect } from './inspect.ts'
 import { keyCommand } from './key.ts'
 import { serveCommand } from './serve.ts'
+import { traceCommand } from './trace.ts'
 import { compact, diff, rollback, verify, versions } from './versions.ts'
 
 export const commands: readonly Command[] = [
@@ -21,5 +22,6 @@ export const commands: readonly Command[] = [
   serveCommand,
   clusterCommand,
   keyCommand,
+  traceCommand,
   doctor,
 ]

@@ -1,6 +1,6 @@
 /** Figures of a server and its store for Prometheus, over HTTP. */
 import { createServer, type Server as HttpServer } from 'node:http'
-import type { LatencySummary, StoreStats } from '../figures.ts'
+import type { LatencySummary, RequestLatency, StoreStats } from '../figures.ts'
 import type { Server } from '../serve.ts'
 import type { Store } from '../store.ts'
 import { UsageError } from './command.ts'
@@ -8,6 +8,13 @@ import { UsageError } from './command.ts'
 type Labels = Readonly<Record<string, string>>
 
 const hosts = /^(?:127(?:\.\d{1,3}){3}|\[::1\]|localhost)$/
+
+const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' }
+
+/** A label's value as the format has it: names of tables are free text. */
+function escaped(text: string): string {
+  return text.replace(/[\\"\n]/g, (each) => escapes[each] as string)
+}
 
 /** One metric in Prometheus's text format. */
 function metric(
@@ -17,7 +24,7 @@ function metric(
   samples: readonly (readonly [Labels, number, string?])[],
 ): string {
   const lines = samples.map(([labels, value, suffix = '']) => {
-    const texts = Object.entries(labels).map(([label, text]) => `${label}="${text}"`)
+    const texts = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`)
     return `hotrow_${name}${suffix}${texts.length > 0 ? `{${texts.join(',')}}` : ''} ${value}`
   })
   return [`# HELP hotrow_${name} ${help}`, `# TYPE hotrow_${name} ${type}`, ...lines].join('\n')
@@ -35,15 +42,22 @@ function summary(labels: Labels, its: LatencySummary): (readonly [Labels, number
   ]
 }
 
-/** Of the workers of training jobs; group names are free text. */
+/** How long requests took, of each stage that has come. */
+function stages(labels: Labels, its: RequestLatency): ReturnType<typeof summary> {
+  const names = ['queue', 'decode', 'work', 'encode', 'send'] as const
+  return names
+    .filter((stage) => its[stage].count > 0)
+    .flatMap((stage) => summary({ ...labels, stage }, its[stage]))
+}
+
+/** Of the workers of training jobs. */
 function workers(groups: ReturnType<Server['stats']>['groups']): string[] {
-  const named = groups.map((its) => ({ ...its, group: its.group.replace(/[\\"\n]/g, '_') }))
-  const each = (value: (its: (typeof named)[number]['workers'][number]) => number) =>
-    named.flatMap(({ group, workers }) =>
+  const each = (value: (its: (typeof groups)[number]['workers'][number]) => number) =>
+    groups.flatMap(({ group, workers }) =>
       workers.map((its) => [{ group, worker: String(its.index) }, value(its)] as const),
     )
-  const whole = (value: (its: (typeof named)[number]) => number) =>
-    named.map((its) => [{ group: its.group }, value(its)] as const)
+  const whole = (value: (its: (typeof groups)[number]) => number) =>
+    groups.map((its) => [{ group: its.group }, value(its)] as const)
   if (groups.length === 0) return []
   return [
     metric(
@@ -106,10 +120,13 @@ export function metricsText(store: StoreStats, server: ReturnType<Server['stats'
       'request_seconds',
       'summary',
       'Time of requests in the server, by verb and stage.',
-      Object.entries(server.latency).flatMap(([verb, { queue, work }]) => [
-        ...summary({ verb, stage: 'queue' }, queue),
-        ...summary({ verb, stage: 'work' }, work),
-      ]),
+      Object.entries(server.latency).flatMap(([verb, its]) => stages({ verb }, its)),
+    ),
+    metric(
+      'table_request_seconds',
+      'summary',
+      'Time of requests that name one table alone, by table, verb and stage.',
+      server.tableLatency.flatMap(({ table, verb, ...its }) => stages({ table, verb }, its)),
     ),
     metric('connections', 'gauge', 'Connections open.', one(server.connections)),
     metric('sessions', 'gauge', 'Sessions known.', one(server.sessions)),

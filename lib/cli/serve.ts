@@ -49,6 +49,7 @@ async function serveUntilInterrupted(store: Store, call: Call): Promise<void> {
   const server = await serve(store, {
     listen: call.text('listen') ?? '127.0.0.1:7070',
     ...options({ threads: number(call, 'threads'), spinUs: number(call, 'spin-us') }),
+    ...options({ trace: call.text('trace') }),
     ...options({ tls: tlsOf(call), advertise: call.text('advertise') }),
     ...options({ weight: number(call, 'weight'), leaseMs: number(call, 'lease-ms') }),
     ...clusterOf(call),
@@ -92,6 +93,11 @@ export const serveCommand: Command = {
       type: 'string',
       value: 'HOST:PORT',
       help: 'figures for Prometheus over HTTP, on this machine only',
+    },
+    trace: {
+      type: 'string',
+      value: 'FILE',
+      help: "each request's stages, for Perfetto and Chrome; see `hotrow trace --help`",
     },
     'tls-cert': { type: 'string', value: 'FILE', help: "the server's certificate, PEM" },
     'tls-key': { type: 'string', value: 'FILE', help: 'its private key, PEM' },

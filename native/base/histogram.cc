@@ -45,7 +45,8 @@ void LatencySnapshot::merge(const LatencySnapshot& other) {
   max_ns_ = std::max(max_ns_, other.max_ns_);
 }
 
-void LatencyHistogram::record(uint64_t ns, uint32_t times) {
+template <uint32_t kStripes>
+void StripedHistogram<kStripes>::record(uint64_t ns, uint32_t times) {
   ns = std::min(ns, LatencySnapshot::kMaxNs);
   Stripe& stripe = stripes_[number_of_this_thread() % kStripes];
   stripe.sum_ns.fetch_add(ns * times, std::memory_order_relaxed);
@@ -55,7 +56,8 @@ void LatencyHistogram::record(uint64_t ns, uint32_t times) {
   stripe.buckets[LatencySnapshot::bucket_of(ns)].fetch_add(times, std::memory_order_release);
 }
 
-LatencySnapshot LatencyHistogram::snapshot() const {
+template <uint32_t kStripes>
+LatencySnapshot StripedHistogram<kStripes>::snapshot() const {
   LatencySnapshot all;
   for (const Stripe& stripe : stripes_) {
     for (uint32_t i = 0; i < LatencySnapshot::kBuckets; ++i) {
@@ -68,5 +70,8 @@ LatencySnapshot LatencyHistogram::snapshot() const {
   }
   return all;
 }
+
+template class StripedHistogram<1>;
+template class StripedHistogram<4>;
 
 }  // namespace hotrow

@@ -60,7 +60,8 @@ class LatencySnapshot {
   void merge(const LatencySnapshot& other);
 
  private:
-  friend class LatencyHistogram;
+  template <uint32_t kStripes>
+  friend class StripedHistogram;
 
   std::array<uint64_t, kBuckets> buckets_ = {};
   uint64_t count_ = 0;
@@ -70,11 +71,13 @@ class LatencySnapshot {
 
 static_assert(LatencySnapshot::bucket_of(LatencySnapshot::kMaxNs) + 1 == LatencySnapshot::kBuckets);
 
-class LatencyHistogram {
+/// Each stripe has 4.3 KiB.
+template <uint32_t kStripes>
+class StripedHistogram {
  public:
-  LatencyHistogram() = default;
-  LatencyHistogram(const LatencyHistogram&) = delete;
-  LatencyHistogram& operator=(const LatencyHistogram&) = delete;
+  StripedHistogram() = default;
+  StripedHistogram(const StripedHistogram&) = delete;
+  StripedHistogram& operator=(const StripedHistogram&) = delete;
 
   /// Counts one time, as if `times` calls had taken so long. Two atomic additions to two lines of
   /// the thread's stripe: some 10 ns.
@@ -83,8 +86,6 @@ class LatencyHistogram {
   LatencySnapshot snapshot() const;
 
  private:
-  static constexpr uint32_t kStripes = 4;
-
   struct alignas(64) Stripe {
     std::atomic<uint64_t> sum_ns{0};
     std::atomic<uint64_t> max_ns{0};
@@ -96,6 +97,10 @@ class LatencyHistogram {
 
   std::array<Stripe, kStripes> stripes_;
 };
+
+extern template class StripedHistogram<1>;
+extern template class StripedHistogram<4>;
+using LatencyHistogram = StripedHistogram<4>;
 
 /// Records the time from its construction to its end, as that of a call of so many keys. Looking at
 /// the clock twice takes some 50 ns, too much beside a call of few keys: of those only one in

@@ -47,10 +47,14 @@ Status check_servers(std::span<const std::string> servers, const ClientTls& tls)
 }
 
 Cluster::Cluster(const ConnectOptions& options, const std::vector<net::Address>& addresses,
-                 std::shared_ptr<const Credentials> credentials)
-    : options_(options), timeout_(options.timeout_ms), credentials_(std::move(credentials)) {
+                 std::shared_ptr<const Credentials> credentials,
+                 std::shared_ptr<net::TraceFile> trace)
+    : options_(options),
+      timeout_(options.timeout_ms),
+      credentials_(std::move(credentials)),
+      sight_(std::make_shared<Sight>(std::move(trace))) {
   for (size_t i = 0; i < addresses.size(); ++i) {
-    peers_[i] = std::make_unique<Peer>(addresses[i], options, credentials_);
+    peers_[i] = std::make_unique<Peer>(addresses[i], options, credentials_, sight_);
     names_[i] = options.servers[i];
     path_ += (path_.empty() ? "hotrow://" : ",") + addresses[i].to_string();
   }
@@ -79,7 +83,7 @@ Result<uint32_t> Cluster::position(const std::string& name) {
   const auto address = net::parse_address(name);
   if (!address.ok()) return address.status();
   const auto made = static_cast<uint32_t>(positions_);
-  peers_[made] = std::make_unique<Peer>(address.value(), options_, credentials_);
+  peers_[made] = std::make_unique<Peer>(address.value(), options_, credentials_, sight_);
   names_[made] = name;
   ++positions_;
   return made;
@@ -166,6 +170,7 @@ void Cluster::close() {
     known = positions_;
   }
   for (size_t server = 0; server < known; ++server) peers_[server]->close();
+  if (sight_->trace() != nullptr) sight_->trace()->close();
 }
 
 Result<std::string> Cluster::call(size_t server, const wire::Call& call, Deadline deadline,

@@ -42,8 +42,10 @@ struct View {
 
 class Cluster {
  public:
+  /// `trace`: null, or where the client's requests are drawn.
   Cluster(const ConnectOptions& options, const std::vector<net::Address>& addresses,
-          std::shared_ptr<const Credentials> credentials);
+          std::shared_ptr<const Credentials> credentials,
+          std::shared_ptr<net::TraceFile> trace = nullptr);
 
   std::shared_ptr<const View> view() const HOTROW_EXCLUDES(mutex_);
   /// Positions of the servers that are in the placement now.
@@ -103,6 +105,7 @@ class Cluster {
   uint64_t most_piece_bytes(uint64_t wanted) const;
   /// What pushes belong to, where this client is a worker.
   OpenStep& open_step() { return open_step_; }
+  Sight& sight() { return *sight_; }
 
  private:
   /// The position of a server, which may be new.
@@ -111,6 +114,7 @@ class Cluster {
   const ConnectOptions options_;
   const std::chrono::milliseconds timeout_;
   const std::shared_ptr<const Credentials> credentials_;
+  const std::shared_ptr<Sight> sight_;
   std::string path_;
   OpenStep open_step_;
 

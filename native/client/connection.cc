@@ -9,6 +9,7 @@
 
 #include "base/hex.h"
 #include "net/listener.h"
+#include "net/trace_file.h"
 
 namespace hotrow::client {
 
@@ -92,9 +93,13 @@ Result<std::shared_ptr<Connection>> Connection::greet(const Opening& opening,
 }
 
 Status Connection::send(Request& request, Reply& reply, Deadline deadline) {
+  using Clock = std::chrono::steady_clock;
+  reply.at[Reply::kEncode] = Clock::now();
   const MutexLock sending(sending_);
-  request.header().request = next_request_++;
+  uint64_t& number = request.header().request;
+  if ((number & net::kTracedRequest) == 0) number = next_request_++;
   auto pieces = request.pieces();
+  reply.at[Reply::kSend] = Clock::now();
   {
     const MutexLock lock(mutex_);
     HOTROW_RETURN_IF_ERROR(broken_);
@@ -136,6 +141,7 @@ Status Connection::send(Request& request, Reply& reply, Deadline deadline) {
     }
     if (!broken().ok()) break;
   }
+  reply.at[Reply::kWait] = Clock::now();
   if (rest.empty()) return {};
   const MutexLock lock(mutex_);
   forget_locked(reply.request);
@@ -365,6 +371,7 @@ Reply* Connection::arriving(const wire::FrameHeader& header) {
   const auto found = pending_.find(header.request);
   if (found == pending_.end()) return nullptr;  // nobody waits for it any more
   found->second->arriving = true;
+  found->second->at[Reply::kDecode] = std::chrono::steady_clock::now();
   found->second->status = {};
   found->second->epoch = header.epoch;
   return found->second;
@@ -374,6 +381,7 @@ void Connection::arrived(Reply* reply, const Status& status) {
   const MutexLock lock(mutex_);
   reply->arriving = false;
   if (!status.ok()) return;  // the connection ends
+  reply->at[Reply::kStages] = std::chrono::steady_clock::now();
   reply->done = true;
   pending_.erase(reply->request);
 }

@@ -3,6 +3,7 @@
 #ifndef HOTROW_CLIENT_EXCHANGE_H_
 #define HOTROW_CLIENT_EXCHANGE_H_
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -54,6 +55,9 @@ struct Reply {
   /// Where a section's payload goes: exactly section.bytes, or nothing for one that is not wanted.
   using Place = std::function<std::span<std::byte>(const wire::Section& section)>;
 
+  /// Stages of a request, one after the other.
+  enum Stage : uint8_t { kEncode, kSend, kWait, kDecode, kStages };
+
   explicit Reply(Place its_place) : place(std::move(its_place)) {}
 
   Place place;
@@ -63,6 +67,9 @@ struct Reply {
   uint32_t epoch = 0;  // of the server's placement, once done; 0: none
   bool done = false;
   bool arriving = false;
+  /// When each stage began, and when the last was over, once done. Up to kWait they are of the
+  /// thread that sends.
+  std::array<std::chrono::steady_clock::time_point, kStages + 1> at;
 };
 
 /// A reply whose sections are one text.

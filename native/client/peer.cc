@@ -190,6 +190,7 @@ Status Peer::begin(Exchange& exchange, Reply& reply, Deadline deadline) {
       exchange.sequence = next_sequence_.fetch_add(1, std::memory_order_relaxed);
     }
     exchange.request.header().sequence = exchange.sequence;
+    if (sight_->trace() != nullptr) exchange.request.header().request = Traced::next_request();
     exchange.request.header().code = milliseconds_left(deadline);
     const Status status = connection.value()->send(exchange.request, reply, deadline);
     if (status.ok()) {
@@ -206,6 +207,7 @@ Status Peer::end(Exchange& exchange, Reply& reply, Deadline deadline) {
     const Status status = exchange.connection->wait(reply, deadline);
     exchange.waiting = 0;
     if (status.ok()) {
+      sight_->done(exchange.request.header().verb, exchange.pair, reply, name_);
       const bool changed = reply.status.ok() && exchange.effect == Effect::kChanges;
       if (changed) acknowledge(exchange);
       return reply.status;

@@ -14,6 +14,7 @@
 #include "base/sync.h"
 #include "client/connection.h"
 #include "client/exchange.h"
+#include "client/sight.h"
 #include "hotrow/connect.h"
 #include "hotrow/server.h"
 #include "net/address.h"
@@ -45,6 +46,7 @@ struct Exchange {
   uint64_t sequence = 0;
   uint64_t generation = 0;  // of the numbers it names; 0: it names none
   bool stale = false;       // these were of a server that has been started anew; nothing was done
+  ClientTimes::Pair* pair = nullptr;  // of the only table that it names
 };
 
 /// How a client proves who it is; of all its servers alike.
@@ -59,12 +61,14 @@ Result<std::shared_ptr<const Credentials>> read_credentials(const ClientTls& tls
 class Peer {
  public:
   Peer(net::Address address, const ConnectOptions& options,
-       std::shared_ptr<const Credentials> credentials)
+       std::shared_ptr<const Credentials> credentials, std::shared_ptr<Sight> sight)
       : address_(std::move(address)),
+        name_(address_.to_string()),
         spin_(options.spin_us),
         timeout_(options.timeout_ms),
         transport_(options.transport),
-        credentials_(std::move(credentials)) {}
+        credentials_(std::move(credentials)),
+        sight_(std::move(sight)) {}
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
@@ -107,10 +111,12 @@ class Peer {
   Status may_repeat(const Exchange& exchange, const Connection& connection) const;
 
   const net::Address address_;
+  const std::string name_;
   const std::chrono::microseconds spin_;
   const std::chrono::milliseconds timeout_;  // of connecting, whatever the call's is
   const Transport transport_;
   const std::shared_ptr<const Credentials> credentials_;
+  const std::shared_ptr<Sight> sight_;
 
   Mutex mutex_;
   CondVar changed_;

@@ -23,7 +23,8 @@ RemoteDense::RemoteDense(std::shared_ptr<Cluster> cluster, size_t server,
       options_(opened.options),
       size_(opened.size),
       state_values_(opened.state_values),
-      numbers_(cluster_, {.call = "dense", .name = name_}) {
+      numbers_(cluster_, {.call = "dense", .name = name_}),
+      pairs_(cluster_->sight().times(), name_) {
   numbers_.set(server, {opened.parameter, generation});
 }
 
@@ -31,6 +32,7 @@ Result<uint64_t> RemoteDense::pull(std::span<float> values, std::span<float> sta
                                    bool with_state) {
   HOTROW_RETURN_IF_ERROR(expect_values("values", values.size(), size_));
   HOTROW_RETURN_IF_ERROR(expect_values("state", state.size(), with_state ? state_values_ : 0));
+  const Traced traced(cluster_->sight(), "pull", name_);
   const Deadline deadline = cluster_->deadline();
   const auto pull_from = [&](const View& view, size_t server, uint32_t& epoch) -> Result<uint64_t> {
     epoch = UINT32_MAX;  // a refusal to open it is worth asking for the placement
@@ -46,6 +48,7 @@ Result<uint64_t> RemoteDense::pull(std::span<float> values, std::span<float> sta
     wire::CallOptions call;
     if (with_state) call.flags = wire::kWantsState;
     Exchange exchange(wire::Verb::kPull, Effect::kReads);
+    exchange.pair = pairs_[static_cast<size_t>(wire::Verb::kPull)];
     exchange.generation = number.value().generation;
     exchange.request.header().epoch = view.epoch;
     exchange.request.add(0, number.value().number, call);
@@ -65,12 +68,14 @@ Result<uint64_t> RemoteDense::pull_state(std::span<float> values, std::span<floa
 
 template <class Fill>
 Status RemoteDense::change(wire::Verb verb, uint32_t clock, const Fill& fill) {
+  const Traced traced(cluster_->sight(), wire::name_of(verb), name_);
   const Deadline deadline = cluster_->deadline();
   const auto change_at = [&](const View& view, size_t server, uint32_t& epoch) -> Status {
     epoch = UINT32_MAX;  // a refusal to open it is worth asking for the placement
     auto number = numbers_.of(server, deadline);
     if (!number.ok()) return number.status();
     Exchange exchange(verb, Effect::kChanges);
+    exchange.pair = pairs_[static_cast<size_t>(verb)];
     exchange.generation = number.value().generation;
     exchange.request.header().epoch = view.epoch;
     exchange.request.header().clock = clock;

@@ -61,6 +61,7 @@ class RemoteDense final : public Dense {
   const uint64_t size_;
   const uint64_t state_values_;
   Numbers numbers_;
+  TablePairs pairs_;
 };
 
 }  // namespace hotrow::client

@@ -40,6 +40,7 @@ class Round {
         step_(step) {}
 
   Status run() {
+    Traced::phase("split");
     for (const uint32_t server : view_.members) all_.push_back(std::make_unique<Sent>(server));
     for (size_t i = 0; i < pushes_.size(); ++i) HOTROW_RETURN_IF_ERROR(add(i));
     std::erase_if(all_, [](const auto& sent) { return sent->parts == 0; });
@@ -50,6 +51,7 @@ class Round {
       first = cluster_.peer(sent.server).begin(sent.exchange, sent.reply, deadline_);
       if (first.ok()) ++begun;
     }
+    Traced::phase("wait");
     for (size_t i = 0; i < begun; ++i) {
       Status status = end(*all_[i]);
       if (first.ok()) first = std::move(status);
@@ -154,6 +156,7 @@ Status check(std::span<const TablePush> pushes, const Cluster& cluster) {
 }  // namespace
 
 Status RemoteStore::push_all(std::span<const TablePush> pushes) {
+  const Traced traced(cluster_->sight(), "pushAll");
   return guarded([&]() -> Status {
     HOTROW_RETURN_IF_ERROR(check(pushes, *cluster_));
     const Deadline deadline = cluster_->deadline();

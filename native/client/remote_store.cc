@@ -155,6 +155,7 @@ Result<std::shared_ptr<Dense>> RemoteStore::dense(std::string_view name) {
 // Of one server: one message with all tables. Rows of a request that are not side by side, or
 // repeated, land apart and are copied. Several servers: one table after the other.
 Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
+  const Traced traced(cluster_->sight(), "lookupAll");
   return guarded([&]() -> Status {
     std::vector<LookupPart> parts(lookups.size());
     const Deadline deadline = cluster_->deadline();
@@ -200,6 +201,7 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
         return std::as_writable_bytes(found.first(std::min<size_t>(found.size(), section.bytes)));
       });
       exchange.request.header().epoch = view->epoch;
+      Traced::phase("wait");
       const Status status = cluster_->peer(view->only()).run(exchange, reply, deadline);
       const bool refused = status.code() == StatusCode::kWrongOwner;
       if (!refused) HOTROW_RETURN_IF_ERROR(status);
@@ -213,6 +215,7 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
         }
       }
     }
+    Traced::phase("join");
     spread(lookups, parts);
     return {};
   });
@@ -296,6 +299,7 @@ Result<VersionInfo> RemoteStore::make_version(uint32_t server, const wire::Call&
 }
 
 Result<VersionInfo> RemoteStore::commit(const CommitOptions& options) {
+  const Traced traced(cluster_->sight(), "commit");
   const auto view = cluster_->newest_view();
   if (view->several()) return guarded([&] { return versions_.commit(options); });
   return make_version(view->only(), {.call = "commit",
@@ -365,13 +369,22 @@ Status RemoteStore::compact() { return of_all(*cluster_->newest_view(), {.call =
 Result<StoreStats> RemoteStore::stats() {
   return guarded([&]() -> Result<StoreStats> {
     StoreStats sum;
+    RemoteStats remote;
     const auto view = cluster_->newest_view();
     for (const uint32_t server : view->members) {
       auto its = cluster_->ask<StoreStats>(server, {.call = "stats"}, cluster_->deadline(),
                                            Effect::kReads);
       if (!its.ok()) return its.status();
       add(sum, its.value());
+      auto figures = cluster_->ask<ServerFigures>(server, {.call = "serverStats"},
+                                                  cluster_->deadline(), Effect::kReads);
+      if (figures.status().code() == StatusCode::kUnsupported) figures = ServerFigures();
+      if (!figures.ok()) return figures.status();
+      figures.value().server = cluster_->name(server);
+      remote.servers.push_back(std::move(figures).value());
     }
+    remote.latency = cluster_->sight().summaries();
+    sum.remote = std::move(remote);
     return sum;
   });
 }
@@ -405,8 +418,14 @@ Result<std::shared_ptr<Store>> connect(const ConnectOptions& options) {
     }
     auto credentials = client::read_credentials(options.tls);
     if (!credentials.ok()) return credentials.status();
-    auto cluster =
-        std::make_shared<client::Cluster>(options, addresses, std::move(credentials).value());
+    std::shared_ptr<net::TraceFile> trace;
+    if (!options.trace.empty()) {
+      auto made = net::TraceFile::open(options.trace, "hotrow client");
+      if (!made.ok()) return made.status();
+      trace = std::move(made).value();
+    }
+    auto cluster = std::make_shared<client::Cluster>(
+        options, addresses, std::move(credentials).value(), std::move(trace));
     if (!options.placement.empty()) HOTROW_RETURN_IF_ERROR(cluster->adopt(options.placement));
     HOTROW_RETURN_IF_ERROR(cluster->greet());
     auto store = std::make_shared<client::RemoteStore>(std::move(cluster));

@@ -85,7 +85,8 @@ RemoteTable::RemoteTable(std::shared_ptr<Cluster> cluster, std::span<const uint3
       name_(opened.front().name),
       options_(opened.front().options),
       state_values_(opened.front().state_values),
-      numbers_(cluster_, {.call = "table", .name = name_, .flag = true, .table = options_}) {
+      numbers_(cluster_, {.call = "table", .name = name_, .flag = true, .table = options_}),
+      pairs_(cluster_->sight().times(), name_) {
   for (size_t i = 0; i < opened.size(); ++i) {
     numbers_.set(servers[i], {opened[i].parameter, generations[i]});
   }
@@ -236,6 +237,7 @@ Result<std::vector<std::unique_ptr<RemoteTable::Flight>>> RemoteTable::plan(
         if (found) flight.landed_found.resize((n + 7) / 8);
         flight.found = flight.landed_found;
       }
+      flight.exchange.pair = pair(verb);
       flight.exchange.generation = number.value().generation;
       flight.exchange.request.header().epoch = round.view.epoch;
       flight.exchange.request.add(0, number.value().number, Kind::kKeys, flight.keys);
@@ -248,11 +250,14 @@ Result<std::vector<std::unique_ptr<RemoteTable::Flight>>> RemoteTable::plan(
 Status RemoteTable::look_up_once(Verb verb, Round& round, std::span<float> out, size_t width,
                                  const LookupOptions& options) {
   Cut parts;
+  Traced::phase("split");
   if (!round.whole()) parts = cut(round.view, round.keys, round.some);
   auto flights = plan(verb, round, parts, out, width, options);
   if (!flights.ok()) return flights.status();
+  Traced::phase("wait");
   HOTROW_RETURN_IF_ERROR(fly(flights.value(), round));
   if (round.whole()) return {};
+  Traced::phase("join");
   for (const auto& flight : flights.value()) {
     for (size_t i = 0; i < flight->from.size(); ++i) {
       const size_t to = flight->from[i];
@@ -267,6 +272,7 @@ Status RemoteTable::look_up_once(Verb verb, Round& round, std::span<float> out, 
 Status RemoteTable::lookup(KeyBatch keys, RowBatch rows, const LookupOptions& options) {
   HOTROW_RETURN_IF_ERROR(
       check_lookup({.table = this, .keys = keys, .rows = rows, .options = options}, options_.dim));
+  const Traced traced(cluster_->sight(), "lookup", name_);
   return guarded([&] { return look_up(Verb::kLookup, keys, rows, options_.dim, options); });
 }
 
@@ -274,11 +280,13 @@ Status RemoteTable::lookup_state(KeyBatch keys, std::span<float> state,
                                  const LookupOptions& options) {
   HOTROW_RETURN_IF_ERROR(check_rows("state", keys, state.size(), state_values_));
   HOTROW_RETURN_IF_ERROR(check_found(options, keys.size()));
+  const Traced traced(cluster_->sight(), "lookupState", name_);
   return guarded([&] { return look_up(Verb::kState, keys, state, state_values_, options); });
 }
 
 template <class Fill>
 Result<uint64_t> RemoteTable::change(Verb verb, KeyBatch keys, const Fill& fill) {
+  const Traced traced(cluster_->sight(), wire::name_of(verb), name_);
   std::optional<PushOfStep> step;
   if (verb == Verb::kPush || verb == Verb::kPushBags) {
     step.emplace(cluster_->open_step(), cluster_->members().size());
@@ -311,6 +319,7 @@ template <class Fill>
 Result<uint64_t> RemoteTable::change_once(Verb verb, Round& round, const Fill& fill) {
   const View& view = round.view;
   Cut parts;
+  Traced::phase("split");
   if (!round.whole()) parts = cut(view, round.keys, round.some);
   struct Sent {
     size_t server;
@@ -334,6 +343,7 @@ Result<uint64_t> RemoteTable::change_once(Verb verb, Round& round, const Fill& f
       break;
     }
     auto sent = std::make_unique<Sent>(server, part, verb);
+    sent->exchange.pair = pair(verb);
     sent->exchange.generation = number.value().generation;
     sent->exchange.request.header().epoch = view.epoch;
     sent->exchange.request.header().clock = round.step;
@@ -344,6 +354,7 @@ Result<uint64_t> RemoteTable::change_once(Verb verb, Round& round, const Fill& f
     if (!first.ok()) break;
     all.push_back(std::move(sent));
   }
+  Traced::phase("wait");
   uint64_t count = 0;
   for (const auto& sent : all) {
     const KeyBatch keys = sent->part == nullptr ? round.keys : KeyBatch(sent->part->keys);
@@ -448,6 +459,7 @@ Status RemoteTable::pool_here(const BagBatch& bags, RowBatch out) {
 
 Status RemoteTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
   HOTROW_RETURN_IF_ERROR(check_bags(bags, "out", out.size(), options_.dim));
+  const Traced traced(cluster_->sight(), "lookupPooled", name_);
   return guarded([&]() -> Status {
     const auto view = cluster_->view();
     if (view->several()) return pool_here(bags, out);
@@ -456,6 +468,7 @@ Status RemoteTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
     if (!number.ok()) return number.status();
     Flight flight(Verb::kPooled);
     flight.rows = out;
+    flight.exchange.pair = pair(Verb::kPooled);
     flight.exchange.generation = number.value().generation;
     const uint32_t its = number.value().number;
     Request& request = flight.exchange.request;

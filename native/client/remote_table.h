@@ -106,6 +106,7 @@ class RemoteTable final : public Table {
   Result<TableStats> stats() override;
 
   Cluster& cluster() { return *cluster_; }
+  ClientTimes::Pair* pair(wire::Verb verb) { return pairs_[static_cast<size_t>(verb)]; }
   Result<Numbers::Number> number(size_t server, Deadline deadline) {
     return numbers_.of(server, deadline);
   }
@@ -171,6 +172,7 @@ class RemoteTable final : public Table {
   const TableOptions options_;
   const uint64_t state_values_;
   Numbers numbers_;
+  TablePairs pairs_;
 };
 
 }  // namespace hotrow::client

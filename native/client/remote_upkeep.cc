@@ -137,6 +137,7 @@ Result<std::vector<EvictedKey>> RemoteTable::take_evicted(size_t most) {
       options.most = most - all.size();
       // What was taken is gone there, so it is not asked for twice.
       Exchange exchange(wire::Verb::kEvicted, Effect::kOnce);
+      exchange.pair = pair(wire::Verb::kEvicted);
       exchange.generation = number.value().generation;
       exchange.request.add(0, number.value().number, options);
       HOTROW_RETURN_IF_ERROR(cluster_->peer(server).run(exchange, reply, deadline));
@@ -185,6 +186,7 @@ Result<ScanPage> RemoteTable::scan_one(size_t server, uint64_t from, size_t rows
   call.from = from;
   call.most = rows;
   Exchange exchange(wire::Verb::kScan, Effect::kReads);
+  exchange.pair = pair(wire::Verb::kScan);
   exchange.generation = number.value().generation;
   exchange.request.add(0, number.value().number, call);
   HOTROW_RETURN_IF_ERROR(cluster_->peer(server).run(exchange, reply, deadline));

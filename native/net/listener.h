@@ -34,6 +34,8 @@ class Handler {
   virtual bool received(size_t bytes) = 0;
   /// Has it stopped before the end of what came, because the connection is full()?
   virtual bool waiting() const = 0;
+  /// The oldest frame of which this was not said yet has gone out: to the system, or to UCX.
+  virtual void sent(std::chrono::steady_clock::time_point /*when*/) {}
   /// Is the peer too late with what it has begun? Asked now and then.
   virtual bool overdue(std::chrono::steady_clock::time_point now) = 0;
 };

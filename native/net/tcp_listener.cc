@@ -63,7 +63,10 @@ class TcpConnection final : public Connection {
   }
 
   void send(AlignedBuffer frame, size_t head) override {
-    if (on_fabric()) return link_->send(std::move(frame), head);
+    if (on_fabric()) {
+      link_->send(std::move(frame), head);
+      return handler_->sent(Clock::now());
+    }
     if (queue_.empty()) progress_ = Clock::now();
     queued_bytes_ += frame.size();
     queue_.push_back(std::move(frame));
@@ -447,6 +450,7 @@ class TcpConnection final : public Connection {
         spares_.push_back(std::move(gone));
       }
       queue_.pop_front();
+      if (handler_ != nullptr) handler_->sent(progress_);
     }
   }
 

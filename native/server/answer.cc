@@ -28,6 +28,7 @@ struct Work {
   const wire::FrameHeader& request;
   const wire::Message& message;
   const Memory& memory;
+  Marks& marks;
 };
 
 Status wrong(const char* what) { return Status::invalid_argument(std::string("request: ") + what); }
@@ -53,7 +54,14 @@ Status begin(const Work& work, wire::FrameWriter& frame) {
   }
   frame.use(work.memory(frame.bytes()));
   frame.begin(reply_to(work.request, {}));
+  work.marks.decoded = VerbTimes::Clock::now();
   return {};
+}
+
+// Of a frame that begin() has begun, once its arrays are filled.
+AlignedBuffer finish(const Work& work, wire::FrameWriter& frame) {
+  work.marks.worked = VerbTimes::Clock::now();
+  return frame.finish(true);
 }
 
 LookupOptions lookup_options(const wire::CallOptions& options, std::span<uint8_t> found) {
@@ -111,7 +119,7 @@ Result<AlignedBuffer> lookup(const Work& work) {
     }
   }
   if (!lookups.empty()) HOTROW_RETURN_IF_ERROR(work.hub.store->lookup_all(lookups));
-  return frame.finish(true);
+  return finish(work, frame);
 }
 
 Result<BagBatch> bags_of(const Work& work) {
@@ -143,7 +151,7 @@ Result<AlignedBuffer> pooled(const Work& work) {
                      bags.value().offsets.size() - 1, table.value()->options().dim);
   HOTROW_RETURN_IF_ERROR(begin(work, frame));
   HOTROW_RETURN_IF_ERROR(table.value()->lookup_pooled(bags.value(), frame.array<float>(0)));
-  return frame.finish(true);
+  return finish(work, frame);
 }
 
 // What a change answers: nothing, or a count.
@@ -354,7 +362,7 @@ Result<AlignedBuffer> pull(const Work& work) {
     if (!steps.ok()) return steps.status();
     frame.array<uint64_t>(2)[0] = steps.value();
   }
-  return frame.finish(true);
+  return finish(work, frame);
 }
 
 // ERR_WRONG_OWNER unless all keys and dense parameters of a request are this server's. What is
@@ -387,6 +395,7 @@ Result<AlignedBuffer> answer_data(const Work& work) {
       return lookup(work);
     });
   }
+  work.marks.decoded = VerbTimes::Clock::now();
   // In the session's turn: a change that was applied before its slot went elsewhere, and comes
   // again, gets its outcome and is not refused, or its client would send it to the new owner too.
   const Outcome outcome = work.session.change(work.request.sequence, work.hub.repeated, [&] {
@@ -395,6 +404,7 @@ Result<AlignedBuffer> answer_data(const Work& work) {
       return change(work);
     });
   });
+  work.marks.worked = VerbTimes::Clock::now();
   if (!outcome.status.ok()) return outcome.status;
   return counted(work, outcome.count);
 }
@@ -438,8 +448,8 @@ Result<AlignedBuffer> scan_page(Table& table, const wire::FrameHeader& request, 
 }  // namespace
 
 AlignedBuffer answer(Hub& hub, SessionState& session, const wire::FrameHeader& request,
-                     const wire::Message& message, const Memory& memory) {
-  const Work work{hub, session, request, message, memory};
+                     const wire::Message& message, const Memory& memory, Marks& marks) {
+  const Work work{hub, session, request, message, memory, marks};
   auto frame = guarded([&] { return answer_data(work); });
   if (frame.ok()) return std::move(frame).value();
   ++hub.failures;

@@ -192,6 +192,11 @@ constexpr std::array kCalls{
           [](Hub& hub, const Grant&, const wire::Call&) { return text_of(hub.store->compact()); }},
     Entry{"stats", Role::kReader, &Hub::others,
           [](Hub& hub, const Grant&, const wire::Call&) { return text_of(hub.store->stats()); }},
+    Entry{"serverStats", Role::kReader, &Hub::others,
+          [](Hub& hub, const Grant& grant, const wire::Call&) -> Text {
+            return wire::to_text(
+                hub.figures([&](std::string_view table) { return grant.names(table); }));
+          }},
     Entry{"tableStats", Role::kReader, &Hub::others,
           [](Hub& hub, const Grant& grant, const wire::Call& call) {
             return of_table(hub, grant, call, [](Table& table) { return table.stats(); });

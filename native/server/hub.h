@@ -3,8 +3,10 @@
 #define HOTROW_SERVER_HUB_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/random_id.h"
@@ -53,6 +55,9 @@ struct Hub {
   Worker opening;
   Worker others;
   VerbTimes times;
+  /// What the server has done, without what only its address and its groups say; of tables those
+  /// whose names `shows`. Set before there is a connection.
+  std::function<ServerFigures(const std::function<bool(std::string_view)>& shows)> figures;
   // Counts; they publish nothing.
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> failures{0};

@@ -1,4 +1,6 @@
 // The server: options, the hub and the listener that feeds it.
+#include <atomic>
+#include <functional>
 #include <utility>
 
 #include "base/check.h"
@@ -52,8 +54,10 @@ constexpr uint64_t kMostHeldBytes = uint64_t{64} << 30;
 class SocketServer final : public Server {
  public:
   SocketServer(std::shared_ptr<Store> store, const ServerOptions& options,
-               server::Admission admission)
-      : hub_(std::move(store), options, std::move(admission)) {}
+               server::Admission admission, std::shared_ptr<net::TraceFile> trace)
+      : hub_(std::move(store), options, std::move(admission)) {
+    hub_.times.trace_to(std::move(trace));
+  }
   ~SocketServer() override { stop(); }
 
   Status start(const net::Address& address, std::shared_ptr<const net::TlsContext> tls) {
@@ -61,6 +65,7 @@ class SocketServer final : public Server {
     // A store in memory has none.
     if (version.ok()) hub_.store_version = version.value().version;
     hub_.cluster_versions.start(*hub_.store);
+    hub_.figures = [this](const auto& shows) { return figures(shows); };
     net::ListenOptions listen{.address = address,
                               .threads = hub_.options.threads,
                               .spin_us = hub_.options.spin_us,
@@ -73,21 +78,17 @@ class SocketServer final : public Server {
     });
     if (!listener.ok()) return listener.status();
     listener_ = std::move(listener).value();
+    listening_.store(listener_.get(), std::memory_order_release);
     return {};
   }
 
   std::string address() const override { return listener_->address().to_string(); }
 
   ServerStats stats() const override {
-    return {.connections = listener_->connections(),
-            .fabric = listener_->fabric_connections(),
-            .sessions = hub_.sessions.size(),
-            .requests = hub_.requests,
-            .failures = hub_.failures,
-            .repeated = hub_.repeated,
-            .refused = hub_.refused + listener_->refused(),
-            .latency = hub_.times.summaries(),
-            .groups = hub_.clocks.figures()};
+    ServerStats all;
+    static_cast<ServerFigures&>(all) = figures([](std::string_view) { return true; });
+    all.groups = hub_.clocks.figures();
+    return all;
   }
 
   Status set_placement(std::string_view text, const std::string& self) override {
@@ -106,10 +107,26 @@ class SocketServer final : public Server {
     hub_.others.stop();
     hub_.opening.stop();
     hub_.files.stop();
+    hub_.times.end_trace();
   }
 
  private:
+  ServerFigures figures(const std::function<bool(std::string_view)>& shows) const {
+    const net::Listener* const listener = listening_.load(std::memory_order_acquire);
+    return {.server = {},
+            .connections = listener == nullptr ? 0 : listener->connections(),
+            .fabric = listener == nullptr ? 0 : listener->fabric_connections(),
+            .sessions = hub_.sessions.size(),
+            .requests = hub_.requests,
+            .failures = hub_.failures,
+            .repeated = hub_.repeated,
+            .refused = hub_.refused + (listener == nullptr ? 0 : listener->refused()),
+            .latency = hub_.times.summaries(shows)};
+  }
+
   server::Hub hub_;
+  // The listener, for those who come before open() has returned; null until then.
+  std::atomic<const net::Listener*> listening_{nullptr};
   Mutex stopping_;
   std::unique_ptr<net::Listener> listener_;
 };
@@ -151,8 +168,14 @@ Result<std::unique_ptr<Server>> Server::start(std::shared_ptr<Store> store,
     }
     auto files = read_files(options.tls);
     if (!files.ok()) return files.status();
-    auto server = std::make_unique<SocketServer>(std::move(store), options,
-                                                 std::move(files.value().admission));
+    std::shared_ptr<net::TraceFile> trace;
+    if (!options.trace.empty()) {
+      auto made = net::TraceFile::open(options.trace, "hotrow server");
+      if (!made.ok()) return made.status();
+      trace = std::move(made).value();
+    }
+    auto server = std::make_unique<SocketServer>(
+        std::move(store), options, std::move(files.value().admission), std::move(trace));
     HOTROW_RETURN_IF_ERROR(server->start(address.value(), std::move(files.value().context)));
     return Result<std::unique_ptr<Server>>(std::move(server));
   });

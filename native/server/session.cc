@@ -1,5 +1,6 @@
 #include "server/session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/guarded.h"
@@ -27,6 +28,8 @@ Session::~Session() {
 }
 
 bool Session::received(size_t bytes) {
+  begun_ = Clock::now();
+  if (bytes > 0) arrived_ = begun_;
   const bool was_halfway = reader_.halfway();
   Status status = guarded([&] { return bytes == 0 ? Status() : reader_.advance(bytes); });
   bool begun = reader_.halfway() && !was_halfway;
@@ -99,10 +102,20 @@ bool Session::dispatch(const wire::FrameHeader& request) {
       return true;
     }
     default: {
-      const auto begun = Clock::now();
-      send(answer(hub_, *state_, request, message_,
-                  [this](size_t bytes) { return connection_.take(bytes); }));
-      hub_.times.record(request.verb, begun, begun, Clock::now());
+      Marks marks;
+      auto frame = answer(
+          hub_, *state_, request, message_,
+          [this](size_t bytes) { return connection_.take(bytes); }, marks);
+      Timed its = timed(request);
+      const auto made = Clock::now();
+      // Of a request that failed before it came to that, all was decoding.
+      if (marks.decoded == Clock::time_point{}) marks.decoded = made;
+      if (marks.worked == Clock::time_point{}) marks.worked = made;
+      its.stages[kDecode] = {begun_, marks.decoded};
+      its.stages[kWork] = {marks.decoded, marks.worked};
+      its.stages[kEncode] = {marks.worked, made};
+      its.stages[kSend].begin = begun_ = made;
+      send(std::move(frame), its);
       return true;
     }
   }
@@ -142,8 +155,32 @@ bool Session::welcome(const wire::FrameHeader& request) {
   welcome.session = state_->id();
   offer_transport(hello.value().transport, welcome);
   reader_.open(hub_.options.most_body_bytes);
+  unsent_.emplace_back();
   connection_.send(wire::text_frame(reply_to(request, {}), wire::to_text(welcome)));
   return true;
+}
+
+Timed Session::timed(const wire::FrameHeader& request) {
+  Timed its{.verb = request.verb, .request = request.request, .table = nullptr, .stages = {}};
+  its.table = table_of(request.verb);
+  its.stages[kQueue] = {arrived_, std::max(arrived_, begun_)};
+  its.counts = true;
+  return its;
+}
+
+Timed::Table* Session::table_of(wire::Verb verb) {
+  if (verb == wire::Verb::kCall || message_.parts() == 0) return nullptr;
+  const uint32_t number = message_.part(0).front().parameter;
+  for (uint16_t i = 1; i < message_.parts(); ++i) {
+    if (message_.part(i).front().parameter != number) return nullptr;
+  }
+  const uint64_t key = uint64_t{number} << 8 | static_cast<uint8_t>(verb);
+  const auto known = tables_.find(key);
+  if (known != tables_.end()) return known->second;
+  const auto name = hub_.parameters.name_of(number);
+  Timed::Table* const table = name.ok() ? hub_.times.table(name.value(), verb) : nullptr;
+  if (table != nullptr) tables_[key] = table;
+  return table;
 }
 
 void Session::offer_transport(const std::string& wanted, wire::Welcome& welcome) {
@@ -212,15 +249,25 @@ Status Session::permits_number(uint32_t parameter) {
   return {};
 }
 
-void Session::send(AlignedBuffer frame) {
+void Session::send(AlignedBuffer frame, Timed timed) {
   ++hub_.requests;
+  hub_.times.made(timed);
+  unsent_.push_back(timed);
   const size_t head = wire::head_bytes(frame.bytes());
   connection_.send(std::move(frame), head);
 }
 
+void Session::sent(Clock::time_point when) {
+  if (unsent_.empty()) return;
+  Timed& its = unsent_.front();
+  its.stages[kSend].end = std::max(its.stages[kSend].begin, when);
+  hub_.times.sent(its);
+  unsent_.pop_front();
+}
+
 void Session::send_failure(const wire::FrameHeader& request, const Status& status) {
   ++hub_.failures;
-  send(failure(request, status));
+  send(failure(request, status), {});
 }
 
 void Session::call_later(const wire::FrameHeader& request) {
@@ -234,7 +281,14 @@ void Session::call_later(const wire::FrameHeader& request) {
   if (call.value().call == "begin") call.value().other = state_->id();
   // What clients wait for where slots change hands, and a copy: not behind tables that are read.
   if (call.value().call == "placement") {
-    return send(answer_call(hub_, *grant_, request, call.value()));
+    Timed its = timed(request);
+    const auto decoded = Clock::now();
+    auto frame = answer_call(hub_, *grant_, request, call.value());
+    const auto made = Clock::now();
+    its.stages[kDecode] = {begun_, decoded};
+    its.stages[kWork] = {decoded, made};
+    its.stages[kSend].begin = begun_ = made;
+    return send(std::move(frame), its);
   }
   // Before the call is moved into its job: arguments are evaluated in any order.
   Worker& worker = worker_of(hub_, call.value());
@@ -249,49 +303,56 @@ void Session::clock_call(const wire::FrameHeader& request) {
   if (jobs_ >= kMostJobs) {
     return send_failure(request, {StatusCode::kBusy, "the server has too much to do"});
   }
-  const auto begun = Clock::now();
+  Timed its = timed(request);
+  its.stages[kDecode] = {begun_, Clock::now()};
   ++jobs_;
-  hub_.clocks.answer(
-      *grant_, state_->id(), call.value(),
-      [&hub = hub_, connection = connection_.weak_from_this(), request](Result<std::string> text) {
-        const auto its = connection.lock();
-        if (its == nullptr) return;
-        if (!text.ok()) ++hub.failures;
-        auto frame = std::make_shared<AlignedBuffer>(
-            text.ok() ? wire::text_frame(reply_to(request, {}), text.value())
-                      : failure(request, text.status()));
-        its->post([frame](net::Handler& handler) {
-          auto& session = static_cast<Session&>(handler);
-          --session.jobs_;
-          session.send(std::move(*frame));
-        });
-      });
-  // Without the time that it waits for others.
-  hub_.times.record(request.verb, begun, begun, Clock::now());
+  hub_.clocks.answer(*grant_, state_->id(), call.value(),
+                     [&hub = hub_, connection = connection_.weak_from_this(), request,
+                      timed = its](Result<std::string> text) mutable {
+                       // The time that it waits for others is nobody's work.
+                       timed.stages[kSend].begin = Clock::now();
+                       const auto its = connection.lock();
+                       if (its == nullptr) return;
+                       if (!text.ok()) ++hub.failures;
+                       auto frame = std::make_shared<AlignedBuffer>(
+                           text.ok() ? wire::text_frame(reply_to(request, {}), text.value())
+                                     : failure(request, text.status()));
+                       its->post([frame, timed](net::Handler& handler) {
+                         auto& session = static_cast<Session&>(handler);
+                         --session.jobs_;
+                         session.send(std::move(*frame), timed);
+                       });
+                     });
 }
 
 void Session::later(Worker& worker, const wire::FrameHeader& request,
                     std::function<AlignedBuffer()> work) {
   const Status busy(StatusCode::kBusy, "the server has too much to do");
   if (jobs_ >= kMostJobs) return send_failure(request, busy);
+  Timed its = timed(request);
   const auto whole = Clock::now();
+  its.stages[kDecode] = {begun_, whole};
+  its.stages[kQueue].begin = whole;
   const auto deadline = request.code == 0 ? Clock::time_point::max()
                                           : whole + std::chrono::milliseconds(request.code);
   ++jobs_;
-  const bool taken = worker.submit([&times = hub_.times, connection = connection_.weak_from_this(),
-                                    request, whole, deadline, work = std::move(work)] {
+  const bool taken = worker.submit([connection = connection_.weak_from_this(), request, timed = its,
+                                    deadline, work = std::move(work)]() mutable {
     const auto begun = Clock::now();
     const bool late = begun > deadline;
     auto frame = std::make_shared<AlignedBuffer>(
         late ? failure(request, {StatusCode::kBusy, "the request waited until its deadline"})
              : work());
-    times.record(request.verb, whole, begun, Clock::now());
+    const auto made = Clock::now();
+    timed.stages[kQueue].end = begun;
+    timed.stages[kWork] = {begun, made};
+    timed.stages[kSend].begin = made;
     const auto its = connection.lock();
     if (its == nullptr) return;
-    its->post([frame](net::Handler& handler) {
+    its->post([frame, timed](net::Handler& handler) {
       auto& session = static_cast<Session&>(handler);
       --session.jobs_;
-      session.send(std::move(*frame));
+      session.send(std::move(*frame), timed);
     });
   });
   if (taken) return;

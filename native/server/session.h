@@ -7,7 +7,9 @@
 #define HOTROW_SERVER_SESSION_H_
 
 #include <chrono>
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -22,6 +24,8 @@ namespace hotrow::server {
 
 class Session final : public net::Handler {
  public:
+  using Clock = std::chrono::steady_clock;
+
   /// The hub must outlive it.
   Session(Hub& hub, net::Connection& connection) : hub_(hub), connection_(connection) {}
   ~Session() override;
@@ -29,10 +33,10 @@ class Session final : public net::Handler {
   std::span<std::byte> space() override { return reader_.space(); }
   bool received(size_t bytes) override;
   bool waiting() const override { return reader_.ready(); }
-  bool overdue(std::chrono::steady_clock::time_point now) override;
+  void sent(Clock::time_point when) override;
+  bool overdue(Clock::time_point now) override;
 
  private:
-  using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kHelloTime{5};
   static constexpr std::chrono::seconds kFrameTime{30};
   static constexpr uint32_t kMostJobs = 64;
@@ -48,8 +52,13 @@ class Session final : public net::Handler {
   Status permits(const wire::FrameHeader& request);
   Status permits_number(uint32_t parameter);
   bool dispatch(const wire::FrameHeader& request);
-  void send(AlignedBuffer frame);
+  /// `timed`: the request, whose reply it is.
+  void send(AlignedBuffer frame, Timed timed);
   void send_failure(const wire::FrameHeader& request, const Status& status);
+  /// The request that is being handled, as far as it has come.
+  Timed timed(const wire::FrameHeader& request);
+  /// The only table that the message names; null: it names none or several.
+  Timed::Table* table_of(wire::Verb verb);
   /// Does the rest of a request on a worker; the frame that `work` makes is sent.
   void later(Worker& worker, const wire::FrameHeader& request, std::function<AlignedBuffer()> work);
   void call_later(const wire::FrameHeader& request);
@@ -60,18 +69,23 @@ class Session final : public net::Handler {
   net::Connection& connection_;
   wire::FrameReader reader_;
   wire::Message message_;
-  std::shared_ptr<SessionState> state_;     // once welcomed
-  const Grant* grant_ = nullptr;            // the hub's, once welcomed
-  std::set<uint32_t> permitted_;            // numbers of what it was found to permit
-  Clock::time_point since_ = Clock::now();  // of the connection, or of a frame not yet whole
-  uint32_t jobs_ = 0;                       // on workers
+  std::shared_ptr<SessionState> state_;       // once welcomed
+  const Grant* grant_ = nullptr;              // the hub's, once welcomed
+  std::set<uint32_t> permitted_;              // numbers of what it was found to permit
+  std::map<uint64_t, Timed::Table*> tables_;  // by verb and number, those that are timed
+  std::deque<Timed> unsent_;                  // whose replies wait to be sent, in their order
+  Clock::time_point arrived_;                 // when bytes came last
+  Clock::time_point begun_;                   // when there was time for the frame
+  Clock::time_point since_ = Clock::now();    // of the connection, or of a frame not yet whole
+  uint32_t jobs_ = 0;                         // on workers
   bool said_goodbye_ = false;
 };
 
-/// Answers a request about rows. `memory(bytes)` gives an AlignedBuffer for the reply.
+/// Answers a request about rows. `memory(bytes)` gives an AlignedBuffer for the reply. Marks that
+/// it does not come to, because the request fails, are left alone.
 AlignedBuffer answer(Hub& hub, SessionState& session, const wire::FrameHeader& request,
                      const wire::Message& message,
-                     const std::function<AlignedBuffer(size_t)>& memory);
+                     const std::function<AlignedBuffer(size_t)>& memory, Marks& marks);
 
 /// Most keys of one kEvicted.
 inline constexpr uint64_t kMostEvictedAPage = uint64_t{1} << 20;

@@ -1,55 +1,106 @@
-// How long requests took, by verb and stage.
+// How long requests took in a server, by verb, table and stage, and what its trace shows of them.
 #ifndef HOTROW_SERVER_VERB_TIMES_H_
 #define HOTROW_SERVER_VERB_TIMES_H_
 
 #include <array>
-#include <chrono>
+#include <memory>
+#include <string_view>
 #include <vector>
 
-#include "base/histogram.h"
-#include "hotrow/server.h"
+#include "base/stage_times.h"
+#include "net/trace_file.h"
 #include "wire/frame.h"
 
 namespace hotrow::server {
+
+/// As hotrow/server.h describes them.
+enum Stage : uint8_t { kQueue, kDecode, kWork, kEncode, kSend, kStages };
+
+/// As many threads as record at once: most servers have one or a few.
+inline constexpr uint32_t kServerStripes = 4;
+using ServerTimes = StageTimes<wire::kLastVerb + 1, kStages, kServerStripes>;
+
+/// One request from when it came in until its reply is out.
+struct Timed {
+  using Table = ServerTimes::Pair;
+
+  wire::Verb verb = wire::Verb::kHello;
+  uint64_t request = 0;
+  Table* table = nullptr;  ///< the only one that it names
+  std::array<Interval, kStages> stages;
+  bool counts = false;  ///< else it is of no interest
+};
+
+/// Where the stages of a request about rows meet; whoever answers it says when.
+struct Marks {
+  Interval::Point decoded;
+  Interval::Point worked;
+};
 
 /// Threads: any number at once.
 class VerbTimes {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// From when a request was whole until its work began, and from there until its reply was made.
-  void record(wire::Verb verb, Clock::time_point whole, Clock::time_point begun,
-              Clock::time_point made) {
-    Stages& its = all_[static_cast<size_t>(verb)];
-    its.queue.record(nanoseconds(begun - whole));
-    its.work.record(nanoseconds(made - begun));
+  /// Before anything is recorded.
+  void trace_to(std::shared_ptr<net::TraceFile> trace) { trace_ = std::move(trace); }
+
+  /// The trace is whole then.
+  void end_trace() {
+    if (trace_ != nullptr) trace_->close();
   }
 
-  /// Of verbs that have come.
-  std::vector<VerbLatency> summaries() const {
-    std::vector<VerbLatency> summaries;
-    for (size_t verb = 0; verb < all_.size(); ++verb) {
-      const LatencySummary work = all_[verb].work.snapshot().summary();
-      if (work.count == 0) continue;
-      summaries.push_back({.verb = std::string(wire::name_of(static_cast<wire::Verb>(verb))),
-                           .queue = all_[verb].queue.snapshot().summary(),
-                           .work = work});
-    }
-    return summaries;
+  Timed::Table* table(const std::string& name, wire::Verb verb) {
+    return times_.pair(name, static_cast<size_t>(verb));
+  }
+
+  /// Its reply is made: what came before that is known. So whoever has the reply finds itself in
+  /// the figures, but for the last stage.
+  void made(const Timed& its) {
+    if (!its.counts) return;
+    for (size_t stage = 0; stage < kSend; ++stage) record(its, stage);
+  }
+  /// Its reply is out.
+  void sent(const Timed& its) {
+    if (!its.counts) return;
+    record(its, kSend);
+    if (trace_ != nullptr) draw(its);
+  }
+
+  template <class Shows>
+  std::vector<RequestTimes> summaries(const Shows& shows) const {
+    return times_.summaries([](size_t verb) { return name_of(static_cast<wire::Verb>(verb)); },
+                            kStageNames, shows);
   }
 
  private:
-  struct Stages {
-    LatencyHistogram queue;
-    LatencyHistogram work;
-  };
+  static constexpr std::array<std::string_view, kStages> kStageNames{"queue", "decode", "work",
+                                                                     "encode", "send"};
 
-  static uint64_t nanoseconds(Clock::duration time) {
-    return static_cast<uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
+  void record(const Timed& its, size_t stage) {
+    if (its.stages[stage].none()) return;
+    times_.record(static_cast<size_t>(its.verb), its.table, stage, its.stages[stage].nanoseconds());
   }
 
-  std::array<Stages, wire::kLastVerb + 1> all_;
+  void draw(const Timed& its) {
+    std::array<net::TracePart, kStages> parts;
+    Interval all = its.stages[kSend];
+    for (size_t stage = 0; stage < kStages; ++stage) {
+      parts[stage] = {kStageNames[stage], its.stages[stage]};
+      if (!its.stages[stage].none()) all.begin = std::min(all.begin, its.stages[stage].begin);
+    }
+    const bool traced = (its.request & net::kTracedRequest) != 0;
+    trace_->add({.row = "requests",
+                 .name = name_of(its.verb),
+                 .when = all,
+                 .parts = parts,
+                 .table = its.table == nullptr ? std::string_view() : its.table->table(),
+                 .trace = traced ? (its.request & ~net::kTracedRequest) >> net::kTraceShift : 0,
+                 .request = traced ? its.request : 0});
+  }
+
+  ServerTimes times_;
+  std::shared_ptr<net::TraceFile> trace_;
 };
 
 }  // namespace hotrow::server

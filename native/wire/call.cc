@@ -77,6 +77,7 @@ std::string to_text(const std::vector<ParameterInfo>& value) { return written(va
 std::string to_text(const std::vector<HotKey>& value) { return written(value); }
 std::string to_text(const TableStats& value) { return written(value); }
 std::string to_text(const StoreStats& value) { return written(value); }
+std::string to_text(const ServerFigures& value) { return written(value); }
 std::string to_text(uint64_t value) { return written(value); }
 
 template <class T>
@@ -97,6 +98,7 @@ template Result<std::vector<ParameterInfo>> from_text(std::string_view text);
 template Result<std::vector<HotKey>> from_text(std::string_view text);
 template Result<TableStats> from_text(std::string_view text);
 template Result<StoreStats> from_text(std::string_view text);
+template Result<ServerFigures> from_text(std::string_view text);
 template Result<uint64_t> from_text(std::string_view text);
 
 }  // namespace hotrow::wire

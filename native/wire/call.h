@@ -86,6 +86,7 @@ std::string to_text(const std::vector<ParameterInfo>& value);
 std::string to_text(const std::vector<HotKey>& value);
 std::string to_text(const TableStats& value);
 std::string to_text(const StoreStats& value);
+std::string to_text(const ServerFigures& value);
 std::string to_text(uint64_t value);
 
 /// ERR_PROTOCOL when the text is no JSON of that. Unknown fields are passed over.

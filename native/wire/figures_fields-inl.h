@@ -1,5 +1,6 @@
 // The fields of figures and versions, by the names that TypeScript has for them, as the wire writes
-// them. See base/json-inl.h. A store's GPU is not among them: it is its server's.
+// them. See base/json-inl.h. A store's GPU is not among them: it is its server's; nor is what a
+// client knows of its own way there.
 #ifndef HOTROW_WIRE_FIGURES_FIELDS_INL_H_
 #define HOTROW_WIRE_FIGURES_FIELDS_INL_H_
 
@@ -81,6 +82,37 @@ void fields(Archive& a, T& v)
   a("push", v.push);
   a("update", v.update);
   a("erase", v.erase);
+}
+
+template <class Archive, class T>
+void fields(Archive& a, T& v)
+  requires std::is_same_v<std::remove_const_t<T>, StageTime>
+{
+  a("stage", v.stage);
+  a("time", v.time);
+}
+
+template <class Archive, class T>
+void fields(Archive& a, T& v)
+  requires std::is_same_v<std::remove_const_t<T>, RequestTimes>
+{
+  a("verb", v.verb);
+  a("table", v.table);
+  a("stages", v.stages);
+}
+
+template <class Archive, class T>
+void fields(Archive& a, T& v)
+  requires std::is_same_v<std::remove_const_t<T>, ServerFigures>
+{
+  a("connections", v.connections);
+  a("fabric", v.fabric);
+  a("sessions", v.sessions);
+  a("requests", v.requests);
+  a("failures", v.failures);
+  a("repeated", v.repeated);
+  a("refused", v.refused);
+  a("latency", v.latency);
 }
 
 template <class Archive, class T>

@@ -34,6 +34,9 @@ struct ConnectOptions {
   /// What carries requests and replies. kShm, kRdma: that or no connection, ERR_UNSUPPORTED where
   /// one of the two sides cannot.
   Transport transport = Transport::kTcp;
+  /// A file to be made that shows each call's way to the servers and back (docs/FORMATS.md,
+  /// "Traces"), of at most 256 MiB; empty: none.
+  std::string trace;
 
   Status validate() const;
   bool operator==(const ConnectOptions&) const = default;
@@ -59,7 +62,8 @@ struct ConnectOptions {
 /// - apply() and snapshot() are about folders of the server's machine: ERR_UNSUPPORTED.
 ///
 /// ERR_UNAVAILABLE when a server does not answer within the timeout; ERR_DENIED when one of the two
-/// does not accept the other; ERR_INVALID_ARGUMENT for files of `tls` that cannot be used.
+/// does not accept the other; ERR_INVALID_ARGUMENT for files of `tls` that cannot be used and a
+/// `trace` that cannot be written.
 Result<std::shared_ptr<Store>> connect(const ConnectOptions& options);
 
 }  // namespace hotrow

@@ -49,37 +49,23 @@ struct ServerOptions {
   /// What clients may have instead of TCP, over which they all begin. kAuto: whatever both sides
   /// can. kShm, kRdma: that or TCP; a server that cannot does not start, ERR_UNSUPPORTED.
   Transport transport = Transport::kTcp;
+  /// A file to be made that shows each request's stages (docs/FORMATS.md, "Traces"), of at most 256
+  /// MiB; empty: none.
+  std::string trace;
 
   Status validate() const;
   bool operator==(const ServerOptions&) const = default;
 };
 
-/// How long a server took for requests of one verb (docs/FORMATS.md).
-struct VerbLatency {
-  std::string verb;
-  LatencySummary queue;  ///< from when a request was whole until its work began
-  LatencySummary work;   ///< from there until its reply was made: decoding, the store, encoding
-};
-
-struct ServerStats {
-  uint64_t connections = 0;  ///< open now
-  uint64_t fabric = 0;       ///< of these, over shared memory or RDMA
-  uint64_t sessions = 0;     ///< known now
-  uint64_t requests = 0;     ///< answered since the start
-  uint64_t failures = 0;     ///< of these, with an error
-  uint64_t repeated = 0;     ///< changes that came a second time, and were not applied again
-  /// Connections ended because what they sent was no frame or no handshake, or was late, or because
-  /// nobody knows who they are.
-  uint64_t refused = 0;
-  std::vector<VerbLatency> latency;  ///< of verbs that have come
+struct ServerStats : ServerFigures {
   std::vector<GroupFigures> groups;  ///< of workers, by name
 };
 
 class Server {
  public:
   /// Serves `store`, which stays open until the server has stopped. ERR_INVALID_ARGUMENT for
-  /// options that are not valid and files of `tls` that cannot be used; ERR_UNAVAILABLE when the
-  /// address cannot be had.
+  /// options that are not valid, files of `tls` that cannot be used and a `trace` that cannot be
+  /// written; ERR_UNAVAILABLE when the address cannot be had.
   static Result<std::unique_ptr<Server>> start(std::shared_ptr<Store> store,
                                                const ServerOptions& options);
   /// As stop().

@@ -107,6 +107,54 @@ struct GpuStats {
   std::vector<GpuTableStats> tables;
 };
 
+/// How long one stage of requests took.
+struct StageTime {
+  std::string stage;
+  LatencySummary time;
+};
+
+/// How long requests of one verb of the protocol took (docs/FORMATS.md), stage by stage. All are
+/// timed. Of a server:
+/// - `queue`: from when it was read until somebody had time for it. CALL, SCAN and EVICTED wait for
+///   another thread.
+/// - `decode`: until its checksum, sections and rights were looked at
+/// - `work`: in the store; of CALL, SCAN and EVICTED with making the reply
+/// - `encode`: making the reply's checksum
+/// - `send`: until all of it was with the system, or UCX
+///
+/// Of a client: `encode`, with waiting for others who send, `send`, `wait` (until the reply's
+/// header was there) and `decode` (until all of it was where the caller wants it, checked).
+struct RequestTimes {
+  std::string verb;
+  /// Of requests that name this table or dense parameter alone, among 256 pairs of table and verb
+  /// at most, the first that came; empty: of all requests.
+  std::string table;
+  std::vector<StageTime> stages;  ///< all, in the order of time
+};
+
+/// What a server has done since it started.
+struct ServerFigures {
+  std::string server;        ///< HOST:PORT; empty in its own figures
+  uint64_t connections = 0;  ///< open now
+  uint64_t fabric = 0;       ///< of these, over shared memory or RDMA
+  uint64_t sessions = 0;     ///< known now
+  uint64_t requests = 0;     ///< answered since the start
+  uint64_t failures = 0;     ///< of these, with an error
+  uint64_t repeated = 0;     ///< changes that came a second time, and were not applied again
+  /// Connections ended because what they sent was no frame or no handshake, or was late, or because
+  /// nobody knows who they are.
+  uint64_t refused = 0;
+  std::vector<RequestTimes> latency;  ///< of verbs that have come, then of tables
+};
+
+/// Of a store of other processes: what its way there costs.
+struct RemoteStats {
+  std::vector<RequestTimes> latency;  ///< of this client's requests, as ServerFigures has them
+  /// Each of the servers; of tables that this client may not use nothing. A server of before there
+  /// were such figures has none.
+  std::vector<ServerFigures> servers;
+};
+
 struct StoreStats {
   uint64_t memory_bytes = 0;       ///< the ceiling
   uint64_t memory_used_bytes = 0;  ///< of it, all that follows
@@ -120,7 +168,8 @@ struct StoreStats {
   uint64_t rows = 0;  ///< rows of all tables
   uint32_t threads = 0;
   StoreLatency latency;
-  std::optional<GpuStats> gpu;  ///< none: not asked for
+  std::optional<GpuStats> gpu;        ///< none: not asked for
+  std::optional<RemoteStats> remote;  ///< none: the store is this process's
 };
 
 }  // namespace hotrow

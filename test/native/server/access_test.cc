@@ -171,7 +171,7 @@ TEST_F(Roles, EachCallIsForItsRole) {
       {"drop", 2},      {"rollback", 2},     {"nameVersion", 2}, {"pinVersion", 2},
       {"placement", 0}, {"setPlacement", 2}, {"compact", 2},     {"begin", 1},
       {"decide", 1},    {"close", 1},        {"notClosed", 1},   {"resolve", 1},
-      {"settle", 1},    {"prepare", 2}};  // of a rollback: number
+      {"settle", 1},    {"serverStats", 0},  {"prepare", 2}};  // of a rollback: number
   must(store_->table("t", sum_table(1)));
   for (int role = 0; role < 3; ++role) {
     serve(kPlainRoles[role]);
@@ -235,6 +235,26 @@ TEST_F(Roles, OnlyPermittedTablesAreSeenOrTouched) {
   EXPECT_EQ(listed[0].name, "ads-1");
   EXPECT_TRUE(fails(store->table("other", sum_table(1)), kDeniedCode, "'other'"));
   EXPECT_TRUE(ok(store->table("ads-3", sum_table(1))));
+}
+
+TEST_F(Roles, FiguresNameOnlyPermittedTables) {
+  for (const char* name : {"ads", "users"}) must(store_->table(name, sum_table(1)));
+  ServerTls tls = files_.every();
+  tls.access_file = write_file(files_.folder / "access", R"({"identities": {
+      "by-token": {"role": "reader", "tables": ["ads"]}, "urn:x:by-key": {"role": "admin"}}})");
+  server_ = must(Server::start(store_, {.tls = tls}));
+  const auto key = must(connect({.servers = {server_->address()}, .tls = files_.with_key()}));
+  for (const char* name : {"ads", "users"}) (void)lookup(*must(key->table(name)), {1});
+  EXPECT_EQ(must(key->stats()).remote->servers.front().latency.back().table, "users");
+  std::string tables;
+  uint64_t lookups = 0;
+  const StoreStats stats = must(dial()->stats());
+  for (const RequestTimes& its : stats.remote->servers.front().latency) {
+    tables += its.table;
+    if (its.verb == "LOOKUP" && its.table.empty()) lookups = its.stages[2].time.count;
+  }
+  EXPECT_EQ(tables, "ads");
+  EXPECT_EQ(lookups, 2U) << "of all tables together";
 }
 
 TEST_F(Roles, ANumberOfATableThatIsNotPermittedIsRefused) {
