@@ -13,7 +13,7 @@ import type { Condition } from './etcd.ts'
 import { MoverLock } from './lock.ts'
 import type { ClusterPlacement, Registry, StoredPlacement } from './registry.ts'
 import { placementOf } from './registry.ts'
-import { ownersOf, type SlotMove, slotsText, withMoved, withServers } from './slots.ts'
+import { ownersOf, type SlotMove, slotCount, slotsText, withMoved, withServers } from './slots.ts'
 
 /** How far the work has come, after each group. */
 export interface MoveProgress {
@@ -57,11 +57,14 @@ export interface MoverOptions {
 const timeoutMs = 5000
 /** Of a group: a freeze reads it once more, so this bounds it. */
 const firstBytes = 2 ** 20
-const mostBytes = 2 ** 24
+const mostBytes = 2 ** 22
 const leastBytes = 2 ** 14
-/** Groups grow below the one and shrink above the other. */
-const shortFreezeMs = 12
-const longFreezeMs = 25
+/**
+ * Of a freeze's part that a group's size decides: groups grow below the one and shrink above the
+ * other. The rest is etcd's and the servers' to take a placement.
+ */
+const shortReadMs = 5
+const longReadMs = 12
 const mostTries = 20
 const retryMs = 50
 
@@ -76,6 +79,8 @@ export class Mover {
   #stored: StoredPlacement
   #native: NativeMover | undefined
   #groupBytes = firstBytes
+  /** Of each server, by the last group that was copied from it. */
+  readonly #bytesASlot = new Map<string, number>()
   readonly #freezes: number[] = []
   #slots = 0
   #rows = 0
@@ -155,8 +160,6 @@ export class Mover {
         at += group.slots.length
         this.#slots += group.slots.length
         this.#freezes.push(freezeMs)
-        if (freezeMs > longFreezeMs) this.#groupBytes = Math.max(this.#groupBytes / 2, leastBytes)
-        if (freezeMs < shortFreezeMs) this.#groupBytes = Math.min(this.#groupBytes * 2, mostBytes)
         const [rows, bytes] = [this.#rows, this.#bytes]
         this.#options.progress?.({ from, to, slots: this.#slots, ofSlots, rows, bytes, freezeMs })
       }
@@ -198,11 +201,28 @@ export class Mover {
 
   /** As many of its slots as may be moved together, by the rows that a slot has on average. */
   async #groupSlots(from: string): Promise<number> {
-    const native = await this.#connected()
-    const { bytes } = await native.held(from)
-    const owned = this.owners.filter((owner) => owner === from).length
-    const bytesASlot = bytes / Math.max(owned, 1)
-    return bytesASlot === 0 ? owned : Math.max(1, Math.floor(this.#groupBytes / bytesASlot))
+    let bytesASlot = this.#bytesASlot.get(from)
+    if (bytesASlot === undefined) {
+      const { bytes } = await (await this.#connected()).held(from)
+      bytesASlot = bytes / Math.max(this.owners.filter((owner) => owner === from).length, 1)
+    }
+    if (bytesASlot === 0) return slotCount
+    return Math.max(1, Math.floor(this.#groupBytes / bytesASlot))
+  }
+
+  #copied({ from, slots }: SlotMove, { rows, bytes }: NativeMoved): void {
+    // Of slots without rows nothing is to be learnt about the others.
+    if (bytes === 0) this.#bytesASlot.delete(from)
+    else this.#bytesASlot.set(from, bytes / slots.length)
+    this.#rows += rows
+    this.#bytes += bytes
+  }
+
+  #frozenFor(ms: number, { rows, bytes }: NativeMoved): void {
+    if (ms > longReadMs) this.#groupBytes = Math.max(this.#groupBytes / 2, leastBytes)
+    if (ms < shortReadMs) this.#groupBytes = Math.min(this.#groupBytes * 2, mostBytes)
+    this.#rows += rows
+    this.#bytes += bytes
   }
 
   /** For how long changes waited. Tried again when a version or a placement came between. */
@@ -222,22 +242,19 @@ export class Mover {
   async #tryGroup(native: NativeMover, move: SlotMove): Promise<number> {
     const { from, to } = move
     const step = async (name: MoveStep): Promise<void> => this.#options.step?.(name)
-    const add = ({ rows, bytes }: NativeMoved): void => {
-      this.#rows += rows
-      this.#bytes += bytes
-    }
     await native.pauseVersions()
     try {
       // Before the copy: who was started anew since has other rows, and no freeze.
       const alive = await this.#alive([from, to])
       await step('paused')
-      add(await native.copy(from, to, slotsText(move.slots)))
+      this.#copied(move, await native.copy(from, to, slotsText(move.slots)))
       await step('copied')
       // Before the freeze, which it would make longer.
       const text = withMoved(this.#stored.text, move)
       const begun = performance.now()
       await this.#frozen(native, async () => {
-        add(await native.freeze())
+        const moved = await native.freeze()
+        this.#frozenFor(performance.now() - begun, moved)
         await step('frozen')
       })
       await this.#change(native, text, alive)
