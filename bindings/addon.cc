@@ -6,6 +6,7 @@
 #include "environment.h"
 #include "errors.h"
 #include "hotrow/keys.h"
+#include "mover_object.h"
 #include "placements.h"
 #include "server_object.h"
 #include "store_object.h"
@@ -56,9 +57,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   environment->worker = Napi::Persistent(WorkerObject::define(env));
   exports.Set("NativeStore", StoreObject::define(env));
   exports.Set("NativeServer", ServerObject::define(env));
+  exports.Set("NativeMover", MoverObject::define(env));
   exports.Set("initialize", Napi::Function::New(env, initialize));
   exports.Set("hashStrings", Napi::Function::New(env, hash_strings));
   exports.Set("makePlacement", Napi::Function::New(env, make_placement));
+  exports.Set("writePlacement", Napi::Function::New(env, write_placement));
   exports.Set("readPlacement", Napi::Function::New(env, read_placement));
   exports.Set("hashBytes", Napi::Function::New(env, hash_bytes));
   return exports;

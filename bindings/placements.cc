@@ -1,5 +1,7 @@
 #include "placements.h"
 
+#include <algorithm>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,23 +12,43 @@
 
 namespace hotrow::bindings {
 
-Napi::Value make_placement(const Napi::CallbackInfo& info) {
-  const auto names = info[1].As<Napi::Array>();
-  const auto numbers = info[2].As<Napi::Array>();
+namespace {
+
+std::vector<std::string> read_names(Napi::Value value) {
+  const auto names = value.As<Napi::Array>();
   std::vector<std::string> servers;
-  std::vector<double> weights;
   servers.reserve(names.Length());
-  weights.reserve(numbers.Length());
   for (uint32_t i = 0; i < names.Length(); ++i) {
     servers.push_back(read_string(names.Get(i), "servers"));
   }
+  return servers;
+}
+
+Napi::Value text_value(Napi::Env env, const Result<std::string>& text) {
+  if (!text.ok()) throw_status(env, text.status());
+  return Napi::String::New(env, text.value());
+}
+
+}  // namespace
+
+Napi::Value make_placement(const Napi::CallbackInfo& info) {
+  const auto numbers = info[2].As<Napi::Array>();
+  std::vector<double> weights;
+  weights.reserve(numbers.Length());
   for (uint32_t i = 0; i < numbers.Length(); ++i) {
     weights.push_back(numbers.Get(i).As<Napi::Number>().DoubleValue());
   }
-  const auto text =
-      hotrow::make_placement(info[0].As<Napi::Number>().Uint32Value(), servers, weights);
-  if (!text.ok()) throw_status(info.Env(), text.status());
-  return Napi::String::New(info.Env(), text.value());
+  return text_value(info.Env(),
+                    hotrow::make_placement(info[0].As<Napi::Number>().Uint32Value(),
+                                           read_names(info[1]), std::span<const double>(weights)));
+}
+
+Napi::Value write_placement(const Napi::CallbackInfo& info) {
+  const auto slots = info[2].As<Napi::Uint16Array>();
+  return text_value(
+      info.Env(),
+      hotrow::make_placement(info[0].As<Napi::Number>().Uint32Value(), read_names(info[1]),
+                             std::span<const uint16_t>(slots.Data(), slots.ElementLength())));
 }
 
 Napi::Value read_placement(const Napi::CallbackInfo& info) {
@@ -44,6 +66,9 @@ Napi::Value read_placement(const Napi::CallbackInfo& info) {
   object.Set("epoch", to_number(env, its.epoch));
   object.Set("servers", servers);
   object.Set("slotCounts", counts);
+  Napi::Uint16Array slots = Napi::Uint16Array::New(env, its.slots.size());
+  std::ranges::copy(its.slots, slots.Data());
+  object.Set("slots", slots);
   return object;
 }
 

@@ -8,7 +8,9 @@ namespace hotrow::bindings {
 
 /// makePlacement(epoch, servers, weights) -> text
 Napi::Value make_placement(const Napi::CallbackInfo& info);
-/// readPlacement(text) -> { epoch, servers, slotCounts }
+/// writePlacement(epoch, servers, slots Uint16Array) -> text
+Napi::Value write_placement(const Napi::CallbackInfo& info);
+/// readPlacement(text) -> { epoch, servers, slotCounts, slots Uint16Array }
 Napi::Value read_placement(const Napi::CallbackInfo& info);
 
 }  // namespace hotrow::bindings

@@ -17,7 +17,8 @@ Napi::Function ServerObject::define(Napi::Env env) {
        InstanceMethod<&ServerObject::set_placement>("setPlacement"),
        InstanceMethod<&ServerObject::placement>("placement"),
        InstanceMethod<&ServerObject::believe_placement_for>("believePlacementFor"),
-       InstanceMethod<&ServerObject::stop>("stop")});
+       InstanceMethod<&ServerObject::frozen_by>("frozenBy"),
+       InstanceMethod<&ServerObject::thaw>("thaw"), InstanceMethod<&ServerObject::stop>("stop")});
 }
 
 ServerObject::ServerObject(const Napi::CallbackInfo& info)
@@ -75,6 +76,23 @@ Napi::Value ServerObject::believe_placement_for(const Napi::CallbackInfo& info) 
   const auto time = std::chrono::milliseconds(info[0].As<Napi::Number>().Int64Value());
   if (started_->server) started_->server->believe_placement_for(time);
   return info.Env().Undefined();
+}
+
+// frozenBy() -> the mover's lock; 0: nothing is frozen
+Napi::Value ServerObject::frozen_by(const Napi::CallbackInfo& info) {
+  return to_number(info.Env(), started_->server ? started_->server->frozen_by() : 0);
+}
+
+// thaw(lock): on the lane, as it waits for requests that are under way.
+Napi::Value ServerObject::thaw(const Napi::CallbackInfo& info) {
+  return lane_->submit(
+      info.This().As<Napi::Object>(),
+      [server = started_->server, lock = to_count(info[0])]() -> Status {
+        if (!server) return Status::closed("the server is stopped");
+        server->thaw(lock);
+        return {};
+      },
+      [](Napi::Env env) { return env.Undefined(); });
 }
 
 Napi::Value ServerObject::stop(const Napi::CallbackInfo& info) {

@@ -23,6 +23,8 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
   Napi::Value set_placement(const Napi::CallbackInfo& info);
   Napi::Value placement(const Napi::CallbackInfo& info);
   Napi::Value believe_placement_for(const Napi::CallbackInfo& info);
+  Napi::Value frozen_by(const Napi::CallbackInfo& info);
+  Napi::Value thaw(const Napi::CallbackInfo& info);
   Napi::Value stop(const Napi::CallbackInfo& info);
 
   // Shared with jobs, which may outlive a garbage-collected object by a moment.

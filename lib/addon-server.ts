@@ -1,5 +1,5 @@
 /** What the addon offers for servers, as TypeScript sees it. */
-import type { NativeTls } from './addon.ts'
+import type { NativeConnectOptions, NativeTls } from './addon.ts'
 import type { ServerStats } from './figures.ts'
 
 export interface NativeServerOptions {
@@ -24,7 +24,31 @@ export interface NativePlacement {
   servers: string[]
   /** Of each server. */
   slotCounts: number[]
+  /** Of each of the 16,384 slots the position of its server. */
+  slots: Uint16Array
 }
+
+/** What was brought to another server. */
+export interface NativeMoved {
+  rows: number
+  bytes: number
+}
+
+/** The steps of native/include/hotrow/slot_mover.h; one at a time. */
+export interface NativeMover {
+  /** Must be called first and once. */
+  connect(): Promise<void>
+  held(server: string): Promise<NativeMoved>
+  pauseVersions(): Promise<void>
+  resumeVersions(): Promise<void>
+  copy(from: string, to: string, slots: string): Promise<NativeMoved>
+  freeze(): Promise<NativeMoved>
+  thaw(): Promise<void>
+  tell(placement: string): Promise<void>
+  close(): Promise<void>
+}
+
+export type NativeMoverClass = new (options: NativeConnectOptions, lock: number) => NativeMover
 
 export interface NativeServer {
   /** Must be called first and once; resolves with HOST:PORT as it is. */
@@ -36,5 +60,8 @@ export interface NativeServer {
   placement(): string
   /** An integer of milliseconds, from now on. */
   believePlacementFor(timeMs: number): void
+  /** The lock of the mover that has frozen slots; 0: none are. */
+  frozenBy(): number
+  thaw(lock: number): Promise<void>
   stop(): Promise<void>
 }

@@ -2,7 +2,12 @@
  * The addon's shape, written by hand beside bindings/*.cc. Arguments that the addon does not check
  * itself are marked; lib/ checks them before.
  */
-import type { NativePlacement, NativeServer, NativeServerOptions } from './addon-server.ts'
+import type {
+  NativeMoverClass,
+  NativePlacement,
+  NativeServer,
+  NativeServerOptions,
+} from './addon-server.ts'
 import type { StoreError } from './errors.ts'
 import type {
   HotKey,
@@ -356,6 +361,7 @@ export interface Addon {
     store: NativeStore,
     options: NativeServerOptions,
   ) => NativeServer
+  NativeMover: NativeMoverClass
   /**
    * Must be called once per JavaScript environment, before anything else. The functions make arrays
    * for results whose size only the core knows.
@@ -372,6 +378,8 @@ export interface Addon {
   hashStrings(strings: string[], out: BigUint64Array): BigUint64Array
   /** The text of a slot map by weighted rendezvous hashing; one weight a server. */
   makePlacement(epoch: number, servers: string[], weights: number[]): string
+  /** As makePlacement, with the position of each slot's server, 16,384 of them. */
+  writePlacement(epoch: number, servers: string[], slots: Uint16Array): string
   /** Throws a StoreError that says what is wrong with the text. */
   readPlacement(text: string): NativePlacement
   hashBytes(bytes: Uint8Array): bigint

@@ -6,6 +6,14 @@
 
 export { clusterStatus, createPlacement } from './cluster/cluster.ts'
 export type { EtcdTls } from './cluster/etcd.ts'
+export {
+  addServer,
+  type MoveOptions,
+  moveSlots,
+  rebalance,
+  removeServer,
+} from './cluster/move.ts'
+export type { MoveProgress, MoveResult } from './cluster/mover.ts'
 export type {
   ClusterAddress,
   ClusterMember,

@@ -22,6 +22,16 @@ export interface EtcdValue {
   value: string
   /** Of its last change; what a compare-and-swap compares. */
   revision: string
+  /** Of its creation: another one after it was deleted and put again. */
+  created: string
+}
+
+/** What must hold of another key for a change to be made. */
+export interface Condition {
+  key: string
+  /** Of its creation, or of its last change. */
+  target: 'CREATE' | 'MOD'
+  revision: string
 }
 
 type Json = Record<string, unknown>
@@ -216,14 +226,57 @@ export class Etcd {
    * when somebody else has changed it.
    */
   async swap(key: string, revision: string, value: string, timeoutMs: number): Promise<boolean> {
-    const body = {
-      compare: [{ key: encode(key), result: 'EQUAL', target: 'MOD', mod_revision: revision }],
-      success: [{ request_put: { key: encode(key), value: encode(value) } }],
-    }
-    const asked = { members: 0 }
-    if ((await this.ask('/v3/kv/txn', body, timeoutMs, asked))['succeeded'] === true) return true
-    if (asked.members === 1) return false
+    const { succeeded, members } = await this.#swap(key, revision, value, [], timeoutMs)
+    if (succeeded) return true
+    if (members === 1) return false
     // A member whose answer was lost may have put it, before the other was asked.
+    const [its] = await this.get([key], timeoutMs)
+    return its?.value === value
+  }
+
+  /**
+   * As swap(), if all conditions hold, too. False: it was not put and never will be. Rejects where
+   * that is not known: as long as its conditions hold it may still be.
+   */
+  async swapIf(
+    key: string,
+    revision: string,
+    value: string,
+    conditions: readonly Condition[],
+    timeoutMs: number,
+  ): Promise<boolean> {
+    const { succeeded, members } = await this.#swap(key, revision, value, conditions, timeoutMs)
+    if (succeeded || members === 1) return succeeded
+    const [its] = await this.get([key], timeoutMs)
+    if (its?.value === value) return true
+    throw failure('ERR_UNAVAILABLE', `etcd: it is not known whether '${key}' was changed`)
+  }
+
+  async #swap(
+    key: string,
+    revision: string,
+    value: string,
+    conditions: readonly Condition[],
+    timeoutMs: number,
+  ): Promise<{ succeeded: boolean; members: number }> {
+    const compare = [{ key, target: 'MOD', revision }, ...conditions].map((each) => ({
+      key: encode(each.key),
+      result: 'EQUAL',
+      target: each.target,
+      [each.target === 'MOD' ? 'mod_revision' : 'create_revision']: each.revision,
+    }))
+    const success = [{ request_put: { key: encode(key), value: encode(value) } }]
+    const asked = { members: 0 }
+    const answer = await this.ask('/v3/kv/txn', { compare, success }, timeoutMs, asked)
+    return { succeeded: answer['succeeded'] === true, members: asked.members }
+  }
+
+  /** Puts the value under a lease where there is none; false: there is one. */
+  async create(key: string, value: string, lease: string, timeoutMs: number): Promise<boolean> {
+    const compare = [{ key: encode(key), result: 'EQUAL', target: 'CREATE', create_revision: '0' }]
+    const success = [{ request_put: { key: encode(key), value: encode(value), lease } }]
+    await this.ask('/v3/kv/txn', { compare, success }, timeoutMs)
+    // By what is there, as an answer may have been lost.
     const [its] = await this.get([key], timeoutMs)
     return its?.value === value
   }
@@ -295,6 +348,7 @@ function valuesOf(range: Json): EtcdValue[] {
       key: decode(its['key']),
       value: decode(its['value']),
       revision: String(its['mod_revision'] ?? '0'),
+      created: String(its['create_revision'] ?? '0'),
     }
   })
 }

@@ -24,6 +24,8 @@ const looksALease = 3
 const timeoutsALease = 6
 /** Before a renewal that failed is tried again. */
 const retriesALease = 40
+/** Between looks at whether the mover of frozen slots is still there. */
+const frozenLookMs = 100
 
 export class Membership {
   readonly #registry: Registry
@@ -33,6 +35,8 @@ export class Membership {
   #lease: string | undefined
   #timer: NodeJS.Timeout | undefined
   #watcher: Watcher | undefined
+  #freezes: NodeJS.Timeout | undefined
+  #looksAtMover = false
   #stopped = false
   #renewing: Promise<void> = Promise.resolve()
   #problem: string | undefined
@@ -62,6 +66,8 @@ export class Membership {
     membership.#watcher = new Watcher(registry.etcd, registry.placementKey, options.leaseMs, () =>
       membership.#look(),
     )
+    membership.#freezes = setInterval(() => void membership.#lookAtMover(), frozenLookMs)
+    membership.#freezes.unref()
     return membership
   }
 
@@ -79,6 +85,7 @@ export class Membership {
   leave(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
+    clearInterval(this.#freezes)
     this.#watcher?.stop()
   }
 
@@ -183,6 +190,26 @@ export class Membership {
       await this.#take(await this.#registry.placement(this.#waitMs))
     } catch (error) {
       this.#note(error)
+    }
+  }
+
+  /**
+   * Ends a freeze whose mover is gone. Its lock is gone by then, without which it cannot change the
+   * placement, and what it may have changed before is taken first.
+   */
+  async #lookAtMover(): Promise<void> {
+    const lock = this.#native.frozenBy()
+    if (lock === 0 || this.#looksAtMover) return
+    this.#looksAtMover = true
+    try {
+      const [stored, created] = await this.#registry.lookAtMover(this.#waitMs)
+      if (created === String(lock)) return
+      await this.#take(stored)
+      await this.#native.thaw(lock)
+    } catch (error) {
+      this.#note(error)
+    } finally {
+      this.#looksAtMover = false
     }
   }
 

@@ -92,12 +92,15 @@ export class Registry {
   readonly cluster: string
   readonly etcd: Etcd
   readonly placementKey: string
+  /** Who moves slots, as long as its lease holds. */
+  readonly moverKey: string
   readonly #membersPrefix: string
 
   constructor({ etcd, cluster, etcdTls }: ClusterAddress) {
     this.cluster = checkCluster(cluster)
     this.etcd = new Etcd(checkEtcdUrls(etcd), checkEtcdTls(etcdTls))
     this.placementKey = `/hotrow/${cluster}/placement`
+    this.moverKey = `/hotrow/${cluster}/mover`
     this.#membersPrefix = `/hotrow/${cluster}/servers/`
   }
 
@@ -126,6 +129,13 @@ export class Registry {
     )
     const stored = placement && { text: placement.value, revision: placement.revision }
     return [stored, member]
+  }
+
+  /** The placement, and the creation of the mover's lock, at one moment; `'0'`: nobody has it. */
+  async lookAtMover(waitMs: number): Promise<[StoredPlacement | undefined, string]> {
+    const [placement, mover] = await this.etcd.get([this.placementKey, this.moverKey], waitMs)
+    const stored = placement && { text: placement.value, revision: placement.revision }
+    return [stored, mover?.created ?? '0']
   }
 
   async members(): Promise<ClusterMember[]> {

@@ -198,10 +198,22 @@ Result<std::string> make_placement(uint32_t epoch, std::span<const std::string> 
   return map.to_text();
 }
 
+Result<std::string> make_placement(uint32_t epoch, std::span<const std::string> servers,
+                                   std::span<const uint16_t> slots) {
+  const SlotMap map{.epoch = epoch,
+                    .servers = {servers.begin(), servers.end()},
+                    .slots = {slots.begin(), slots.end()}};
+  HOTROW_RETURN_IF_ERROR(map.validate());
+  return map.to_text();
+}
+
 Result<PlacementInfo> read_placement(std::string_view text) {
   auto map = SlotMap::parse(text);
   if (!map.ok()) return map.status();
-  PlacementInfo info{.epoch = map.value().epoch, .servers = map.value().servers, .slot_counts = {}};
+  PlacementInfo info{.epoch = map.value().epoch,
+                     .servers = map.value().servers,
+                     .slot_counts = {},
+                     .slots = map.value().slots};
   info.slot_counts.resize(info.servers.size());
   for (const uint16_t server : map.value().slots) ++info.slot_counts[server];
   return info;

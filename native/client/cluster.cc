@@ -110,6 +110,7 @@ Status Cluster::adopt(std::string_view text) {
   std::vector<uint16_t> slots;
   slots.reserve(kSlots);
   for (const uint16_t server : map.slots) slots.push_back(static_cast<uint16_t>(members[server]));
+  inherit(slots);
   view_ = std::make_shared<const View>(View{.epoch = map.epoch,
                                             .digest = digest,
                                             .members = std::move(members),
@@ -117,6 +118,17 @@ Status Cluster::adopt(std::string_view text) {
                                             .placement = Placement(std::move(slots))});
   changed_.notify_all();
   return {};
+}
+
+void Cluster::inherit(const std::vector<uint16_t>& slots) {
+  std::vector<bool> told(positions_);
+  for (uint32_t slot = 0; slot < kSlots; ++slot) {
+    const uint32_t before = view_->placement.server_of_slot(slot);
+    const uint32_t now = slots[slot];
+    if (before == now || told[now] || !peers_[before]->changed()) continue;
+    told[now] = true;
+    peers_[now]->inherit();
+  }
 }
 
 Status Cluster::greet() {

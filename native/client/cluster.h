@@ -108,6 +108,8 @@ class Cluster {
   Sight& sight() { return *sight_; }
 
  private:
+  /// Servers that slots go to by the next view have what this client changed where they were.
+  void inherit(const std::vector<uint16_t>& slots) HOTROW_REQUIRES(mutex_);
   /// The position of a server, which may be new.
   Result<uint32_t> position(const std::string& name) HOTROW_REQUIRES(mutex_);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "base/cluster_names.h"
@@ -18,6 +19,7 @@ namespace names = cluster_names;
 constexpr std::chrono::seconds kGiveUpTime{2};
 // Longer than a leader waits for whoever makes a version.
 constexpr std::chrono::seconds kBeginTime{75};
+constexpr int kAgain = 8;
 
 // Names that a user has given.
 void strip(VersionInfo& info) {
@@ -129,7 +131,8 @@ Status ClusterVersions::begin(uint32_t leads, const std::string& id, Deadline de
 }
 
 Result<VersionInfo> ClusterVersions::make(const Servers& servers, wire::Call prepare,
-                                          const Parts& rollback_to) {
+                                          const Parts& rollback_to, bool& moved) {
+  moved = false;
   // One for all steps, whatever the placement becomes meanwhile.
   const uint32_t leads = leader(servers);
   const std::string id = random_id() + " " + cluster_->name(leads);
@@ -152,8 +155,9 @@ Result<VersionInfo> ClusterVersions::make(const Servers& servers, wire::Call pre
   Result<std::vector<std::string>> prepared = std::vector<std::string>();
   if (ready.ok()) prepared = cluster_->call_each(servers, calls, deadline, Effect::kOnce);
   if (ready.ok()) ready = prepared.status();
-  if (ready.ok() && cluster_->members() != servers) ready = other_servers();
+  if (ready.ok()) ready = check_parts(servers, prepared.value());
   if (!ready.ok()) {
+    moved = ready.code() == StatusCode::kBusy;
     give_up(servers, leads, id);
     return ready;
   }
@@ -176,6 +180,20 @@ Result<VersionInfo> ClusterVersions::make(const Servers& servers, wire::Call pre
   return info;
 }
 
+// Rows of a slot that moved meanwhile may be in no part, or in two.
+Status ClusterVersions::check_parts(const Servers& servers,
+                                    std::span<const std::string> parts) const {
+  std::optional<uint32_t> epoch;
+  for (const std::string& text : parts) {
+    const auto part = wire::from_text<VersionInfo>(text);
+    if (!part.ok()) return part.status();
+    const uint32_t its = part.value().cluster.epoch;
+    if (epoch.value_or(its) != its) return other_servers();
+    epoch = its;
+  }
+  return cluster_->members() == servers ? Status() : other_servers();
+}
+
 // What the leader's answer, or that there is none, says of the version.
 Status ClusterVersions::undecided(const Servers& servers, uint32_t leads, const std::string& id,
                                   const Status& status) {
@@ -191,8 +209,17 @@ Status ClusterVersions::undecided(const Servers& servers, uint32_t leads, const 
 
 Result<VersionInfo> ClusterVersions::commit(const CommitOptions& options) {
   if (!options.name.empty()) HOTROW_RETURN_IF_ERROR(check_version_name(options.name));
-  auto made = make(cluster_->members(),
-                   {.other = std::string(options.cursor), .flag = options.keep_cursor}, {});
+  bool moved = false;
+  const auto attempt = [&] {
+    return make(cluster_->members(),
+                {.other = std::string(options.cursor), .flag = options.keep_cursor}, {}, moved);
+  };
+  auto made = attempt();
+  // Movers wait for versions that begin after them.
+  for (int again = 0; again < kAgain && moved; ++again) {
+    (void)cluster_->newest_view();
+    made = attempt();
+  }
   if (!made.ok() || options.name.empty()) return made;
   // As with one store: the version is there, even if it cannot be named.
   if (name_version(options.name, made.value().version).ok()) {
@@ -204,7 +231,16 @@ Result<VersionInfo> ClusterVersions::commit(const CommitOptions& options) {
 Result<VersionInfo> ClusterVersions::rollback(std::string_view version) {
   auto to = find(version);
   if (!to.ok()) return to.status();
-  return make(to.value().servers, {}, to.value().parts);
+  const uint32_t epoch = cluster_->newest_view()->epoch;
+  if (to.value().epoch != epoch) {
+    return Status::conflict("version " + std::to_string(to.value().info.version) + " is of epoch " +
+                            std::to_string(to.value().epoch) +
+                            " of the placement, which is in epoch " + std::to_string(epoch) +
+                            ": slots have moved since, and their rows would be with servers "
+                            "that do not have these slots any more");
+  }
+  bool moved = false;
+  return make(to.value().servers, {}, to.value().parts, moved);
 }
 
 Result<std::vector<ClusterVersions::Whole>> ClusterVersions::whole_versions() {
@@ -227,7 +263,7 @@ Result<std::vector<ClusterVersions::Whole>> ClusterVersions::whole_versions() {
   const auto of_leader = std::ranges::find(servers, leader(servers)) - servers.begin();
   for (const VersionInfo& its : all[static_cast<size_t>(of_leader)]) {
     if (!names::is_decided_part(its)) continue;
-    Whole whole{.info = its, .servers = servers, .parts = {}};
+    Whole whole{.info = its, .servers = servers, .parts = {}, .epoch = its.cluster.epoch};
     whole.info.rows = 0;
     whole.info.bytes = 0;
     for (const auto& of_server : parts) {

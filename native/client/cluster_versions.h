@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,6 +53,7 @@ class ClusterVersions {
     VersionInfo info;
     Servers servers;
     Parts parts;
+    uint32_t epoch = 0;  // of the placement by which its parts were made
   };
 
   Result<std::vector<Whole>> whole_versions();
@@ -61,7 +63,11 @@ class ClusterVersions {
   Status finish_open(const Servers& servers);
   Status begin(uint32_t leads, const std::string& id, Deadline deadline);
   /// prepare of each server, then the decision. `rollback_to`: each server's version; empty: none.
-  Result<VersionInfo> make(const Servers& servers, wire::Call prepare, const Parts& rollback_to);
+  /// `moved`: ERR_BUSY was because slots have moved, which another try may find done.
+  Result<VersionInfo> make(const Servers& servers, wire::Call prepare, const Parts& rollback_to,
+                           bool& moved);
+  /// What is wrong with the parts of a version, as the servers have answered prepare.
+  Status check_parts(const Servers& servers, std::span<const std::string> parts) const;
   Status undecided(const Servers& servers, uint32_t leads, const std::string& id,
                    const Status& status);
   Status make_known(const Servers& servers, uint32_t leads, const std::string& id);

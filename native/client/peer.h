@@ -94,6 +94,11 @@ class Peer {
 
   /// Acknowledged changes so far.
   uint64_t acknowledged() const { return acknowledged_.load(std::memory_order_acquire); }
+  /// Has it ever been sent a change?
+  bool changed() const { return next_sequence_.load(std::memory_order_acquire) > 1; }
+  /// Slots of a server that has acknowledged changes are this one's now: when it loses its rows
+  /// before the next version, acknowledged changes are gone.
+  void inherit() { acknowledged_.fetch_add(1, std::memory_order_acq_rel); }
   /// Those up to `acknowledged` are in a version.
   void committed(uint64_t acknowledged) HOTROW_EXCLUDES(mutex_);
 

@@ -69,6 +69,9 @@ Role role_for(wire::Verb verb) {
     case wire::Verb::kScores:
     case wire::Verb::kEvicted:  // what was taken is gone
       return Role::kTrainer;
+    case wire::Verb::kScanSlots:
+    case wire::Verb::kTake:
+      return Role::kAdmin;
     default:
       return Role::kReader;
   }

@@ -9,6 +9,7 @@
 #include "base/batch_check.h"
 #include "base/guarded.h"
 #include "base/hash.h"
+#include "server/moving.h"
 #include "server/session.h"
 
 namespace hotrow::server {
@@ -320,11 +321,19 @@ Outcome erase_or_score(const Work& work) {
   auto scores = work.message.values<float>(0, Kind::kWeights);
   if (!keys.ok()) return {keys.status()};
   if (!scores.ok()) return {scores.status()};
-  auto count = work.request.verb == Verb::kErase
-                   ? table.value()->erase(keys.value())
-                   : table.value()->set_scores(keys.value(), scores.value());
+  auto count = work.request.verb == Verb::kScores
+                   ? table.value()->set_scores(keys.value(), scores.value())
+                   : table.value()->erase(keys.value());
   if (!count.ok()) return {count.status()};
   return {{}, count.value()};
+}
+
+// Of slots that are expected: what an update or erase is.
+Outcome take(const Work& work) {
+  if (work.message.parts() != 1) return {wrong("it has not one part")};
+  const bool assigns = work.message.find(0, Kind::kRows) != nullptr ||
+                       work.message.find(0, Kind::kValues) != nullptr;
+  return assigns ? update(work) : erase_or_score(work);
 }
 
 Outcome change(const Work& work) {
@@ -335,6 +344,8 @@ Outcome change(const Work& work) {
       return push_bags(work);
     case Verb::kUpdate:
       return update(work);
+    case Verb::kTake:
+      return take(work);
     default:
       return erase_or_score(work);
   }
@@ -365,22 +376,37 @@ Result<AlignedBuffer> pull(const Work& work) {
   return finish(work, frame);
 }
 
+uint32_t slot_of(const Dense& dense) { return placement_slot(xxh3(dense.name())); }
+
 // ERR_WRONG_OWNER unless all keys and dense parameters of a request are this server's. What is
 // wrong in another way is for the verb to say.
-Status check_owned(const Work& work, const Owned& owned) {
+Status check_owned(const Work& work, const Owned& owned, Use use) {
   if (owned.everything) return {};
   const Verb verb = work.request.verb;
   const bool of_dense = verb == Verb::kPull || verb == Verb::kPush || verb == Verb::kUpdate;
   for (uint16_t i = 0; i < work.message.parts(); ++i) {
     const auto keys = work.message.values<uint64_t>(i, Kind::kKeys);
-    if (keys.ok()) HOTROW_RETURN_IF_ERROR(owned.check(keys.value()));
+    if (keys.ok()) HOTROW_RETURN_IF_ERROR(owned.check(keys.value(), use));
     if (!of_dense) continue;
     // By what its number is of, whatever sections it has.
     const auto dense = work.hub.parameters.dense(number_of(work.message, i));
     if (!dense.ok()) continue;
-    HOTROW_RETURN_IF_ERROR(owned.check_slot(placement_slot(xxh3(dense.value()->name()))));
+    HOTROW_RETURN_IF_ERROR(owned.check_slot(slot_of(*dense.value()), use));
   }
   return {};
+}
+
+// As check_owned(), of rows that a mover brings.
+Status check_expected(const Work& work, const Owned& owned) {
+  if (work.message.parts() == 0) return {};
+  const auto options = work.message.options(0);
+  if (!options.ok()) return options.status();
+  const uint64_t lock = options.value().from;
+  const auto keys = work.message.values<uint64_t>(0, Kind::kKeys);
+  if (keys.ok()) HOTROW_RETURN_IF_ERROR(owned.check_expected(lock, keys.value()));
+  const auto dense = work.hub.parameters.dense(number_of(work.message, 0));
+  if (!dense.ok()) return {};
+  return owned.check_expected_slot(lock, slot_of(*dense.value()));
 }
 
 Result<AlignedBuffer> answer_data(const Work& work) {
@@ -389,7 +415,7 @@ Result<AlignedBuffer> answer_data(const Work& work) {
                      work.request.verb == Verb::kPooled || work.request.verb == Verb::kPull;
   if (reads) {
     return work.hub.ownership.hold([&](const Owned& owned) -> Answer {
-      HOTROW_RETURN_IF_ERROR(check_owned(work, owned));
+      HOTROW_RETURN_IF_ERROR(check_owned(work, owned, Use::kReads));
       if (work.request.verb == Verb::kPooled) return pooled(work);
       if (work.request.verb == Verb::kPull) return pull(work);
       return lookup(work);
@@ -400,7 +426,9 @@ Result<AlignedBuffer> answer_data(const Work& work) {
   // again, gets its outcome and is not refused, or its client would send it to the new owner too.
   const Outcome outcome = work.session.change(work.request.sequence, work.hub.repeated, [&] {
     return work.hub.ownership.hold([&](const Owned& owned) -> Outcome {
-      if (Status its = check_owned(work, owned); !its.ok()) return {std::move(its)};
+      Status its = work.request.verb == Verb::kTake ? check_expected(work, owned)
+                                                    : check_owned(work, owned, Use::kChanges);
+      if (!its.ok()) return {std::move(its)};
       return change(work);
     });
   });
@@ -426,9 +454,10 @@ Result<AlignedBuffer> evicted_page(Table& table, const wire::FrameHeader& reques
 
 // keys, rows, state; and where the next page begins, when there is one.
 Result<AlignedBuffer> scan_page(Table& table, const wire::FrameHeader& request, uint64_t rows,
-                                const wire::CallOptions& options) {
+                                const wire::CallOptions& options, const SlotSet* slots) {
   const bool state = (options.flags & wire::kWantsState) != 0;
-  auto page = table.scan(options.from, rows, {.state = state});
+  auto page = slots == nullptr ? table.scan(options.from, rows, {.state = state})
+                               : scan_slots(table, *slots, options.from, rows, {.state = state});
   if (!page.ok()) return page.status();
   const ScanPage& its = page.value();
   const auto width = std::max<uint32_t>(static_cast<uint32_t>(table.state_values()), 1);
@@ -457,7 +486,7 @@ AlignedBuffer answer(Hub& hub, SessionState& session, const wire::FrameHeader& r
 }
 
 AlignedBuffer answer_page(Hub& hub, const wire::FrameHeader& request, uint32_t number,
-                          const wire::CallOptions& options) {
+                          const wire::CallOptions& options, const SlotSet* slots) {
   auto frame = guarded([&]() -> Result<AlignedBuffer> {
     auto table = hub.parameters.table(number);
     if (!table.ok()) return table.status();
@@ -470,7 +499,7 @@ AlignedBuffer answer_page(Hub& hub, const wire::FrameHeader& request, uint32_t n
     const uint64_t page_bytes = std::min(hub.options.most_body_bytes / 2, kMostPageBytes);
     const uint64_t fit = std::max<uint64_t>(page_bytes / row_bytes, 1);
     const uint64_t most = std::min(fit, kMostPageRows);
-    return scan_page(*table.value(), request, std::min(options.most, most), options);
+    return scan_page(*table.value(), request, std::min(options.most, most), options, slots);
   });
   if (frame.ok()) return std::move(frame).value();
   ++hub.failures;

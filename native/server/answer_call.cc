@@ -5,6 +5,7 @@
 
 #include "base/guarded.h"
 #include "base/hash.h"
+#include "server/moving.h"
 #include "server/session.h"
 
 namespace hotrow::server {
@@ -57,8 +58,12 @@ Text open_table(Hub& hub, const Grant& grant, const wire::Call& call) {
 Text open_dense(Hub& hub, const Grant& grant, const wire::Call& call) {
   HOTROW_RETURN_IF_ERROR(grant.permits_table(call.name));
   if (call.flag) HOTROW_RETURN_IF_ERROR(call.dense.validate());
-  HOTROW_RETURN_IF_ERROR(hub.ownership.hold(
-      [&](const Owned& owned) { return owned.check_slot(placement_slot(xxh3(call.name))); }));
+  HOTROW_RETURN_IF_ERROR(hub.ownership.hold([&](const Owned& owned) -> Status {
+    const uint32_t slot = placement_slot(xxh3(call.name));
+    // By the mover before it is this server's.
+    if (owned.expected.slots[slot]) return {};
+    return owned.check_slot(slot, Use::kReads);
+  }));
   const Status makes = grant.permits(Role::kTrainer, "to make a dense parameter");
   auto dense = makes.ok() && call.flag
                    ? hub.store->dense(call.name, call.dense)
@@ -84,6 +89,7 @@ Text text_of_permitted(Result<std::vector<T>> result, const Grant& grant) {
 // A name for the version asks for what naming asks for.
 Text commit(Hub& hub, const Grant& grant, const wire::Call& call) {
   if (!call.name.empty()) HOTROW_RETURN_IF_ERROR(grant.permits(Role::kAdmin, "name"));
+  HOTROW_RETURN_IF_ERROR(hub.ownership.wait_for_thaw(kMostFreeze));
   return text_of(
       hub.store->commit({.cursor = call.other, .name = call.name, .keep_cursor = call.flag}));
 }
@@ -91,8 +97,20 @@ Text commit(Hub& hub, const Grant& grant, const wire::Call& call) {
 // A part that is a rollback asks for what a rollback asks for.
 Text prepare(Hub& hub, const Grant& grant, const wire::Call& call) {
   if (call.number != 0) HOTROW_RETURN_IF_ERROR(grant.permits(Role::kAdmin, "rollback"));
-  return text_of(hub.cluster_versions.prepare(
-      *hub.store, call.name, {.cursor = call.other, .keep_cursor = call.flag}, call.number));
+  HOTROW_RETURN_IF_ERROR(hub.ownership.wait_for_thaw(kMostFreeze));
+  const uint32_t epoch = hub.ownership.epoch();
+  auto made = hub.cluster_versions.prepare(
+      *hub.store, call.name,
+      {.cursor = call.other, .keep_cursor = call.flag, .cluster = {.epoch = epoch}}, call.number);
+  if (made.ok() && hub.ownership.epoch() != epoch) return slots_have_moved();
+  return text_of(made);
+}
+
+// A version that exists has the rows of slots that have left, with their servers.
+Text decide(Hub& hub, const Grant&, const wire::Call& call) {
+  const auto made = hub.cluster_versions.decide(*hub.store, call.name, call.flag);
+  if (made.ok()) erase_left_later(hub, made.value().cluster.epoch);
+  return text_of(made);
 }
 
 Text placement(Hub& hub, const Grant&, const wire::Call&) {
@@ -135,6 +153,21 @@ constexpr std::array kCalls{
           [](Hub& hub, const Grant&, const wire::Call& call) {
             return text_of(hub.ownership.set(call.other, call.name));
           }},
+    // Behind versions that are being written: see freeze_slots().
+    Entry{"freezeSlots", Role::kAdmin, &Hub::files,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
+            return text_of(freeze_slots(hub, call.number, call.other, call.flag));
+          }},
+    Entry{"thawSlots", Role::kAdmin, &Hub::others,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
+            const auto slots = parse_slots(call.other);
+            if (slots.ok()) hub.ownership.thaw(call.number, slots.value());
+            return text_of(slots.status());
+          }},
+    Entry{"expectSlots", Role::kAdmin, &Hub::opening,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
+            return text_of(expect_slots(hub, call.number, call.other));
+          }},
     Entry{"drop", Role::kAdmin, &Hub::files,
           [](Hub& hub, const Grant&, const wire::Call& call) {
             return text_of(hub.store->drop(call.name));
@@ -155,10 +188,7 @@ constexpr std::array kCalls{
           const auto connected = [&](const std::string& id) { return hub.sessions.connected(id); };
           return text_of(hub.cluster_versions.begin(*hub.store, call.name, call.other, connected));
         }},
-    Entry{"decide", Role::kTrainer, &Hub::files,
-          [](Hub& hub, const Grant&, const wire::Call& call) {
-            return text_of(hub.cluster_versions.decide(*hub.store, call.name, call.flag));
-          }},
+    Entry{"decide", Role::kTrainer, &Hub::files, decide},
     Entry{"close", Role::kTrainer, &Hub::files,
           [](Hub& hub, const Grant&, const wire::Call& call) {
             return text_of(hub.cluster_versions.close(*hub.store, call.name));

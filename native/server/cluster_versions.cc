@@ -90,7 +90,8 @@ Result<VersionInfo> ClusterVersions::prepare(Store& store, const std::string& id
   const std::string kept = names::with(names::kBase, id);
   if (base.value() != 0) HOTROW_RETURN_IF_ERROR(store.name_version(kept, base.value()));
   CommitOptions its = options;
-  its.cluster = {.id = id, .base = base.value()};
+  its.cluster.id = id;
+  its.cluster.base = base.value();
   auto made = rollback_to == 0 ? store.commit(its)
                                : store.rollback(std::to_string(rollback_to), its.cluster);
   if (!made.ok() || made.value().kept) return made;
@@ -100,6 +101,7 @@ Result<VersionInfo> ClusterVersions::prepare(Store& store, const std::string& id
 
 Result<ClusterVersions::Part> ClusterVersions::find_part(Store& store, const std::string& id) {
   auto versions = store.versions();
+  if (versions.status().code() == StatusCode::kUnsupported) return Part{};  // in memory
   if (!versions.ok()) return versions.status();
   Part part;
   const std::string refused = names::with(names::kGivenUp, id);

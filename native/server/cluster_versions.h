@@ -45,7 +45,8 @@ class ClusterVersions {
   Status begin(Store& store, const std::string& id, const std::string& owner,
                const std::function<bool(const std::string& owner)>& connected)
       HOTROW_EXCLUDES(mutex_);
-  /// `rollback_to`: the part is that version's rows instead of a commit; 0: none.
+  /// options.cluster.epoch: of the server's placement. `rollback_to`: the part is that version's
+  /// rows instead of a commit; 0: none.
   Result<VersionInfo> prepare(Store& store, const std::string& id, const CommitOptions& options,
                               uint64_t rollback_to) HOTROW_EXCLUDES(mutex_);
   /// The prepared part is a version of the cluster; `leads`: this is the leader, who decides it.

@@ -95,6 +95,8 @@ class SocketServer final : public Server {
     return guarded([&] { return hub_.ownership.set(text, self); });
   }
   std::string placement() const override { return hub_.ownership.text(); }
+  uint64_t frozen_by() const override { return hub_.ownership.frozen_by(); }
+  void thaw(uint64_t lock) override { hub_.ownership.thaw(lock, SlotSet().set()); }
   void believe_placement_for(std::chrono::milliseconds time) override {
     hub_.ownership.believe_until(server::Ownership::Clock::now() + time);
   }

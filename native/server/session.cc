@@ -87,20 +87,10 @@ bool Session::dispatch(const wire::FrameHeader& request) {
       call_later(request);
       return true;
     case wire::Verb::kScan:
-    case wire::Verb::kEvicted: {
-      // As large as a page is; the request itself has no arrays.
-      const auto options = message_.options(0);
-      const auto* section = message_.find(0, wire::Kind::kOptions);
-      if (!options.ok() || section == nullptr) {
-        send_failure(request, Status(StatusCode::kProtocol, "frame: options are missing"));
-        return true;
-      }
-      later(hub_.others, request,
-            [&hub = hub_, request, options = options.value(), number = section->parameter] {
-              return answer_page(hub, request, number, options);
-            });
+    case wire::Verb::kScanSlots:
+    case wire::Verb::kEvicted:
+      page_later(request);
       return true;
-    }
     default: {
       Marks marks;
       auto frame = answer(
@@ -119,6 +109,25 @@ bool Session::dispatch(const wire::FrameHeader& request) {
       return true;
     }
   }
+}
+
+// As large as a page is; the request itself has no arrays.
+void Session::page_later(const wire::FrameHeader& request) {
+  const auto options = message_.options(0);
+  const auto* section = message_.find(0, wire::Kind::kOptions);
+  if (!options.ok() || section == nullptr) {
+    return send_failure(request, {StatusCode::kProtocol, "frame: options are missing"});
+  }
+  std::shared_ptr<SlotSet> slots;
+  if (request.verb == wire::Verb::kScanSlots) {
+    const auto its = parse_slots(message_.text());
+    if (!its.ok()) return send_failure(request, its.status());
+    slots = std::make_shared<SlotSet>(its.value());
+  }
+  later(hub_.others, request,
+        [&hub = hub_, request, options = options.value(), number = section->parameter, slots] {
+          return answer_page(hub, request, number, options, slots.get());
+        });
 }
 
 bool Session::welcome(const wire::FrameHeader& request) {
@@ -230,8 +239,9 @@ Status Session::permits(const wire::FrameHeader& request) {
   for (uint16_t i = 0; i < message_.parts(); ++i) {
     HOTROW_RETURN_IF_ERROR(permits_number(message_.part(i).front().parameter));
   }
-  // Of these two it is the section of options that names the table.
-  const bool pages = request.verb == Verb::kScan || request.verb == Verb::kEvicted;
+  // Of these it is the section of options that names the table.
+  const bool pages = request.verb == Verb::kScan || request.verb == Verb::kScanSlots ||
+                     request.verb == Verb::kEvicted;
   const wire::Section* const options = pages ? message_.find(0, wire::Kind::kOptions) : nullptr;
   return options == nullptr ? Status() : permits_number(options->parameter);
 }

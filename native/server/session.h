@@ -52,6 +52,7 @@ class Session final : public net::Handler {
   Status permits(const wire::FrameHeader& request);
   Status permits_number(uint32_t parameter);
   bool dispatch(const wire::FrameHeader& request);
+  void page_later(const wire::FrameHeader& request);
   /// `timed`: the request, whose reply it is.
   void send(AlignedBuffer frame, Timed timed);
   void send_failure(const wire::FrameHeader& request, const Status& status);
@@ -93,8 +94,9 @@ inline constexpr uint64_t kMostEvictedAPage = uint64_t{1} << 20;
 inline constexpr uint64_t kMostPageBytes = uint64_t{8} << 20;
 
 /// Answers kScan and kEvicted, of the parameter of that number.
+/// `slots`: only rows of these; null: of all.
 AlignedBuffer answer_page(Hub& hub, const wire::FrameHeader& request, uint32_t number,
-                          const wire::CallOptions& options);
+                          const wire::CallOptions& options, const SlotSet* slots = nullptr);
 
 /// Answers a call in text of a client who may do what `grant` says.
 AlignedBuffer answer_call(Hub& hub, const Grant& grant, const wire::FrameHeader& request,

@@ -32,6 +32,7 @@ void fields(Archive& a, M& m)
   a("rolledBackTo", m.rolled_back_to);
   a.optional("cluster", m.cluster.id);
   a.optional("clusterBase", m.cluster.base);
+  a.optional("clusterEpoch", m.cluster.epoch);
   a("nextTable", m.next_table);
   a("nextDense", m.next_dense);
   a("tables", m.tables);

@@ -158,6 +158,7 @@ void fields(Archive& a, T& v)
   a("names", v.names);
   a("cluster", v.cluster.id);
   a("clusterBase", v.cluster.base);
+  a("clusterEpoch", v.cluster.epoch);
 }
 
 template <class Archive, class T>

@@ -64,8 +64,8 @@ Status check(const Section& section, const FrameHeader& header, uint64_t least_o
 
 std::string_view name_of(Verb verb) {
   constexpr std::array<std::string_view, kLastVerb + 1> kNames{
-      "",       "HELLO", "CALL",   "LOOKUP", "STATE",   "POOLED", "PUSH",   "PUSH_BAGS",
-      "UPDATE", "ERASE", "SCORES", "SCAN",   "EVICTED", "PULL",   "GOODBYE"};
+      "",      "HELLO",  "CALL", "LOOKUP",  "STATE", "POOLED",  "PUSH",       "PUSH_BAGS", "UPDATE",
+      "ERASE", "SCORES", "SCAN", "EVICTED", "PULL",  "GOODBYE", "SCAN_SLOTS", "TAKE"};
   return kNames[static_cast<size_t>(verb)];
 }
 

@@ -37,22 +37,24 @@ inline constexpr uint64_t kMostElements = uint64_t{1} << 32;
 
 /// What a frame asks for; its reply has the same.
 enum class Verb : uint8_t {
-  kHello = 1,     ///< who is there, and what may be sent; text
-  kCall = 2,      ///< a call of the store without arrays; text
-  kLookup = 3,    ///< keys -> rows, found
-  kState = 4,     ///< keys -> state, found
-  kPooled = 5,    ///< keys, offsets, weights -> rows
-  kPush = 6,      ///< keys, gradients of tables, all or none; then gradients of dense parameters
-  kPushBags = 7,  ///< keys, offsets, weights, gradients
-  kUpdate = 8,    ///< keys, rows, state; or values, state of a dense parameter
-  kErase = 9,     ///< keys -> count
-  kScores = 10,   ///< keys, weights -> count
-  kScan = 11,     ///< options -> keys, rows, state, count
-  kEvicted = 12,  ///< options -> keys, bytes
-  kPull = 13,     ///< options -> values, state, count of a dense parameter
-  kGoodbye = 14,  ///< no reply: the sender is going, its session may end
+  kHello = 1,       ///< who is there, and what may be sent; text
+  kCall = 2,        ///< a call of the store without arrays; text
+  kLookup = 3,      ///< keys -> rows, found
+  kState = 4,       ///< keys -> state, found
+  kPooled = 5,      ///< keys, offsets, weights -> rows
+  kPush = 6,        ///< keys, gradients of tables, all or none; then gradients of dense parameters
+  kPushBags = 7,    ///< keys, offsets, weights, gradients
+  kUpdate = 8,      ///< keys, rows, state; or values, state of a dense parameter
+  kErase = 9,       ///< keys -> count
+  kScores = 10,     ///< keys, weights -> count
+  kScan = 11,       ///< options -> keys, rows, state, count
+  kEvicted = 12,    ///< options -> keys, bytes
+  kPull = 13,       ///< options -> values, state, count of a dense parameter
+  kGoodbye = 14,    ///< no reply: the sender is going, its session may end
+  kScanSlots = 15,  ///< options, text -> keys, rows, state, count, of some slots
+  kTake = 16,       ///< as kUpdate and, without rows, kErase, of slots that are expected
 };
-inline constexpr uint8_t kLastVerb = 14;
+inline constexpr uint8_t kLastVerb = 16;
 /// As docs/FORMATS.md calls it.
 std::string_view name_of(Verb verb);
 
@@ -137,7 +139,7 @@ struct CallOptions {
   float learning_rate = 0;
   uint64_t max_age_ms = 0;
   uint64_t steps = 0;  ///< of an update
-  uint64_t from = 0;   ///< of a scan
+  uint64_t from = 0;   ///< of a scan; of rows that are taken, the mover's lock
   uint64_t most = 0;   ///< of a scan, and of evicted keys
 };
 static_assert(sizeof(CallOptions) == 48 && std::is_trivially_copyable_v<CallOptions>);

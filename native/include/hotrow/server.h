@@ -83,6 +83,11 @@ class Server {
   virtual Status set_placement(std::string_view text, const std::string& self) = 0;
   /// The text of the placement; empty: there is none.
   virtual std::string placement() const = 0;
+  /// The lock of the mover that has frozen slots of this server (hotrow/slot_mover.h); 0: none are.
+  virtual uint64_t frozen_by() const = 0;
+  /// Ends the freeze of that lock. Only when its mover can change the placement no more, and after
+  /// set_placement() with the one that holds.
+  virtual void thaw(uint64_t lock) = 0;
   /// The placement may be believed for so long, from now on, and no longer: without another call
   /// all keys are refused then.
   virtual void believe_placement_for(std::chrono::milliseconds time) = 0;

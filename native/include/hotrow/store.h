@@ -187,14 +187,15 @@ struct TablePush {
   PushOptions options;
 };
 
-/// A commit's options.
 /// Of which version of several servers a version is one server's part (hotrow/connect.h). Servers
 /// set it; it says nothing to anybody else.
 struct ClusterPart {
-  std::string id;     ///< empty: of none
-  uint64_t base = 0;  ///< this server's version to go back to if there is to be no such version
+  std::string id;      ///< empty: of none
+  uint64_t base = 0;   ///< this server's version to go back to if there is to be no such version
+  uint32_t epoch = 0;  ///< of the placement by which the servers had their rows; 0: none
 };
 
+/// A commit's options.
 struct CommitOptions {
   /// Where the trainer stands, in its own words: given back by whoever opens the version. At most
   /// kMaxCursorBytes of UTF-8.

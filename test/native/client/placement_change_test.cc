@@ -14,113 +14,14 @@
 #include "hotrow/connect.h"
 #include "hotrow/placement.h"
 #include "hotrow/server.h"
+#include "support/placed_servers.h"
+#include "support/plain_requests.h"
 #include "support/random.h"
 #include "support/scale.h"
 #include "support/stores.h"
 
 namespace hotrow::test {
 namespace {
-
-constexpr auto kWrongOwner = StatusCode::kWrongOwner;
-
-struct PlacedServer {
-  explicit PlacedServer(ServerOptions options = {.placed = true})
-      : store(private_store()), server(must(Server::start(store, options))) {}
-
-  std::string address() const { return server->address(); }
-
-  std::shared_ptr<Store> store;
-  std::unique_ptr<Server> server;
-};
-
-// Servers with one placement, of which each knows.
-class PlacedServers : public testing::Test {
- protected:
-  void start(size_t servers) {
-    for (size_t i = 0; i < servers; ++i) {
-      all_.push_back(std::make_unique<PlacedServer>());
-      map_.servers.push_back(all_.back()->address());
-    }
-    map_.slots = rendezvous(map_.servers);
-    map_.epoch = 1;
-    tell();
-  }
-
-  void tell() {
-    for (size_t i = 0; i < all_.size(); ++i) tell(i);
-  }
-  void tell(size_t i) { must(all_[i]->server->set_placement(map_.to_text(), map_.servers[i])); }
-  /// Each slot goes to the next server.
-  void turn() {
-    ++map_.epoch;
-    for (uint16_t& server : map_.slots) {
-      server = static_cast<uint16_t>((server + 1) % map_.servers.size());
-    }
-  }
-  std::shared_ptr<Store> client(uint32_t timeout_ms = 20'000) {
-    return must(connect({.servers = {map_.servers.front()}, .timeout_ms = timeout_ms}));
-  }
-  size_t owner(uint64_t key) const { return map_.slots[placement_slot(key)]; }
-  Table& table_of(size_t server, const std::string& name = "t") {
-    return *tables_.emplace_back(must(all_[server]->store->table(name)));
-  }
-  /// A key that the server has.
-  uint64_t key_of(size_t server) const {
-    uint64_t key = 1;
-    while (owner(key) != server) ++key;
-    return key;
-  }
-
-  std::vector<std::unique_ptr<PlacedServer>> all_;
-  std::vector<std::shared_ptr<Table>> tables_;
-  SlotMap map_;
-};
-
-// Requests as they are on the wire.
-struct Plain {
-  explicit Plain(const std::string& server, const std::string& session = "") {
-    const auto address = must(net::parse_address(server));
-    connection = must(client::Connection::open(address, {.session = session}, soon(), {}));
-    client::Request open(wire::Verb::kCall);
-    open.add_text(wire::to_text(wire::Call{.call = "table", .name = "t"}));
-    client::TextReply reply;
-    must(connection->send(open, reply, soon()));
-    must(connection->wait(reply, soon()));
-    must(reply.status);
-    number = must(wire::from_text<wire::OpenedTable>(reply.text)).parameter;
-  }
-  static client::Deadline soon() {
-    return std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  }
-  std::string session() const { return connection->welcome().session; }
-
-  Status call(const wire::Call& call) {
-    client::Request request(wire::Verb::kCall);
-    request.add_text(wire::to_text(call));
-    client::TextReply reply;
-    must(connection->send(request, reply, soon()));
-    must(connection->wait(reply, soon()));
-    return reply.status;
-  }
-  Status push(uint64_t sequence, uint64_t key, uint32_t epoch = 0) {
-    const std::vector<uint64_t> keys = {key};
-    const std::vector<float> ones = {1};
-    client::Request push(wire::Verb::kPush);
-    push.header().sequence = sequence;
-    push.header().epoch = epoch;
-    push.add<uint64_t>(0, number, wire::Kind::kKeys, keys);
-    push.add<float>(0, number, wire::Kind::kGradients, ones);
-    client::CountReply reply;
-    must(connection->send(push, reply, soon()));
-    must(connection->wait(reply, soon()));
-    seen = reply.epoch;
-    return reply.status;
-  }
-
-  std::shared_ptr<client::Connection> connection;
-  uint32_t number = 0;
-  uint32_t seen = 0;  // epoch of the last reply
-};
 
 TEST_F(PlacedServers, OneOfThemLeadsAClientToAll) {
   start(3);

@@ -148,7 +148,8 @@ TEST_F(Roles, EachVerbIsForItsRole) {
   const std::vector<std::pair<Verb, int>> verbs = {
       {Verb::kLookup, 0}, {Verb::kState, 0},  {Verb::kPooled, 0},   {Verb::kScan, 0},
       {Verb::kPull, 0},   {Verb::kPush, 1},   {Verb::kPushBags, 1}, {Verb::kUpdate, 1},
-      {Verb::kErase, 1},  {Verb::kScores, 1}, {Verb::kEvicted, 1}};
+      {Verb::kErase, 1},  {Verb::kScores, 1}, {Verb::kEvicted, 1},  {Verb::kScanSlots, 2},
+      {Verb::kTake, 2}};
   ASSERT_EQ(verbs.size(), wire::kLastVerb - 3U);  // all but HELLO, CALL and GOODBYE
   must(store_->table("t", sum_table(1)));
   for (int role = 0; role < 3; ++role) {
@@ -164,14 +165,15 @@ TEST_F(Roles, EachVerbIsForItsRole) {
 
 TEST_F(Roles, EachCallIsForItsRole) {
   const std::vector<std::pair<const char*, int>> calls = {
-      {"table", 0},     {"dense", 0},        {"list", 0},        {"version", 0},
-      {"versions", 0},  {"diff", 0},         {"stats", 0},       {"tableStats", 0},
-      {"hotKeys", 0},   {"commit", 1},       {"refresh", 1},     {"verify", 1},
-      {"reserve", 1},   {"evict", 1},        {"shrink", 1},      {"decay", 1},
-      {"drop", 2},      {"rollback", 2},     {"nameVersion", 2}, {"pinVersion", 2},
-      {"placement", 0}, {"setPlacement", 2}, {"compact", 2},     {"begin", 1},
-      {"decide", 1},    {"close", 1},        {"notClosed", 1},   {"resolve", 1},
-      {"settle", 1},    {"serverStats", 0},  {"prepare", 2}};  // of a rollback: number
+      {"table", 0},       {"dense", 0},        {"list", 0},        {"version", 0},
+      {"versions", 0},    {"diff", 0},         {"stats", 0},       {"tableStats", 0},
+      {"hotKeys", 0},     {"commit", 1},       {"refresh", 1},     {"verify", 1},
+      {"reserve", 1},     {"evict", 1},        {"shrink", 1},      {"decay", 1},
+      {"drop", 2},        {"rollback", 2},     {"nameVersion", 2}, {"pinVersion", 2},
+      {"placement", 0},   {"setPlacement", 2}, {"freezeSlots", 2}, {"thawSlots", 2},
+      {"expectSlots", 2}, {"compact", 2},      {"begin", 1},       {"decide", 1},
+      {"close", 1},       {"notClosed", 1},    {"resolve", 1},     {"settle", 1},
+      {"serverStats", 0}, {"prepare", 2}};  // of a rollback: number
   must(store_->table("t", sum_table(1)));
   for (int role = 0; role < 3; ++role) {
     serve(kPlainRoles[role]);

@@ -135,7 +135,8 @@ TEST_F(Hostile, RequestsThatAskForNonsenseAreAnswered) {
     send(socket, bytes);
     ++asked;
   };
-  for (auto verb = static_cast<uint8_t>(Verb::kCall); verb < wire::kLastVerb; ++verb) {
+  for (auto verb = static_cast<uint8_t>(Verb::kCall); verb <= wire::kLastVerb; ++verb) {
+    if (static_cast<Verb>(verb) == Verb::kGoodbye) continue;
     ask(bare({.verb = static_cast<Verb>(verb)}));
     for (const uint32_t parameter : {0U, 77U, ~0U}) {
       for (uint16_t kind = 1; kind <= wire::kLastKind; ++kind) {

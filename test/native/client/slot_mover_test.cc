@@ -1,0 +1,391 @@
+// Slots that move between live servers (guarantee C5): nothing that was acknowledged is lost or
+// applied twice, what the old server had in a version the new one has when it dies, and what a
+// mover that is gone or late may do.
+#include "hotrow/slot_mover.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/slot_set.h"
+#include "support/comes_true.h"
+#include "support/folder.h"
+#include "support/placed_servers.h"
+#include "support/plain_requests.h"
+#include "support/scale.h"
+
+namespace hotrow::test {
+namespace {
+
+class MovedSlots : public PlacedServers {
+ protected:
+  /// On disk, each with half of the slots.
+  void start_two() {
+    for (int i = 0; i < 2; ++i) {
+      all_.push_back(std::make_unique<PlacedServer>(placed_, open(i)));
+      map_.servers.push_back(all_.back()->address());
+    }
+    map_.slots.assign(kSlots, 0);
+    for (uint32_t slot = kSlots / 2; slot < kSlots; ++slot) map_.slots[slot] = 1;
+    map_.epoch = 1;
+    tell();
+  }
+  std::shared_ptr<Store> open(size_t i) {
+    return must(Store::open(folder_ / std::to_string(i), options_));
+  }
+  /// As a process that is killed and started again.
+  void restart(size_t i) {
+    const std::string address = map_.servers[i];
+    all_[i].reset();
+    tables_.clear();
+    ServerOptions options = placed_;
+    options.listen = address;
+    all_[i] = std::make_unique<PlacedServer>(options, open(i));
+    tell(i);
+  }
+  std::unique_ptr<SlotMover> mover() {
+    return must(SlotMover::connect({.servers = map_.servers}, ++lock_));
+  }
+  SlotGroup group(size_t from, size_t to, const std::string& slots) const {
+    return {.from = map_.servers[from], .to = map_.servers[to], .slots = slots};
+  }
+  void give(const SlotGroup& group) {
+    const SlotSet slots = must(parse_slots(group.slots));
+    const auto to = std::ranges::find(map_.servers, group.to) - map_.servers.begin();
+    for (uint32_t slot = 0; slot < kSlots; ++slot) {
+      if (slots[slot]) map_.slots[slot] = static_cast<uint16_t>(to);
+    }
+    ++map_.epoch;
+  }
+  /// The whole of a move; how long its freeze was.
+  std::chrono::duration<double, std::milli> move(SlotMover& mover, const SlotGroup& group) {
+    must(mover.pause_versions());
+    must(mover.copy(group));
+    const auto begun = std::chrono::steady_clock::now();
+    must(mover.freeze());
+    give(group);
+    must(mover.tell(map_.to_text()));
+    const auto took = std::chrono::steady_clock::now() - begun;
+    mover.resume_versions();
+    return took;
+  }
+  std::string half(size_t server) const { return server == 0 ? "0-8191" : "8192-16383"; }
+  uint64_t rows_of(size_t server, const std::string& name = "t") {
+    return stats_of(table_of(server, name)).rows;
+  }
+
+  Folder folder_;
+  const ServerOptions placed_{.placed = true};
+  const StoreOptions options_{.memory_bytes = 64 * kMiB, .threads = 1, .sync = SyncMode::kOs};
+  uint64_t lock_ = 10;
+};
+
+TEST_F(MovedSlots, RowsComeWithTheirStateAndDenseParametersWithTheirs) {
+  start_two();
+  const auto remote = client();
+  const auto table =
+      must(remote->table("t", {.dim = 3, .optimizer = optimizer(OptimizerKind::kAdam)}));
+  const auto dense =
+      must(remote->dense("w", {.shape = {5}, .optimizer = optimizer(OptimizerKind::kAdam)}));
+  const auto keys = range(0, 2000);
+  std::vector<float> gradients(keys.size() * 3);
+  for (size_t i = 0; i < gradients.size(); ++i) gradients[i] = static_cast<float>(i % 97) - 40;
+  const std::vector<float> of_dense = {1, -2, 3, -4, 5};
+  const auto push = [&] {
+    must(table->push(keys, gradients));
+    must(dense->push(of_dense));
+  };
+  const auto twin_store = private_store();
+  const auto twin = must(twin_store->table("t", table->options()));
+  const auto twin_dense = must(twin_store->dense("w", dense->options()));
+  const auto push_twin = [&] {
+    must(twin->push(keys, gradients));
+    must(twin_dense->push(of_dense));
+  };
+  push();
+  push_twin();
+  const auto moves = mover();
+  for (const auto& [from, to] : {std::pair<size_t, size_t>{0, 1}, {1, 0}, {0, 1}}) {
+    move(*moves, group(from, to, half(0)));
+    // A client that has not heard of it would push its batch in two requests, which are two steps.
+    lookup(*table, keys);
+    // Adam's t came too: the next step has the same bits as without a move.
+    push();
+    push_twin();
+    EXPECT_EQ(lookup(*table, keys), lookup(*twin, keys));
+    std::vector<float> state(keys.size() * table->state_values());
+    std::vector<float> expected(state.size());
+    must(table->lookup_state(keys, state, {}));
+    must(twin->lookup_state(keys, expected, {}));
+    EXPECT_EQ(state, expected);
+    std::vector<float> values(5);
+    std::vector<float> its(5);
+    must(dense->pull(values));
+    must(twin_dense->pull(its));
+    EXPECT_EQ(values, its);
+  }
+  EXPECT_EQ(rows_of(1), 2000U);
+  EXPECT_EQ(must(table->scan(0, 10'000)).keys.size(), 2000U);
+}
+
+TEST_F(MovedSlots, ScatteredSlotsMoveAloneAndWhatIsGoneIsGone) {
+  start_two();
+  const auto remote = client();
+  const auto table = must(remote->table("t", sum_table(1)));
+  const auto keys = range(0, 20'000);
+  must(table->push(keys, std::vector<float>(keys.size(), 1.0F)));
+  SlotSet odd;
+  for (uint32_t slot = 1; slot < kSlots / 2; slot += 2) odd.set(slot);
+  const auto moves = mover();
+  const SlotGroup odds = group(0, 1, to_text(odd));
+  must(moves->pause_versions());
+  const auto copied = must(moves->copy(odds));
+  const auto of_odd = static_cast<uint64_t>(
+      std::ranges::count_if(keys, [&](uint64_t key) { return odd[placement_slot(key)]; }));
+  EXPECT_EQ(copied.rows, of_odd);
+  // Between copy and freeze: one is changed, one is new, one is erased.
+  std::vector<uint64_t> theirs;
+  for (uint64_t key = 0; theirs.size() < 3; ++key) {
+    if (odd[placement_slot(key)] && (theirs.size() < 2 || key >= 20'000)) theirs.push_back(key);
+    if (theirs.size() == 2 && key < 20'000) key = 19'999;
+  }
+  must(table->push(std::vector{theirs[0], theirs[2]}, std::vector<float>{1, 1}));
+  EXPECT_EQ(must(table->erase(std::vector{theirs[1]})), 1U);
+  EXPECT_EQ(must(moves->freeze()).rows, 3U);
+  give(odds);
+  must(moves->tell(map_.to_text()));
+  EXPECT_EQ(lookup(*table, theirs), (std::vector<float>{2, 0, 1}));
+  EXPECT_EQ(must(table->scan(0, 100'000)).keys.size(), 20'000U);
+  std::vector<float> expected(keys.size(), 1.0F);
+  expected[theirs[0]] = 2;
+  expected[theirs[1]] = 0;
+  EXPECT_EQ(lookup(*table, keys), expected);
+}
+
+// Each client has a lane of its own, so that a row says what was lost and what was done twice.
+TEST_F(MovedSlots, WhileClientsPushAndReadNothingIsLostOrDoubled) {
+  start_two();
+  constexpr size_t kClients = 3;
+  constexpr size_t kKeys = 400;
+  const auto keys = range(0, kKeys);
+  must(client()->table("t", sum_table(kClients)));
+  std::atomic<bool> done{false};
+  std::vector<uint64_t> pushes(kClients);
+  std::vector<std::thread> threads;
+  for (size_t lane = 0; lane < kClients; ++lane) {
+    threads.emplace_back([&, lane] {
+      const auto store = client();
+      const auto table = must(store->table("t"));
+      std::vector<float> gradients(kKeys * kClients);
+      for (size_t i = 0; i < kKeys; ++i) gradients[i * kClients + lane] = 1;
+      while (!done) {
+        must(table->push(keys, gradients));
+        const auto pushed = static_cast<float>(++pushes[lane]);
+        // What it has pushed it reads, wherever the slot is by then.
+        const auto rows = lookup(*table, keys);
+        for (size_t i = 0; i < kKeys; ++i) ASSERT_EQ(rows[i * kClients + lane], pushed) << i;
+        if (pushes[lane] % 16 == 0) must(store->commit({.keep_cursor = true}));
+      }
+    });
+  }
+  const auto moves = mover();
+  std::vector<double> freezes;
+  for (uint64_t round = 0; round < scaled(30); ++round) {
+    const size_t from = round % 2;
+    freezes.push_back(move(*moves, group(from, 1 - from, half(0))).count());
+  }
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  std::ranges::sort(freezes);
+  std::printf("freeze of %zu rows: median %.2f ms, longest %.2f ms of %zu\n", kKeys / 2,
+              freezes[freezes.size() / 2], freezes.back(), freezes.size());
+  const auto remote = client();
+  const auto rows = lookup(*must(remote->table("t")), keys);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ASSERT_EQ(rows[i], static_cast<float>(pushes[i % kClients])) << i;
+  }
+}
+
+TEST_F(MovedSlots, AFrozenSlotIsReadAndAChangeOfItWaits) {
+  start_two();
+  const auto remote = client();
+  const auto table = must(remote->table("t", sum_table(1)));
+  const uint64_t key = key_of(0);
+  must(table->push(std::vector{key}, std::vector<float>{1}));
+  Plain plain(map_.servers[0]);
+  must(plain.push(1, key));
+  must(plain.call({.call = "freezeSlots", .other = half(0), .number = 50}));
+  EXPECT_EQ(lookup(*table, {key}), std::vector<float>{2});
+  // What was applied before comes again: it has its outcome, and is not sent elsewhere.
+  must(plain.push(1, key));
+  EXPECT_TRUE(fails(plain.push(2, key), kWrongOwner, "is leaving"));
+  std::atomic<bool> pushed{false};
+  std::thread waits([&] {
+    must(table->push(std::vector{key}, std::vector<float>{1}));
+    pushed = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(pushed);
+  must(plain.call({.call = "thawSlots", .other = half(0), .number = 50}));
+  waits.join();
+  EXPECT_TRUE(fails(plain.push(2, key), kWrongOwner, "is leaving"));
+  must(plain.push(3, key));
+  EXPECT_EQ(lookup(*table, {key}), std::vector<float>{4});
+}
+
+TEST_F(MovedSlots, AVersionBetweenCopyAndFreezeAsksForAnotherCopy) {
+  start_two();
+  const auto remote = client();
+  const auto table = must(remote->table("t", sum_table(1)));
+  must(table->push(range(0, 100), std::vector<float>(100, 1.0F)));
+  const auto moves = mover();
+  const SlotGroup all = group(0, 1, half(0));
+  must(moves->copy(all));
+  must(remote->commit({}));
+  EXPECT_TRUE(fails(moves->freeze().status(), StatusCode::kBusy, "has made a version"));
+  must(table->push(range(0, 100), std::vector<float>(100, 1.0F)));
+  must(moves->copy(all));
+  must(moves->freeze());
+  // In the freeze no version is made: it waits.
+  std::atomic<bool> committed{false};
+  std::thread commits([&] {
+    must(remote->commit({}));
+    committed = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(committed);
+  give(all);
+  must(moves->tell(map_.to_text()));
+  commits.join();
+  EXPECT_EQ(lookup(*table, range(0, 100)), std::vector<float>(100, 2.0F));
+}
+
+TEST_F(MovedSlots, WhileAMoverPausesThemVersionsWaitAndGoOnWhenItIsGone) {
+  start_two();
+  const auto remote = client();
+  must(remote->table("t", sum_table(1)));
+  auto moves = mover();
+  must(moves->pause_versions());
+  std::atomic<bool> committed{false};
+  std::thread commits([&] {
+    must(remote->commit({}));
+    committed = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(committed);
+  moves.reset();
+  commits.join();
+}
+
+// Of a new server that dies before the next version of all: what was in one is there.
+TEST_F(MovedSlots, WhatWasCommittedIsThereAfterTheNewServerDies) {
+  start_two();
+  const auto keys = range(0, 500);
+  {
+    const auto remote = client();
+    const auto table = must(remote->table("t", sum_table(1)));
+    must(table->push(keys, std::vector<float>(keys.size(), 1.0F)));
+    must(remote->commit({.cursor = "here"}));
+    const auto moves = mover();
+    move(*moves, group(0, 1, half(0)));
+    restart(1);
+    // What this client had pushed and nobody has committed might be gone: it is told so.
+    EXPECT_EQ(lookup(*must(client()->table("t")), keys), std::vector<float>(keys.size(), 1.0F));
+  }
+  EXPECT_EQ(must(all_[1]->store->version()).cursor, "here");
+  restart(0);
+  EXPECT_EQ(lookup(*must(client()->table("t")), keys), std::vector<float>(keys.size(), 1.0F));
+}
+
+TEST_F(MovedSlots, AClientIsToldWhenTheNewServerLosesWhatTheOldOneHadAcknowledged) {
+  start_two();
+  const auto remote = client();
+  const auto table = must(remote->table("t", sum_table(1)));
+  must(table->push(range(0, 100), std::vector<float>(100, 1.0F)));
+  must(remote->commit({}));
+  const uint64_t key = key_of(0);
+  const auto moves = mover();
+  const SlotGroup all = group(0, 1, half(0));
+  must(moves->copy(all));
+  must(table->push(std::vector{key}, std::vector<float>{1}));
+  must(moves->freeze());
+  give(all);
+  must(moves->tell(map_.to_text()));
+  EXPECT_EQ(lookup(*table, {key}), std::vector<float>{key < 100 ? 2.0F : 1.0F});
+  restart(1);
+  std::vector<float> row(1);
+  EXPECT_TRUE(fails(table->lookup(std::vector{key}, row), StatusCode::kSessionExpired, "lost"));
+}
+
+TEST_F(MovedSlots, TheOldServerKeepsItsRowsUntilAVersionOfAllIsMade) {
+  start_two();
+  const auto remote = client();
+  const auto table = must(remote->table("t", sum_table(1)));
+  const auto keys = range(0, 3000);
+  must(table->push(keys, std::vector<float>(keys.size(), 1.0F)));
+  must(remote->commit({.name = "before"}));
+  const uint64_t had = rows_of(0);
+  const auto moves = mover();
+  move(*moves, group(0, 1, half(0)));
+  EXPECT_EQ(rows_of(0), had);
+  EXPECT_TRUE(fails(remote->rollback("before").status(), StatusCode::kConflict, "epoch 1"));
+  must(remote->commit({.name = "after"}));
+  EXPECT_TRUE(comes_true([&] { return rows_of(0) == 0; }));
+  must(table->push(keys, std::vector<float>(keys.size(), 1.0F)));
+  must(remote->rollback("after"));
+  EXPECT_EQ(lookup(*table, keys), std::vector<float>(keys.size(), 1.0F));
+  EXPECT_TRUE(fails(remote->rollback("before").status(), StatusCode::kConflict, "epoch 1"));
+}
+
+TEST_F(MovedSlots, WhatAnEarlierTryLeftIsForgotten) {
+  start_two();
+  const auto remote = client();
+  const auto table = must(remote->table("t", sum_table(1)));
+  const auto keys = range(0, 300);
+  must(table->push(keys, std::vector<float>(keys.size(), 1.0F)));
+  const SlotGroup all = group(0, 1, half(0));
+  must(mover()->copy(all));
+  EXPECT_EQ(rows_of(1), 300U);
+  std::vector<uint64_t> gone;
+  std::ranges::copy_if(keys, std::back_inserter(gone),
+                       [&](uint64_t key) { return owner(key) == 0; });
+  EXPECT_EQ(must(table->erase(gone)), gone.size());
+  move(*mover(), all);
+  EXPECT_EQ(rows_of(1), 300U - gone.size());
+  EXPECT_EQ(must(table->scan(0, 1000)).keys.size(), 300U - gone.size());
+}
+
+TEST_F(MovedSlots, AMoverThatIsLateChangesNothing) {
+  start_two();
+  const auto remote = client();
+  const auto table = must(remote->table("t", sum_table(1)));
+  must(table->push(range(0, 100), std::vector<float>(100, 1.0F)));
+  const SlotGroup all = group(0, 1, half(0));
+  const auto late = mover();
+  must(late->copy(all));
+  const auto next = mover();
+  must(next->copy(all));
+  EXPECT_TRUE(fails(late->freeze().status(), StatusCode::kConflict, "has come after"));
+  EXPECT_TRUE(fails(late->copy(all).status(), StatusCode::kConflict, "has come after"));
+  must(next->freeze());
+  must(late->thaw());
+  EXPECT_TRUE(fails(late->freeze().status(), StatusCode::kConflict, "has come after"));
+  Plain plain(map_.servers[0]);
+  EXPECT_TRUE(fails(plain.push(1, key_of(0)), kWrongOwner, "is leaving"));
+  give(all);
+  must(next->tell(map_.to_text()));
+  EXPECT_EQ(lookup(*table, range(0, 100)), std::vector<float>(100, 1.0F));
+  EXPECT_TRUE(fails(mover()->copy(group(0, 1, "x")).status(), StatusCode::kInvalidArgument, "'x"));
+  EXPECT_TRUE(fails(mover()->copy({.from = "1.1.1.1:1", .to = all.to, .slots = "1"}).status(),
+                    StatusCode::kInvalidArgument, "1.1.1.1:1"));
+  EXPECT_TRUE(
+      fails(mover()->copy(group(0, 1, half(0))).status(), StatusCode::kConflict, "already"));
+}
+
+}  // namespace
+}  // namespace hotrow::test
