@@ -250,7 +250,7 @@ async function standingAt(address: ClusterAddress, step: string, to: string) {
   const there = new Promise<void>((done) => {
     arrived = done
   })
-  const native = { timeoutMs: kWaitMs, spinUs: 0, tls: tlsOfNone(), transport: 0 }
+  const native = { timeoutMs: kWaitMs, spinUs: 0, tls: tlsOfNone(), transport: 0, trace: '' }
   const options = {
     native,
     leaseMs: 2000,
@@ -268,7 +268,8 @@ async function standingAt(address: ClusterAddress, step: string, to: string) {
       return mover.move([{ from, to, slots }])
     }),
   )
-  await there
+  const early = await Promise.race([there, ended])
+  assert.is(early, undefined)
   return { goOn, ended }
 }
 
