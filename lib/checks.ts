@@ -93,7 +93,6 @@ function isSignal(value: unknown): boolean {
   }
 }
 
-/** The position of `value` in `choices`. */
 /** A file's name; '' for none. */
 export function checkFile(argument: string, value: unknown): string {
   if (value === undefined) return ''
@@ -102,6 +101,7 @@ export function checkFile(argument: string, value: unknown): string {
   return value
 }
 
+/** The position of `value` in `choices`. */
 export function checkChoice(argument: string, value: unknown, choices: readonly string[]): number {
   const expected = (): string => `one of ${choices.map((choice) => `'${choice}'`).join(', ')}`
   if (typeof value !== 'string') throw typeError(argument, expected(), value)

@@ -279,11 +279,14 @@ export interface TableAndVerb {
   readonly verb: string
 }
 
-/** How long a server took for requests of one verb, by stage; each request is timed. */
+/**
+ * How long a server took for requests of one verb, by stage. Each is timed but those that are
+ * refused before anything is done for them.
+ */
 export interface RequestLatency {
   /**
    * From when a request was read until somebody had time for it; CALL, SCAN and EVICTED wait for
-   * another thread.
+   * another thread, and are decoded meanwhile.
    */
   readonly queue: LatencySummary
   /** Until its checksum, its sections and what its client may do were looked at. */

@@ -1,6 +1,6 @@
 /** `hotrow trace`: traces of several processes as one picture. */
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { type Command, required, UsageError } from './command.ts'
 
@@ -98,12 +98,16 @@ export async function mergeTraces(from: readonly string[], to: string): Promise<
       for await (const event of eventsOf(path)) {
         text += `${events++ === 0 ? '' : ','}\n${JSON.stringify(mover.move(event))}`
         if (text.length < batchBytes) continue
-        await file.write(text)
+        await file.appendFile(text)
         text = ''
       }
     }
-    await file.write(`${text}\n]\n`)
+    await file.appendFile(`${text}\n]\n`)
     return events
+  } catch (error) {
+    // Half of it would look like a trace, and be in the way of the next try.
+    await unlink(to)
+    throw error
   } finally {
     await file.close()
   }

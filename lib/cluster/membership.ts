@@ -203,7 +203,8 @@ export class Membership {
     this.#looksAtMover = true
     try {
       const [stored, created] = await this.#registry.lookAtMover(this.#waitMs)
-      if (created === String(lock)) return
+      // Without a map it cannot be known what the mover has put.
+      if (created === String(lock) || stored === undefined) return
       await this.#take(stored)
       await this.#native.thaw(lock)
     } catch (error) {

@@ -44,7 +44,7 @@ export interface MoveResult {
 /** Steps of a group, at which a test lets somebody die. */
 export type MoveStep = 'paused' | 'copied' | 'frozen' | 'changed' | 'told'
 
-/** @internal */
+/** Of one run of the mover. */
 export interface MoverOptions {
   native: Omit<NativeConnectOptions, 'servers' | 'placement'>
   leaseMs: number

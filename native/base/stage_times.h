@@ -32,7 +32,7 @@
 
 namespace hotrow {
 
-/// From and to when; both alike: there was none.
+/// From and to when; without a beginning there was none.
 struct Interval {
   using Point = std::chrono::steady_clock::time_point;
   Point begin;
@@ -74,8 +74,8 @@ class StageTimes {
     for (auto& each : verbs_) delete each.load(std::memory_order_relaxed);
   }
 
-  /// The pair of a table and a verb; null: there are too many, or there is no memory. Takes a lock:
-  /// callers keep what they get.
+  /// The pair of a table and a verb; null: there are too many, for ever. Takes a lock and throws
+  /// std::bad_alloc: callers keep what they get.
   Pair* pair(const std::string& table, size_t verb) HOTROW_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     const auto key = std::make_pair(table, verb);
@@ -170,20 +170,28 @@ class PairsOf {
  public:
   PairsOf(Times& times, std::string table) : times_(times), table_(std::move(table)) {}
 
-  /// Null as StageTimes::pair() says; then it is looked for again.
+  /// Null as StageTimes::pair() says.
   typename Times::Pair* operator[](size_t verb) {
-    // Published by the pair's own lock: whoever reads it here reads a pair that was made before.
-    typename Times::Pair* known = pairs_[verb].load(std::memory_order_acquire);
-    if (known != nullptr) return known;
-    known = times_.pair(table_, verb);
-    pairs_[verb].store(known, std::memory_order_release);
-    return known;
+    Known& its = known_[verb];
+    // Published by the release below: whoever reads that it was asked for reads the pair.
+    if (its.asked.load(std::memory_order_acquire)) {
+      return its.pair.load(std::memory_order_relaxed);
+    }
+    typename Times::Pair* const pair = times_.pair(table_, verb);
+    its.pair.store(pair, std::memory_order_relaxed);
+    its.asked.store(true, std::memory_order_release);
+    return pair;
   }
 
  private:
+  struct Known {
+    std::atomic<typename Times::Pair*> pair{nullptr};
+    std::atomic<bool> asked{false};
+  };
+
   Times& times_;
   const std::string table_;
-  std::array<std::atomic<typename Times::Pair*>, kVerbs> pairs_ = {};
+  std::array<Known, kVerbs> known_;
 };
 
 }  // namespace hotrow

@@ -207,9 +207,9 @@ Status Peer::end(Exchange& exchange, Reply& reply, Deadline deadline) {
     const Status status = exchange.connection->wait(reply, deadline);
     exchange.waiting = 0;
     if (status.ok()) {
-      sight_->done(exchange.request.header().verb, exchange.pair, reply, name_);
       const bool changed = reply.status.ok() && exchange.effect == Effect::kChanges;
       if (changed) acknowledge(exchange);
+      sight_->done(exchange.request.header().verb, exchange.pair, reply, name_);
       return reply.status;
     }
     const bool again = is_of_connection(status) && exchange.effect != Effect::kOnce;

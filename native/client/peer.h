@@ -94,8 +94,10 @@ class Peer {
 
   /// Acknowledged changes so far.
   uint64_t acknowledged() const { return acknowledged_.load(std::memory_order_acquire); }
-  /// Has it ever been sent a change?
-  bool changed() const { return next_sequence_.load(std::memory_order_acquire) > 1; }
+  /// Has it ever been sent a change, or taken over slots of one that was?
+  bool changed() const {
+    return next_sequence_.load(std::memory_order_acquire) > 1 || acknowledged() > 0;
+  }
   /// Slots of a server that has acknowledged changes are this one's now: when it loses its rows
   /// before the next version, acknowledged changes are gone.
   void inherit() { acknowledged_.fetch_add(1, std::memory_order_acq_rel); }

@@ -20,19 +20,20 @@ Sight::Sight(std::shared_ptr<net::TraceFile> trace)
     : trace_(std::move(trace)), next_trace_(trace_ == nullptr ? 0 : xxh3(random_id())) {}
 
 void Sight::done(wire::Verb verb, ClientTimes::Pair* pair, const Reply& reply,
-                 const std::string& server) {
+                 const std::string& server) noexcept {
   std::array<net::TracePart, Reply::kStages> parts;
+  Interval its{reply.at.front(), reply.at.front()};
   for (size_t stage = 0; stage < Reply::kStages; ++stage) {
     // A reply may have come before its request's thread has looked at the clock.
-    const Interval its{reply.at[stage], std::max(reply.at[stage], reply.at[stage + 1])};
+    its = {its.end, std::max(its.end, reply.at[stage + 1])};
     times_.record(static_cast<size_t>(verb), pair, stage, its.nanoseconds());
     parts[stage] = {kClientStages[stage], its};
   }
   if (trace_ == nullptr) return;
   const bool traced = (reply.request & net::kTracedRequest) != 0;
-  trace_->add({.row = "to " + server,
+  trace_->add({.row = server,
                .name = wire::name_of(verb),
-               .when = {reply.at.front(), std::max(reply.at.front(), reply.at.back())},
+               .when = {reply.at.front(), its.end},
                .parts = parts,
                .table = pair == nullptr ? std::string_view() : pair->table(),
                .trace = traced ? (reply.request & ~net::kTracedRequest) >> net::kTraceShift : 0,
@@ -67,7 +68,7 @@ void Traced::end_phase(Interval::Point when) {
   phases_.back().when.end = when;
 }
 
-void Traced::end() {
+void Traced::end() noexcept {
   current_ = nullptr;
   const auto now = std::chrono::steady_clock::now();
   end_phase(now);

@@ -37,7 +37,7 @@ class Sight {
   net::TraceFile* trace() const { return trace_.get(); }
   /// A request to `server` and its reply, which has come; `pair` as StageTimes::record().
   void done(wire::Verb verb, ClientTimes::Pair* pair, const Reply& reply,
-            const std::string& server);
+            const std::string& server) noexcept;
   std::vector<RequestTimes> summaries() const;
   /// Of a call: what no other call of this client has, and by chance alone one of another.
   uint64_t next_trace() { return next_trace_.fetch_add(1, std::memory_order_relaxed) & kTraceMask; }
@@ -77,7 +77,7 @@ class Traced {
   void begin(Sight& sight, std::string_view name, std::string_view table);
   void begin_phase(std::string_view name);
   void end_phase(Interval::Point when);
-  void end();
+  void end() noexcept;
 
   static thread_local Traced* current_;
 

@@ -148,7 +148,7 @@ Result<MovedRows> RemoteSlotMover::copy(const SlotGroup& group) {
         ask<uint64_t>(to_, {.call = "expectSlots", .other = slots_, .number = lock_});
     if (!erased.ok()) return erased.status();
     MovedRows moved;
-    HOTROW_RETURN_IF_ERROR(bring_tables(moved));
+    HOTROW_RETURN_IF_ERROR(bring_all(moved));
     const auto made = ask<VersionInfo>(to_, {.call = "commit", .flag = true}, Effect::kOnce);
     if (!made.ok() && made.status().code() != StatusCode::kUnsupported) return made.status();
     return moved;
@@ -157,8 +157,8 @@ Result<MovedRows> RemoteSlotMover::copy(const SlotGroup& group) {
 
 Result<MovedRows> RemoteSlotMover::freeze() {
   return guarded([&]() -> Result<MovedRows> {
-    wire::Call call{.call = "freezeSlots", .other = slots_, .number = lock_};
-    const auto version = ask<uint64_t>(from_, call);
+    const auto version =
+        ask<uint64_t>(from_, {.call = "freezeSlots", .other = slots_, .number = lock_});
     if (!version.ok()) return version.status();
     if (version.value() != version_) {
       HOTROW_RETURN_IF_ERROR(thaw());
@@ -166,19 +166,9 @@ Result<MovedRows> RemoteSlotMover::freeze() {
                     servers_[from_] + " has made a version since its rows were copied");
     }
     MovedRows moved;
-    HOTROW_RETURN_IF_ERROR(bring_tables(moved));
-    const auto slots = parse_slots(slots_);
-    if (!slots.ok()) return slots.status();
-    const auto all = ask<std::vector<ParameterInfo>>(from_, {.call = "list"});
-    if (!all.ok()) return all.status();
-    for (const ParameterInfo& info : all.value()) {
-      if (info.kind != ParameterKind::kDense) continue;
-      if (!slots.value()[placement_slot(xxh3(info.name))]) continue;
-      HOTROW_RETURN_IF_ERROR(bring_dense(info.name, moved));
-    }
-    call.flag = true;
-    const auto closed = ask<uint64_t>(from_, call);
-    if (!closed.ok()) return closed.status();
+    HOTROW_RETURN_IF_ERROR(bring_all(moved));
+    HOTROW_RETURN_IF_ERROR(
+        call(from_, {.call = "closeSlots", .other = slots_, .number = lock_}).status());
     return moved;
   });
 }
@@ -200,11 +190,19 @@ Status RemoteSlotMover::tell(std::string_view placement) {
   });
 }
 
-Status RemoteSlotMover::bring_tables(MovedRows& moved) {
+Status RemoteSlotMover::bring_all(MovedRows& moved) {
+  const auto slots = parse_slots(slots_);
+  if (!slots.ok()) return slots.status();
   const auto all = ask<std::vector<ParameterInfo>>(from_, {.call = "list"});
   if (!all.ok()) return all.status();
   for (const ParameterInfo& info : all.value()) {
-    if (info.kind != ParameterKind::kTable) continue;
+    if (info.kind == ParameterKind::kDense) {
+      if (!slots.value()[placement_slot(xxh3(info.name))]) continue;
+      const Status its = bring_dense(info.name, moved);
+      // Dropped meanwhile.
+      if (its.code() != StatusCode::kNotFound) HOTROW_RETURN_IF_ERROR(its);
+      continue;
+    }
     if (!tables_.contains(info.name)) {
       auto opened = open(info.name);
       // Dropped meanwhile.

@@ -63,7 +63,7 @@ class RemoteSlotMover final : public SlotMover {
   Result<OfTable> open(const std::string& name);
   /// Brings what differs from the digests, and erases what is gone.
   Status bring(OfTable& table, MovedRows& moved);
-  Status bring_tables(MovedRows& moved);
+  Status bring_all(MovedRows& moved);
   Status bring_dense(const std::string& name, MovedRows& moved);
   Status read_page(const OfTable& table, uint64_t from, Page& page);
   Status send_rows(const OfTable& table, const Page& page, std::span<const uint32_t> rows);

@@ -1,11 +1,14 @@
 #include "net/trace_file.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cinttypes>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -111,12 +114,29 @@ std::string arguments_of(const TraceEvent& event) {
 Result<std::shared_ptr<TraceFile>> TraceFile::open(const std::string& path,
                                                    const std::string& process,
                                                    uint64_t most_bytes) {
-  File file(std::fopen(path.c_str(), "we"));
+  const auto refused = [&](const std::string& why) {
+    return Status::invalid_argument("trace: '" + path + "' cannot be written: " + why);
+  };
+  const auto reason = [] { return std::generic_category().message(errno); };
+  // It is emptied only once nobody else writes it. Devices and pipes know neither.
+  const int number = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (number < 0) return refused(reason());
+  File file(::fdopen(number, "w"));
   if (file == nullptr) {
-    return Status::invalid_argument(
-        "trace: '" + path + "' cannot be written: " + std::generic_category().message(errno));
+    Status its = refused(reason());
+    ::close(number);
+    return its;
   }
-  return std::shared_ptr<TraceFile>(new TraceFile(std::move(file), process, most_bytes));
+  if (::flock(number, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    return refused("another trace is being written to it");
+  }
+  if (::ftruncate(number, 0) != 0 && errno != EINVAL) return refused(reason());
+  try {
+    return std::shared_ptr<TraceFile>(new TraceFile(std::move(file), process, most_bytes));
+  } catch (const std::system_error& error) {
+    return Status(StatusCode::kUnavailable,
+                  std::string("trace: there is no thread to write it: ") + error.what());
+  }
 }
 
 TraceFile::TraceFile(File file, const std::string& process, uint64_t most_bytes)
@@ -171,16 +191,21 @@ uint32_t TraceFile::lane(const TraceEvent& event, std::string& text) {
   return number;
 }
 
-void TraceFile::add(const TraceEvent& event) {
+void TraceFile::add(const TraceEvent& event) noexcept {
   const MutexLock lock(mutex_);
-  std::string text;
-  const bool room =
-      !broken_ && !stopping_ && waiting_.size() < kMostWaiting && bytes_ + kEndBytes < most_bytes_;
-  const uint32_t number = room ? lane(event, text) : 0;
-  if (number == 0) {
-    ++left_out_;
-    return;
+  const bool room = !broken_ && !stopping_ && !full_ && waiting_.size() < kMostWaiting;
+  try {
+    if (room && append(event)) return;
+  } catch (const std::bad_alloc&) {
+    // A picture is not worth what is pictured.
   }
+  ++left_out_;
+}
+
+bool TraceFile::append(const TraceEvent& event) {
+  std::string text;
+  const uint32_t number = lane(event, text);
+  if (number == 0) return false;
   Line(text, 'X', process_, number)
       .name(event.name)
       .when(event.when)
@@ -204,12 +229,12 @@ void TraceFile::add(const TraceEvent& event) {
         .raw(",\"cat\":\"hotrow\",\"id\":\"" + hex_of(event.request) +
              (event.asks ? "\"" : "\",\"bp\":\"e\""));
   }
-  if (bytes_ + text.size() + kEndBytes > most_bytes_) {
-    ++left_out_;
-    return;
-  }
-  bytes_ += text.size();
+  // The name of its lane may go with it: nothing comes after it.
+  full_ = bytes_ + text.size() + kEndBytes > most_bytes_;
+  if (full_) return false;
   waiting_ += text;
+  bytes_ += text.size();
+  return true;
 }
 
 uint64_t TraceFile::left_out() const {
@@ -218,6 +243,7 @@ uint64_t TraceFile::left_out() const {
 }
 
 void TraceFile::loop() {
+  bool failed = false;
   while (true) {
     std::string text;
     bool last = false;
@@ -234,9 +260,15 @@ void TraceFile::loop() {
         text += "\n]\n";
       }
     }
+    // What comes after half a line would be read as its other half.
+    if (failed) {
+      if (last) return;
+      continue;
+    }
     bool written = std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size();
     written = std::fflush(file_.get()) == 0 && written;
     if (!written) {
+      failed = true;
       const MutexLock lock(mutex_);
       broken_ = true;
     }

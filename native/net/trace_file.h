@@ -54,7 +54,8 @@ class TraceFile {
   static constexpr uint64_t kMostBytes = uint64_t{256} << 20;
 
   /// Makes the file, in the place of one that is there. `process` is what it calls itself.
-  /// ERR_INVALID_ARGUMENT, which names `trace` and the file, when it cannot be written.
+  /// ERR_INVALID_ARGUMENT, which names `trace` and the file, when it cannot be written or somebody
+  /// writes a trace to it; ERR_UNAVAILABLE when there is no thread for it.
   static Result<std::shared_ptr<TraceFile>> open(const std::string& path,
                                                  const std::string& process,
                                                  uint64_t most_bytes = kMostBytes);
@@ -62,7 +63,8 @@ class TraceFile {
   TraceFile(const TraceFile&) = delete;
   TraceFile& operator=(const TraceFile&) = delete;
 
-  void add(const TraceEvent& event) HOTROW_EXCLUDES(mutex_);
+  /// An event for which there is no memory is left out.
+  void add(const TraceEvent& event) noexcept HOTROW_EXCLUDES(mutex_);
   /// Writes what is left: the file is whole then, and what is added later is left out. Closing
   /// twice is fine.
   void close() HOTROW_EXCLUDES(mutex_, closing_);
@@ -88,6 +90,8 @@ class TraceFile {
   };
 
   TraceFile(File file, const std::string& process, uint64_t most_bytes);
+  /// Was there room for it?
+  bool append(const TraceEvent& event) HOTROW_REQUIRES(mutex_);
   /// The number of a lane that is free from then on; 0: there is none.
   uint32_t lane(const TraceEvent& event, std::string& text) HOTROW_REQUIRES(mutex_);
   void loop() HOTROW_EXCLUDES(mutex_);
@@ -101,6 +105,7 @@ class TraceFile {
   std::string waiting_ HOTROW_GUARDED_BY(mutex_);
   uint64_t bytes_ HOTROW_GUARDED_BY(mutex_) = 0;  // of the file, with what waits
   uint64_t left_out_ HOTROW_GUARDED_BY(mutex_) = 0;
+  bool full_ HOTROW_GUARDED_BY(mutex_) = false;    // one did not fit
   bool broken_ HOTROW_GUARDED_BY(mutex_) = false;  // the disk takes no more
   bool stopping_ HOTROW_GUARDED_BY(mutex_) = false;
   Mutex closing_;

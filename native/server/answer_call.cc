@@ -61,8 +61,9 @@ Text open_dense(Hub& hub, const Grant& grant, const wire::Call& call) {
   HOTROW_RETURN_IF_ERROR(hub.ownership.hold([&](const Owned& owned) -> Status {
     const uint32_t slot = placement_slot(xxh3(call.name));
     // By the mover before it is this server's.
-    if (owned.expected.slots[slot]) return {};
-    return owned.check_slot(slot, Use::kReads);
+    if (owned.expected.slots[slot] && grant.permits(Role::kAdmin, call.call).ok()) return {};
+    // It may be made by that, which a mover would not see.
+    return owned.check_slot(slot, call.flag ? Use::kChanges : Use::kReads);
   }));
   const Status makes = grant.permits(Role::kTrainer, "to make a dense parameter");
   auto dense = makes.ok() && call.flag
@@ -90,14 +91,26 @@ Text text_of_permitted(Result<std::vector<T>> result, const Grant& grant) {
 Text commit(Hub& hub, const Grant& grant, const wire::Call& call) {
   if (!call.name.empty()) HOTROW_RETURN_IF_ERROR(grant.permits(Role::kAdmin, "name"));
   HOTROW_RETURN_IF_ERROR(hub.ownership.wait_for_thaw(kMostFreeze));
-  return text_of(
-      hub.store->commit({.cursor = call.other, .name = call.name, .keep_cursor = call.flag}));
+  return text_of(hub.store->commit({.cursor = call.other,
+                                    .name = call.name,
+                                    .keep_cursor = call.flag,
+                                    .cluster = {.epoch = hub.ownership.epoch()}}));
+}
+
+Text rollback(Hub& hub, const Grant&, const wire::Call& call) {
+  HOTROW_RETURN_IF_ERROR(hub.ownership.wait_for_thaw(kMostFreeze));
+  HOTROW_RETURN_IF_ERROR(check_epoch_of(hub, call.name));
+  return text_of(hub.store->rollback(call.name));
 }
 
 // A part that is a rollback asks for what a rollback asks for.
 Text prepare(Hub& hub, const Grant& grant, const wire::Call& call) {
   if (call.number != 0) HOTROW_RETURN_IF_ERROR(grant.permits(Role::kAdmin, "rollback"));
   HOTROW_RETURN_IF_ERROR(hub.ownership.wait_for_thaw(kMostFreeze));
+  if (call.number != 0) {
+    // Slots may have moved since its client looked.
+    HOTROW_RETURN_IF_ERROR(check_epoch_of(hub, std::to_string(call.number)));
+  }
   const uint32_t epoch = hub.ownership.epoch();
   auto made = hub.cluster_versions.prepare(
       *hub.store, call.name,
@@ -156,7 +169,14 @@ constexpr std::array kCalls{
     // Behind versions that are being written: see freeze_slots().
     Entry{"freezeSlots", Role::kAdmin, &Hub::files,
           [](Hub& hub, const Grant&, const wire::Call& call) {
-            return text_of(freeze_slots(hub, call.number, call.other, call.flag));
+            return text_of(freeze_slots(hub, call.number, call.other));
+          }},
+    // Not behind versions, which wait for the end of the freeze.
+    Entry{"closeSlots", Role::kAdmin, &Hub::opening,
+          [](Hub& hub, const Grant&, const wire::Call& call) {
+            const auto slots = parse_slots(call.other);
+            if (!slots.ok()) return text_of(slots.status());
+            return text_of(hub.ownership.freeze(call.number, slots.value(), true));
           }},
     Entry{"thawSlots", Role::kAdmin, &Hub::others,
           [](Hub& hub, const Grant&, const wire::Call& call) {
@@ -177,10 +197,7 @@ constexpr std::array kCalls{
           [](Hub& hub, const Grant&, const wire::Call&) { return text_of(hub.store->version()); }},
     Entry{"versions", Role::kReader, &Hub::others,
           [](Hub& hub, const Grant&, const wire::Call&) { return text_of(hub.store->versions()); }},
-    Entry{"rollback", Role::kAdmin, &Hub::files,
-          [](Hub& hub, const Grant&, const wire::Call& call) {
-            return text_of(hub.store->rollback(call.name));
-          }},
+    Entry{"rollback", Role::kAdmin, &Hub::files, rollback},
     Entry{"prepare", Role::kTrainer, &Hub::files, prepare},
     Entry{
         "begin", Role::kTrainer, &Hub::files,

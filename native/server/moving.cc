@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "base/cluster_names.h"
 #include "base/guarded.h"
 #include "base/hash.h"
+#include "base/version_name.h"
 #include "server/hub.h"
 
 namespace hotrow::server {
@@ -125,24 +125,38 @@ Result<uint64_t> expect_slots(Hub& hub, uint64_t lock, std::string_view text) {
   return erased;
 }
 
-Result<uint64_t> freeze_slots(Hub& hub, uint64_t lock, std::string_view text, bool closes) {
+Result<uint64_t> freeze_slots(Hub& hub, uint64_t lock, std::string_view text) {
   const auto slots = parse_slots(text);
   if (!slots.ok()) return slots.status();
   const auto newest = hub.store->version();
   if (newest.status().code() == StatusCode::kUnsupported) {  // in memory
-    HOTROW_RETURN_IF_ERROR(hub.ownership.freeze(lock, slots.value(), closes));
+    HOTROW_RETURN_IF_ERROR(hub.ownership.freeze(lock, slots.value(), false));
     return uint64_t{0};
   }
   if (!newest.ok()) return newest.status();
-  const VersionInfo& info = newest.value();
-  const bool settled =
-      info.cluster.id.empty() || cluster_names::is_decided_part(info) ||
-      cluster_names::has(info, cluster_names::with(cluster_names::kGivenUp, info.cluster.id));
-  if (!settled) {
-    return Status(StatusCode::kBusy, "slots: a version of the servers is being made");
+  // Whether or not it will exist: its cut was before the mover's copy, who knows its number.
+  HOTROW_RETURN_IF_ERROR(hub.ownership.freeze(lock, slots.value(), false));
+  return newest.value().version;
+}
+
+Status check_epoch_of(Hub& hub, std::string_view version) {
+  const uint32_t epoch = hub.ownership.epoch();
+  if (epoch == 0) return {};
+  const auto all = hub.store->versions();
+  if (!all.ok()) return {};
+  const uint64_t number = version_number(version);
+  for (const VersionInfo& info : all.value()) {
+    const bool named = std::ranges::find(info.names, version) != info.names.end();
+    if (info.version != number && !named) continue;
+    const uint32_t its = info.cluster.epoch;
+    // Of a server that had no placement yet, or of its own program. In the first epoch nothing has
+    // moved.
+    if (its == epoch || (its == 0 && epoch == 1)) return {};
+    return Status::conflict("version " + std::to_string(info.version) + " is of epoch " +
+                            std::to_string(its) + " of the placement, the server is in epoch " +
+                            std::to_string(epoch) + ": slots have moved since");
   }
-  HOTROW_RETURN_IF_ERROR(hub.ownership.freeze(lock, slots.value(), closes));
-  return info.version;
+  return {};
 }
 
 void erase_left_later(Hub& hub, uint32_t epoch) {

@@ -30,9 +30,11 @@ Result<ScanPage> scan_slots(Table& table, const SlotSet& slots, uint64_t from, s
 /// of an earlier time. Returns how many rows that were.
 Result<uint64_t> expect_slots(Hub& hub, uint64_t lock, std::string_view slots);
 /// As Ownership::freeze(); returns the number of the newest version. One thread writes versions and
-/// does this, so none is made between its return and the end of the freeze. ERR_BUSY when it is not
-/// known yet whether the newest version exists.
-Result<uint64_t> freeze_slots(Hub& hub, uint64_t lock, std::string_view slots, bool closes);
+/// does this, so none is made between its return and the end of the freeze.
+Result<uint64_t> freeze_slots(Hub& hub, uint64_t lock, std::string_view slots);
+/// ERR_CONFLICT when that version, by its number or a name, is of another epoch than the server's
+/// placement: its rows are those of other slots. What is no version is for the rollback to say.
+Status check_epoch_of(Hub& hub, std::string_view version);
 /// Erases, on another thread, the rows of slots that have left under the placement of that epoch or
 /// before, of which a version of all servers exists.
 void erase_left_later(Hub& hub, uint32_t epoch);

@@ -161,6 +161,8 @@ Status Ownership::expect(uint64_t mover, const SlotSet& slots) {
   if (owned_.everything || (slots & owned_.slots).any()) {
     return Status::conflict("slots: some are this server's already");
   }
+  // What came of an earlier move that was given up is erased with what has left.
+  owned_.left |= owned_.expected.slots;
   owned_.expected = {.lock = mover, .slots = slots};
   return {};
 }

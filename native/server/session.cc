@@ -187,9 +187,8 @@ Timed::Table* Session::table_of(wire::Verb verb) {
   const auto known = tables_.find(key);
   if (known != tables_.end()) return known->second;
   const auto name = hub_.parameters.name_of(number);
-  Timed::Table* const table = name.ok() ? hub_.times.table(name.value(), verb) : nullptr;
-  if (table != nullptr) tables_[key] = table;
-  return table;
+  if (!name.ok()) return nullptr;
+  return tables_[key] = hub_.times.table(name.value(), verb);
 }
 
 void Session::offer_transport(const std::string& wanted, wire::Welcome& welcome) {
@@ -314,7 +313,8 @@ void Session::clock_call(const wire::FrameHeader& request) {
     return send_failure(request, {StatusCode::kBusy, "the server has too much to do"});
   }
   Timed its = timed(request);
-  its.stages[kDecode] = {begun_, Clock::now()};
+  its.stages[kDecode].begin = begun_;
+  its.stages[kDecode].end = begun_ = Clock::now();
   ++jobs_;
   hub_.clocks.answer(*grant_, state_->id(), call.value(),
                      [&hub = hub_, connection = connection_.weak_from_this(), request,
@@ -341,8 +341,8 @@ void Session::later(Worker& worker, const wire::FrameHeader& request,
   if (jobs_ >= kMostJobs) return send_failure(request, busy);
   Timed its = timed(request);
   const auto whole = Clock::now();
-  its.stages[kDecode] = {begun_, whole};
-  its.stages[kQueue].begin = whole;
+  // It waits on, for a worker: one wait from when it came, in which it is read too.
+  begun_ = whole;
   const auto deadline = request.code == 0 ? Clock::time_point::max()
                                           : whole + std::chrono::milliseconds(request.code);
   ++jobs_;

@@ -13,7 +13,7 @@
 
 namespace hotrow::server {
 
-/// As hotrow/server.h describes them.
+/// As hotrow/stats.h describes them.
 enum Stage : uint8_t { kQueue, kDecode, kWork, kEncode, kSend, kStages };
 
 /// As many threads as record at once: most servers have one or a few.

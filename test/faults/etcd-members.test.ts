@@ -63,22 +63,26 @@ async function survive(
     const some = (each: Pusher): boolean => each.acknowledged.filter((at) => at > since).length > 10
     await until(async () => pushers.every(some), `pushes ${what}`)
   }
-  await goOn('at first')
-  for (const [i, away] of lose.entries()) {
-    const leader = await leaderOf(etcd)
-    const giveBack = await away(leader)
-    // Until another leads, there is nobody who could.
-    const given = (): Promise<boolean> =>
-      giveAll(address, names, names[i % 2] as string).then(yes, no)
-    await until(given, 'a placement while a member is away')
-    await leaderOf(etcd.filter((_, member) => member !== leader))
-    await goOn('while a member is away')
-    await until(async () => (await alive(address).catch(() => [])).length === 2, 'both leases')
-    await giveBack()
-    await goOn('when it is back')
+  try {
+    await goOn('at first')
+    for (const [i, away] of lose.entries()) {
+      const leader = await leaderOf(etcd)
+      const giveBack = await away(leader)
+      // Until another leads, there is nobody who could.
+      const given = (): Promise<boolean> =>
+        giveAll(address, names, names[i % 2] as string).then(yes, no)
+      await until(given, 'a placement while a member is away')
+      await leaderOf(etcd.filter((_, member) => member !== leader))
+      await goOn('while a member is away')
+      await until(async () => (await alive(address).catch(() => [])).length === 2, 'both leases')
+      await giveBack()
+      await goOn('when it is back')
+    }
+  } finally {
+    // Else a test that failed would not end.
+    for (const pusher of pushers) await pusher.stop()
+    for (const each of stores) await each.close()
   }
-  for (const pusher of pushers) await pusher.stop()
-  for (const each of stores) await each.close()
   const [ofA, ofB] = [await rowsOf(a, folder, 'a'), await rowsOf(b, folder, 'b')]
   for (const [lane, pusher] of pushers.entries()) {
     assert.is(pusher.unknown + pusher.refused, 0)

@@ -89,7 +89,7 @@ export async function giveAll(
   const { epoch } = addon.readPlacement(stored.text)
   const weights = servers.map((server) => (server === to ? 1 : 0))
   const text = addon.makePlacement(epoch + 1, servers, weights)
-  assert.ok(await registry.etcd.swap(registry.placementKey, stored.revision, text, kWaitMs))
+  assert.ok(await registry.etcd.swap(registry.placementKey, stored.revision, text, 9000))
 }
 
 /** Pushes its lane until told to stop; what became of each push. */

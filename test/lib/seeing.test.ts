@@ -208,6 +208,8 @@ test('merging moves other machines and names what is no trace', ({ folder }) => 
   const noTrace = run(join(folder, 'more'), file('d', '{}\n'))
   assert.is(noTrace.status, 1)
   assert.match(noTrace.stderr, /d: is no trace of hotrow/)
+  // Nothing half made is left, which would refuse the next try.
+  assert.is(run(join(folder, 'more'), first).status, 0)
   assert.match(run(join(folder, 'e'), file('f', '[\nx\ny\n')).stderr, /f:2: is no event/)
   assert.is(run(to, first).status, 1, 'nothing is overwritten')
   assert.is(run(join(folder, 'g')).status, 2)

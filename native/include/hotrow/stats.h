@@ -113,10 +113,10 @@ struct StageTime {
   LatencySummary time;
 };
 
-/// How long requests of one verb of the protocol took (docs/FORMATS.md), stage by stage. All are
-/// timed. Of a server:
+/// How long requests of one verb of the protocol took (docs/FORMATS.md), stage by stage. Requests
+/// that are refused before anything is done for them are counted and not timed. Of a server:
 /// - `queue`: from when it was read until somebody had time for it. CALL, SCAN and EVICTED wait for
-///   another thread.
+///   another thread, and are decoded meanwhile.
 /// - `decode`: until its checksum, sections and rights were looked at
 /// - `work`: in the store; of CALL, SCAN and EVICTED with making the reply
 /// - `encode`: making the reply's checksum

@@ -53,6 +53,9 @@ async function placeOnLoopback(): Promise<EtcdPlace> {
   return { url: `http://127.0.0.1:${client}`, peer: `http://127.0.0.1:${peer}` }
 }
 
+/** Of a request: one that is lost is no reason to wait for minutes. */
+const answerSoon = (): AbortSignal => AbortSignal.timeout(5000)
+
 export class EtcdServer {
   readonly url: string
   readonly #folder = mkdtempSync(join(tmpdir(), 'hotrow-etcd-'))
@@ -103,7 +106,7 @@ export class EtcdServer {
     const [line] = (await once(this.#shell.stdout as NodeJS.ReadableStream, 'data')) as [Buffer]
     this.#pid = Number(line.toString())
     for (const end = Date.now() + kReadyMs; ; await sleep(50)) {
-      const health = await fetch(`${this.url}/health`).then(
+      const health = await fetch(`${this.url}/health`, { signal: answerSoon() }).then(
         (answer) => answer.text(),
         () => '',
       )
@@ -135,7 +138,8 @@ export class EtcdServer {
 
   /** A request of the gateway, as a person would make it. */
   async ask(path: string, body: unknown): Promise<Record<string, unknown>> {
-    const answer = await fetch(`${this.url}${path}`, { method: 'POST', body: JSON.stringify(body) })
+    const request = { method: 'POST', body: JSON.stringify(body), signal: answerSoon() }
+    const answer = await fetch(`${this.url}${path}`, request)
     return (await answer.json()) as Record<string, unknown>
   }
 

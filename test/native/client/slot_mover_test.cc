@@ -290,12 +290,22 @@ TEST_F(MovedSlots, WhatWasCommittedIsThereAfterTheNewServerDies) {
     const auto remote = client();
     const auto table = must(remote->table("t", sum_table(1)));
     must(table->push(keys, std::vector<float>(keys.size(), 1.0F)));
+    for (const char* name : {"a", "b", "c", "d"}) {
+      const DenseOptions of_three{.shape = {3}, .optimizer = optimizer(OptimizerKind::kSum)};
+      must(must(remote->dense(name, of_three))->push(std::vector<float>{1, 2, 3}));
+    }
     must(remote->commit({.cursor = "here"}));
     const auto moves = mover();
     move(*moves, group(0, 1, half(0)));
     restart(1);
     // What this client had pushed and nobody has committed might be gone: it is told so.
-    EXPECT_EQ(lookup(*must(client()->table("t")), keys), std::vector<float>(keys.size(), 1.0F));
+    const auto next = client();
+    EXPECT_EQ(lookup(*must(next->table("t")), keys), std::vector<float>(keys.size(), 1.0F));
+    for (const char* name : {"a", "b", "c", "d"}) {
+      std::vector<float> values(3);
+      must(must(next->dense(name))->pull(values));
+      EXPECT_EQ(values, (std::vector<float>{1, 2, 3})) << name;
+    }
   }
   EXPECT_EQ(must(all_[1]->store->version()).cursor, "here");
   restart(0);
@@ -340,6 +350,28 @@ TEST_F(MovedSlots, TheOldServerKeepsItsRowsUntilAVersionOfAllIsMade) {
   must(remote->rollback("after"));
   EXPECT_EQ(lookup(*table, keys), std::vector<float>(keys.size(), 1.0F));
   EXPECT_TRUE(fails(remote->rollback("before").status(), StatusCode::kConflict, "epoch 1"));
+}
+
+// Whoever asks, and whatever it knew of the placement when it asked.
+TEST_F(MovedSlots, NoServerGoesBackToAVersionOfOtherSlots) {
+  start_two();
+  {
+    const auto remote = client();
+    const auto table = must(remote->table("t", sum_table(1)));
+    must(table->push(range(0, 500), std::vector<float>(500, 1.0F)));
+    must(remote->commit({.name = "before"}));
+  }
+  move(*mover(), group(0, 1, half(0)));
+  const uint64_t before = must(all_[1]->store->versions()).front().version;
+  Plain plain(map_.servers[1]);
+  wire::Call call{.call = "prepare", .name = std::string(32, '1'), .number = before};
+  EXPECT_TRUE(fails(plain.call(call), StatusCode::kConflict, "is of epoch 1 of the placement"));
+  call = {.call = "rollback", .name = std::to_string(before)};
+  EXPECT_TRUE(fails(plain.call(call), StatusCode::kConflict, "is of epoch 1 of the placement"));
+  // The copy that the mover had written is no version to go back to either.
+  call.name = std::to_string(must(all_[1]->store->version()).version);
+  EXPECT_TRUE(fails(plain.call(call), StatusCode::kConflict, "is of epoch 1 of the placement"));
+  EXPECT_EQ(lookup(*must(client()->table("t")), range(0, 500)), std::vector<float>(500, 1.0F));
 }
 
 TEST_F(MovedSlots, WhatAnEarlierTryLeftIsForgotten) {

@@ -115,6 +115,22 @@ TEST(TraceFile, ThatCannotBeWrittenIsNamed) {
   EXPECT_TRUE(fails(TraceFile::open(folder.path(), "p"), kInvalid, "trace: "));
 }
 
+TEST(TraceFile, IsNotTakenFromWhoWritesIt) {
+  const Folder folder;
+  const std::string path = folder / "trace.json";
+  {
+    const auto first = must(TraceFile::open(path, "p"));
+    first->add({.row = "a", .name = "n", .when = between(0, 1), .parts = {}, .table = {}});
+    EXPECT_TRUE(fails(TraceFile::open(path, "q"), kInvalid, "another trace is being written"));
+  }
+  const json events = events_of(path);
+  EXPECT_EQ(events[0]["args"]["name"], "p");
+  EXPECT_EQ(events.back()["args"]["leftOut"], 0);
+  // What nobody writes any more is replaced.
+  must(TraceFile::open(path, "q"))->close();
+  EXPECT_EQ(events_of(path)[0]["args"]["name"], "q");
+}
+
 // A full disk ends the trace and nothing else.
 TEST(TraceFile, OfAFullDiskIsGivenUp) {
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full";

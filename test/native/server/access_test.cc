@@ -171,9 +171,9 @@ TEST_F(Roles, EachCallIsForItsRole) {
       {"reserve", 1},     {"evict", 1},        {"shrink", 1},      {"decay", 1},
       {"drop", 2},        {"rollback", 2},     {"nameVersion", 2}, {"pinVersion", 2},
       {"placement", 0},   {"setPlacement", 2}, {"freezeSlots", 2}, {"thawSlots", 2},
-      {"expectSlots", 2}, {"compact", 2},      {"begin", 1},       {"decide", 1},
-      {"close", 1},       {"notClosed", 1},    {"resolve", 1},     {"settle", 1},
-      {"serverStats", 0}, {"prepare", 2}};  // of a rollback: number
+      {"expectSlots", 2}, {"closeSlots", 2},   {"compact", 2},     {"begin", 1},
+      {"decide", 1},      {"close", 1},        {"notClosed", 1},   {"resolve", 1},
+      {"settle", 1},      {"serverStats", 0},  {"prepare", 2}};  // of a rollback: number
   must(store_->table("t", sum_table(1)));
   for (int role = 0; role < 3; ++role) {
     serve(kPlainRoles[role]);
