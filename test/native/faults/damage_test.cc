@@ -280,8 +280,26 @@ class DamagedFiles : public testing::TestWithParam<uint64_t> {
       if (!store_) store_ = must(Store::open(path, {.memory_bytes = 64 * kMiB, .threads = 1}));
       commit_version(*store_, version);
     }
+    wait_for_compactions(path);
     store_ = nullptr;
     fs::copy(path, folder_ / "whole", fs::copy_options::recursive);
+  }
+
+  /// One that is cut off here would begin in every case, and RocksDB waits a second after one that
+  /// meets damage.
+  static void wait_for_compactions(const std::string& path) {
+    const auto names = [&] {
+      std::set<std::string> all;
+      for (const auto& entry : fs::recursive_directory_iterator(path)) all.insert(entry.path());
+      return all;
+    };
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    for (auto before = names(); std::chrono::steady_clock::now() < end;) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      auto now = names();
+      if (now == before) return;
+      before = std::move(now);
+    }
   }
 
   /// Cases from `from` on; says which one a crash or a hang came from.
