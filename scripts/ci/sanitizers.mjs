@@ -1,16 +1,13 @@
 // The C++ tests under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer,
 // each in its own build folder, and the addon under AddressSanitizer inside Node. Optimised a
 // little, with assertions on: the plain build has them off. Neighbours are compiled together. Long
-// tests scale themselves down. The first is compiled by clang where that can be had: in two thirds
-// of the time, and a second compiler reads everything.
+// tests scale themselves down.
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { installPackages } from '../bootstrap/system.mjs'
 import { cleanEnvironment, root, run, succeeds, which } from '../common/process.mjs'
 import { closingLine } from '../common/totals.mjs'
 import { runGtest } from '../test/gtest.mjs'
-import { tool } from './tools.mjs'
 
 const kFlags = '-O1 -g1 -fno-omit-frame-pointer'
 /** Of one process, which does a third of the tests. */
@@ -18,8 +15,6 @@ const kTestTimeoutMs = 1_200_000
 
 const env = {
   ...cleanEnvironment(),
-  // Debian's llvm-symbolizer has its plain name there only.
-  PATH: `${process.env.PATH}:/usr/lib/llvm-19/bin`,
   ...(which('ninja') ? { CMAKE_GENERATOR: 'Ninja' } : {}),
   CMAKE_BUILD_PARALLEL_LEVEL: '2',
   ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1',
@@ -97,24 +92,7 @@ async function inOrder(...commands) {
   return { code: 0, output: '' }
 }
 
-/** The compiler of the first build, and its runtime for a process that begins without it. */
-async function addressCompiler() {
-  const runtimeOf = (compiler, library) => {
-    const { stdout } = spawnSync(compiler, [`-print-file-name=${library}`], { encoding: 'utf8' })
-    return stdout?.includes('/') ? stdout.trim() : undefined
-  }
-  const clang = await tool('clang++-19')
-  const library = 'libclang_rt.asan-x86_64.so'
-  if (clang && !runtimeOf(clang, library)) {
-    // The second turns addresses into names.
-    await installPackages(['libclang-rt-19-dev', 'llvm-19'])
-  }
-  const runtime = clang && runtimeOf(clang, library)
-  return runtime ? { clang, runtime } : { runtime: runtimeOf('g++', 'libasan.so') }
-}
-
 async function addressTests() {
-  const { clang } = await addressCompiler()
   const cmakeJs = [process.execPath, join(root, 'node_modules/cmake-js/bin/cmake-js')]
   const options = ['-O', 'build-asan', '-l', 'error']
   const built = await inOrder(
@@ -122,7 +100,6 @@ async function addressTests() {
       ...[...cmakeJs, 'configure', ...options, '--CDHOTROW_TESTS=ON'],
       ...['--CDHOTROW_SANITIZE=address,undefined', `--CDCMAKE_CXX_FLAGS_RELEASE=${kFlags}`],
       '--CDCMAKE_UNITY_BUILD=ON',
-      ...(clang ? [`--CDCMAKE_CXX_COMPILER=${clang}`] : []),
     ],
     [...cmakeJs, 'build', ...options],
   )
@@ -151,8 +128,9 @@ async function threadTests() {
  * little at an early exit: of the leaks, only those with our code in their stack count.
  */
 async function addonInNode() {
-  const { runtime } = await addressCompiler()
-  if (!runtime) return { skip: 'there is no runtime of AddressSanitizer to load' }
+  const asan = spawnSync('g++', ['-print-file-name=libasan.so'], { encoding: 'utf8' })
+  const library = asan.stdout?.trim() ?? ''
+  if (!library.includes('/')) return { skip: 'g++ has no libasan.so' }
   const { output, timedOut } = await run(
     process.execPath,
     ['--expose-gc', 'scripts/ci/addon.mjs'],
@@ -161,7 +139,7 @@ async function addonInNode() {
       timeoutMs: kTestTimeoutMs,
       env: {
         ...env,
-        LD_PRELOAD: runtime,
+        LD_PRELOAD: library,
         HOTROW_NATIVE_PATH: join(root, 'build-asan/Release/hotrow.node'),
       },
     },

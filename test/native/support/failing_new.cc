@@ -77,6 +77,11 @@ void* operator new(size_t bytes, std::align_val_t alignment) {
 void* operator new(size_t bytes, const std::nothrow_t& /*tag*/) noexcept {
   return allocate(bytes, 1);
 }
+// A sanitizer's own form of this one would not.
+void* operator new(size_t bytes, std::align_val_t alignment,
+                   const std::nothrow_t& /*tag*/) noexcept {
+  return allocate(bytes, static_cast<size_t>(alignment));
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t /*bytes*/) noexcept { std::free(memory); }
 void operator delete(void* memory, std::align_val_t /*alignment*/) noexcept { std::free(memory); }
