@@ -35,6 +35,14 @@ export async function runGtest(command, { timeoutMs, env, shards = 3 }) {
       totals.skipped++
       skips.push(`${name}: ${skipReason(text)}`)
     }
+    // Its tracer crashes now and then at the end of a process that has used UCX: no leak is known,
+    // and none was looked for.
+    const untraced = /^==\d+==LeakSanitizer has encountered a fatal error/m.test(output)
+    if (failed === 0 && untraced && /^\[ {2}PASSED {2}\] /m.test(output)) {
+      totals.skipped++
+      skips.push('leaks of one process: LeakSanitizer itself failed')
+      continue
+    }
     totals.failed += failed === 0 && code !== 0 ? 1 : failed
     // Passing tests say nothing that is worth reading beside those that failed.
     shown += output.replaceAll(/^\[(?: RUN {6}| {7}OK) \].*\n/gm, '')
