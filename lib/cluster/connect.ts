@@ -1,4 +1,5 @@
 /** A client's way to a cluster: the placement that etcd has, now and whenever it changes. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { NativeStore } from '../addon.ts'
 import { callError } from '../errors.ts'
 import { type ClusterAddress, placementOf, Registry } from './registry.ts'
@@ -7,8 +8,6 @@ import { Watcher } from './watcher.ts'
 const pauseMs = 50
 /** Between looks without a reason; servers tell of newer placements, too. */
 const periodMs = 10_000
-
-const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
 
 /** The placement's text and its servers, waited for until there is one. */
 export async function firstPlacement(

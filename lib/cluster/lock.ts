@@ -1,6 +1,7 @@
 /** The one mover of a cluster: a key of etcd under its lease. */
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { callError } from '../errors.ts'
 import type { Condition } from './etcd.ts'
 import type { Registry } from './registry.ts'
@@ -9,8 +10,6 @@ const timeoutMs = 5000
 const lookMs = 100
 const renewalsALease = 3
 
-const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
-
 export class MoverLock {
   readonly #registry: Registry
   readonly #lease: string
@@ -18,13 +17,11 @@ export class MoverLock {
   /** Of its creation: what each change of the placement compares, and servers know it by. */
   readonly revision: string
 
-  private constructor(registry: Registry, lease: string, ttlMs: number, revision: string) {
+  private constructor(registry: Registry, lease: string, timer: NodeJS.Timeout, revision: string) {
     this.#registry = registry
     this.#lease = lease
+    this.#timer = timer
     this.revision = revision
-    // One that fails is made up for by the next; without any the lock ends.
-    const renew = () => registry.etcd.keepAlive(lease, timeoutMs).catch(() => 0)
-    this.#timer = setInterval(() => void renew(), ttlMs / renewalsALease)
   }
 
   /**
@@ -35,6 +32,7 @@ export class MoverLock {
     const { etcd, moverKey } = registry
     const value = JSON.stringify({ run: randomUUID(), host: hostname(), pid: process.pid })
     const { id, ttlMs } = await etcd.grant(leaseMs, timeoutMs)
+    // One that fails is made up for by the next; without any the lock ends.
     const renewing = setInterval(
       () => void etcd.keepAlive(id, timeoutMs).catch(() => 0),
       ttlMs / renewalsALease,
@@ -49,12 +47,11 @@ export class MoverLock {
       }
       const [its] = await etcd.get([moverKey], timeoutMs)
       if (its?.value !== value) throw callError('ERR_BUSY', 'the mover has lost its lock')
-      return new MoverLock(registry, id, ttlMs, its.created)
+      return new MoverLock(registry, id, renewing, its.created)
     } catch (error) {
+      clearInterval(renewing)
       await etcd.revoke(id, timeoutMs).catch(() => {})
       throw error
-    } finally {
-      clearInterval(renewing)
     }
   }
 

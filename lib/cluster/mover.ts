@@ -5,6 +5,7 @@
  * are those it has copied from and to.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { NativeConnectOptions } from '../addon.ts'
 import type { NativeMoved, NativeMover } from '../addon-server.ts'
 import { callError, StoreError } from '../errors.ts'
@@ -68,7 +69,6 @@ const longReadMs = 12
 const mostTries = 20
 const retryMs = 50
 
-const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
 const codeOf = (error: unknown): string | undefined =>
   error instanceof StoreError ? error.code : undefined
 
