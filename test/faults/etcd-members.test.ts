@@ -12,6 +12,7 @@ import { connect } from 'hotrow'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EtcdServer, noEtcd } from '../lib/support/etcd-server.ts'
+import { kWaitMs, until } from '../lib/support/until.ts'
 import { Namespaces, noNamespaces } from './namespaces.ts'
 import {
   alive,
@@ -19,10 +20,8 @@ import {
   giveAll,
   kClients,
   keys,
-  kWaitMs,
   Pusher,
   rowsOf,
-  until,
   withCluster,
 } from './placements.ts'
 

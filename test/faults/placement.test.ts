@@ -9,17 +9,16 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EtcdServer, noEtcd } from '../lib/support/etcd-server.ts'
 import type { ServeCommand } from '../lib/support/serve-command.ts'
+import { kWaitMs, until } from '../lib/support/until.ts'
 import {
   alive,
   giveAll,
   kClients,
   keys,
   kKeys,
-  kWaitMs,
   Pusher,
   rowsOf,
   start,
-  until,
   withCluster,
 } from './placements.ts'
 

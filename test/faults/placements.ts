@@ -5,7 +5,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type ClusterAddress,
   clusterStatus,
@@ -23,7 +22,6 @@ import { type ServeCommand, serveCommand } from '../lib/support/serve-command.ts
 
 export const kClients = 2
 export const kKeys = 300
-export const kWaitMs = 60_000
 export const keys = BigUint64Array.from({ length: kKeys }, (_, i) => BigInt(i))
 
 export interface Cluster {
@@ -69,12 +67,6 @@ export function start(
   const etcd = [address.etcd].flat().flatMap((url) => ['--etcd', url])
   const flags = [...etcd, '--cluster', address.cluster, '--lease-ms', String(leaseMs)]
   return serveCommand(path, '--listen', listen, ...flags)
-}
-
-export async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-  for (const end = Date.now() + kWaitMs; !(await condition()); await sleep(20)) {
-    if (Date.now() > end) throw new Error(`not within ${kWaitMs} ms: ${what}`)
-  }
 }
 
 /** Gives all slots to one server, as an operator's program may once the others' leases are gone. */

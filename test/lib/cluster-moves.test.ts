@@ -30,6 +30,7 @@ import { addon } from '../../dist/native.js'
 import { EtcdServer, noEtcd } from './support/etcd-server.ts'
 import { codeAndMessageOf as codeOf } from './support/refusals.ts'
 import { kProgram } from './support/serve-command.ts'
+import { kWaitMs, until } from './support/until.ts'
 
 interface Context {
   etcd: EtcdServer
@@ -46,7 +47,6 @@ if (why !== undefined) console.log(`skipped: ${why}`)
 const test = suite<Context>('cluster-moves')
 const real = why === undefined ? test : test.skip
 const run = promisify(execFile)
-const kWaitMs = 60_000
 const kClients = 2
 const kKeys = 2000
 const keys = BigUint64Array.from({ length: kKeys }, (_, i) => BigInt(i))
@@ -72,12 +72,6 @@ async function join({ address, members }: Context, weight = 1): Promise<string> 
   const server = await serve(store, { ...address, leaseMs: 30_000, weight })
   members.push({ store, server })
   return server.address
-}
-
-async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (const end = Date.now() + kWaitMs; !(await condition()); await sleep(20)) {
-    if (Date.now() > end) throw new Error(`not within ${kWaitMs} ms: ${what}`)
-  }
 }
 
 /** Adds 1 to its own lane of every key, and reads it, until it is stopped. */

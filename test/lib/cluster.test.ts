@@ -26,6 +26,7 @@ import { addon } from '../../dist/native.js'
 import { EtcdServer, noEtcd } from './support/etcd-server.ts'
 import { codeAndMessageOf as codeOf } from './support/refusals.ts'
 import { kProgram, serveCommand } from './support/serve-command.ts'
+import { kWaitMs, until } from './support/until.ts'
 
 interface Context {
   etcd: EtcdServer
@@ -36,7 +37,6 @@ const why = noEtcd()
 if (why !== undefined) console.log(`skipped: ${why}`)
 const test = suite<Context>('cluster')
 const real = why === undefined ? test : test.skip
-const kWaitMs = 60_000
 const run = promisify(execFile)
 let clusters = 0
 
@@ -63,12 +63,6 @@ async function end(...members: Member[]): Promise<void> {
   for (const { store, server } of members) {
     await server.stop()
     await store.close()
-  }
-}
-
-async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (const end = Date.now() + kWaitMs; !(await condition()); await sleep(20)) {
-    if (Date.now() > end) throw new Error(`not within ${kWaitMs} ms: ${what}`)
   }
 }
 
