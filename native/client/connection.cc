@@ -9,7 +9,6 @@
 
 #include "base/hex.h"
 #include "net/listener.h"
-#include "net/trace_file.h"
 
 namespace hotrow::client {
 
@@ -97,7 +96,7 @@ Status Connection::send(Request& request, Reply& reply, Deadline deadline) {
   reply.at[Reply::kEncode] = Clock::now();
   const MutexLock sending(sending_);
   uint64_t& number = request.header().request;
-  if ((number & net::kTracedRequest) == 0) number = next_request_++;
+  if ((number & wire::kTracedRequest) == 0) number = next_request_++;
   auto pieces = request.pieces();
   reply.at[Reply::kSend] = Clock::now();
   {

@@ -69,4 +69,31 @@ std::span<std::byte> CountReply::take(const wire::Section& section) {
   return std::as_writable_bytes(std::span(&count, 1));
 }
 
+std::span<std::byte> PageReply::take(const wire::Section& section) {
+  const auto resized = [&](auto& values) {
+    values.resize(section.bytes / sizeof values[0]);
+    return std::as_writable_bytes(std::span(values));
+  };
+  switch (section.kind) {
+    case wire::Kind::kKeys:
+      return resized(page_.keys);
+    case wire::Kind::kRows:
+      return resized(page_.rows);
+    case wire::Kind::kState:
+      return resized(page_.state);
+    case wire::Kind::kCount:
+      return std::as_writable_bytes(std::span(&page_.next.emplace(), 1));
+    default:
+      return {};
+  }
+}
+
+Result<ScanPage> PageReply::page(uint64_t dim, uint64_t state_values) {
+  const uint64_t n = page_.keys.size();
+  if (page_.rows.size() == n * dim && page_.state.size() == n * state_values) {
+    return std::move(page_);
+  }
+  return Status(StatusCode::kProtocol, "a page whose rows are not one a key");
+}
+
 }  // namespace hotrow::client

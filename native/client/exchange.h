@@ -15,6 +15,7 @@
 
 #include "base/aligned_buffer.h"
 #include "hotrow/status.h"
+#include "hotrow/store.h"
 #include "wire/message.h"
 
 namespace hotrow::client {
@@ -88,6 +89,18 @@ struct CountReply : Reply {
 
  private:
   std::span<std::byte> take(const wire::Section& section);
+};
+
+/// A reply that is a page of a scan.
+struct PageReply : Reply {
+  PageReply() : Reply([this](const wire::Section& section) { return take(section); }) {}
+  /// Once. ERR_PROTOCOL unless each key has a row of `dim` values and `state_values` of state.
+  Result<ScanPage> page(uint64_t dim, uint64_t state_values);
+
+ private:
+  std::span<std::byte> take(const wire::Section& section);
+
+  ScanPage page_;
 };
 
 }  // namespace hotrow::client

@@ -158,29 +158,7 @@ Result<ScanPage> RemoteTable::scan_one(size_t server, uint64_t from, size_t rows
   const Deadline deadline = cluster_->deadline();
   auto number = numbers_.of(server, deadline);
   if (!number.ok()) return number.status();
-  ScanPage page;
-  uint64_t next = 0;
-  bool more = false;
-  const auto floats = [](std::vector<float>& values, uint64_t bytes) {
-    values.resize(bytes / sizeof(float));
-    return std::as_writable_bytes(std::span(values));
-  };
-  Reply reply([&](const wire::Section& section) -> std::span<std::byte> {
-    switch (section.kind) {
-      case Kind::kKeys:
-        page.keys.resize(section.bytes / sizeof(uint64_t));
-        return std::as_writable_bytes(std::span(page.keys));
-      case Kind::kRows:
-        return floats(page.rows, section.bytes);
-      case Kind::kState:
-        return floats(page.state, section.bytes);
-      case Kind::kCount:
-        more = true;
-        return std::as_writable_bytes(std::span(&next, 1));
-      default:
-        return {};
-    }
-  });
+  PageReply reply;
   wire::CallOptions call;
   if (options.state) call.flags = wire::kWantsState;
   call.from = from;
@@ -191,13 +169,7 @@ Result<ScanPage> RemoteTable::scan_one(size_t server, uint64_t from, size_t rows
   exchange.request.add(0, number.value().number, call);
   HOTROW_RETURN_IF_ERROR(cluster_->peer(server).run(exchange, reply, deadline));
   if (reply.epoch > newest.epoch) newest = {server, reply.epoch};
-  const uint64_t n = page.keys.size();
-  if (page.rows.size() != n * options_.dim ||
-      (options.state && page.state.size() != n * state_values_)) {
-    return Status(StatusCode::kProtocol, "a page whose rows are not one a key");
-  }
-  if (more) page.next = next;
-  return page;
+  return reply.page(options_.dim, options.state ? state_values_ : 0);
 }
 
 // Each server has a share of the page, in the order of hashes. The page ends where the first of

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array<std::string_view, Reply::kStages> kClientStages{"encode", "send", "wait",
                                                                      "decode"};
-constexpr uint64_t kMostRequests = (uint64_t{1} << net::kTraceShift) - 1;
+constexpr uint64_t kMostRequests = (uint64_t{1} << wire::kTraceShift) - 1;
 
 }  // namespace
 
@@ -30,13 +30,13 @@ void Sight::done(wire::Verb verb, ClientTimes::Pair* pair, const Reply& reply,
     parts[stage] = {kClientStages[stage], its};
   }
   if (trace_ == nullptr) return;
-  const bool traced = (reply.request & net::kTracedRequest) != 0;
+  const bool traced = (reply.request & wire::kTracedRequest) != 0;
   trace_->add({.row = server,
                .name = wire::name_of(verb),
                .when = {reply.at.front(), its.end},
                .parts = parts,
                .table = pair == nullptr ? std::string_view() : pair->table(),
-               .trace = traced ? (reply.request & ~net::kTracedRequest) >> net::kTraceShift : 0,
+               .trace = wire::trace_of(reply.request),
                .request = traced ? reply.request : 0,
                .asks = true});
 }
@@ -83,7 +83,7 @@ void Traced::end() noexcept {
 uint64_t Traced::next_request() {
   if (current_ == nullptr) return 0;
   const uint64_t number = current_->requests_++ & kMostRequests;
-  return net::kTracedRequest | current_->trace_ << net::kTraceShift | number;
+  return wire::kTracedRequest | current_->trace_ << wire::kTraceShift | number;
 }
 
 }  // namespace hotrow::client

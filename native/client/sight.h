@@ -43,7 +43,7 @@ class Sight {
   uint64_t next_trace() { return next_trace_.fetch_add(1, std::memory_order_relaxed) & kTraceMask; }
 
  private:
-  static constexpr uint64_t kTraceMask = ~net::kTracedRequest >> net::kTraceShift;
+  static constexpr uint64_t kTraceMask = ~wire::kTracedRequest >> wire::kTraceShift;
 
   ClientTimes times_;
   const std::shared_ptr<net::TraceFile> trace_;

@@ -1,6 +1,7 @@
 #include "client/slot_mover.h"
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 #include "base/guarded.h"
@@ -26,14 +27,6 @@ uint64_t row_bytes(uint32_t dim, uint64_t state_values) {
 }
 
 }  // namespace
-
-struct RemoteSlotMover::Page {
-  std::vector<uint64_t> keys;
-  std::vector<float> rows;
-  std::vector<float> state;
-  uint64_t next = 0;
-  bool more = false;
-};
 
 RemoteSlotMover::~RemoteSlotMover() {
   resume_versions();
@@ -224,10 +217,13 @@ Status RemoteSlotMover::bring(OfTable& table, MovedRows& moved) {
   table.digests.reserve(before.size());
   const size_t dim = table.options.dim;
   std::vector<uint32_t> changed;
-  Page page;
   bool sent = false;
-  do {
-    HOTROW_RETURN_IF_ERROR(read_page(table, page.next, page));
+  std::optional<uint64_t> at = 0;
+  while (at) {
+    const auto read = read_page(table, *at);
+    if (!read.ok()) return read.status();
+    const ScanPage& page = read.value();
+    at = page.next;
     changed.clear();
     for (uint32_t i = 0; i < page.keys.size(); ++i) {
       Xxh3 sum;
@@ -244,13 +240,13 @@ Status RemoteSlotMover::bring(OfTable& table, MovedRows& moved) {
       if (!same) changed.push_back(i);
     }
     // Once at least where only the count of steps has changed.
-    if (!changed.empty() || (!page.more && steps && !sent)) {
+    if (!changed.empty() || (!at && steps && !sent)) {
       HOTROW_RETURN_IF_ERROR(send_rows(table, page, changed));
       sent = true;
     }
     moved.rows += changed.size();
     moved.bytes += changed.size() * row_bytes(table.options.dim, table.state_values);
-  } while (page.more);
+  }
   std::vector<uint64_t> gone;
   gone.reserve(before.size());
   for (const auto& [key, digest] : before) gone.push_back(key);
@@ -258,28 +254,7 @@ Status RemoteSlotMover::bring(OfTable& table, MovedRows& moved) {
   return gone.empty() ? Status() : erase(table, gone);
 }
 
-Status RemoteSlotMover::read_page(const OfTable& table, uint64_t from, Page& page) {
-  page = {};
-  const auto floats = [](std::vector<float>& values, uint64_t bytes) {
-    values.resize(bytes / sizeof(float));
-    return std::as_writable_bytes(std::span(values));
-  };
-  Reply reply([&](const wire::Section& section) -> std::span<std::byte> {
-    switch (section.kind) {
-      case Kind::kKeys:
-        page.keys.resize(section.bytes / sizeof(uint64_t));
-        return std::as_writable_bytes(std::span(page.keys));
-      case Kind::kRows:
-        return floats(page.rows, section.bytes);
-      case Kind::kState:
-        return floats(page.state, section.bytes);
-      case Kind::kCount:
-        page.more = true;
-        return std::as_writable_bytes(std::span(&page.next, 1));
-      default:
-        return {};
-    }
-  });
+Result<ScanPage> RemoteSlotMover::read_page(const OfTable& table, uint64_t from) {
   wire::CallOptions options;
   options.flags = wire::kWantsState;
   options.from = from;
@@ -290,49 +265,45 @@ Status RemoteSlotMover::read_page(const OfTable& table, uint64_t from, Page& pag
   exchange.generation = cluster_->peer(from_).generation();
   exchange.request.add(0, table.from, options);
   exchange.request.add_text(slots_);
+  PageReply reply;
   HOTROW_RETURN_IF_ERROR(cluster_->peer(from_).run(exchange, reply, cluster_->deadline()));
-  const uint64_t n = page.keys.size();
-  if (page.rows.size() == n * table.options.dim && page.state.size() == n * table.state_values) {
-    return {};
-  }
-  return {StatusCode::kProtocol, "a page whose rows are not one a key"};
+  return reply.page(table.options.dim, table.state_values);
 }
 
-Status RemoteSlotMover::send_rows(const OfTable& table, const Page& page,
+Status RemoteSlotMover::take(Exchange& exchange, uint32_t parameter, uint64_t steps) {
+  wire::CallOptions options;
+  options.steps = steps;
+  options.from = lock_;
+  exchange.generation = cluster_->peer(to_).generation();
+  exchange.request.add(0, parameter, options);
+  CountReply reply;
+  return cluster_->peer(to_).run(exchange, reply, cluster_->deadline());
+}
+
+Status RemoteSlotMover::send_rows(const OfTable& table, const ScanPage& page,
                                   std::span<const uint32_t> rows) {
   std::vector<uint64_t> keys;
   keys.reserve(rows.size());
   for (const uint32_t row : rows) keys.push_back(page.keys[row]);
   const std::vector<float> values = gather(page.rows, table.options.dim, rows);
   const std::vector<float> state = gather(page.state, table.state_values, rows);
-  wire::CallOptions options;
-  options.steps = table.steps;
-  options.from = lock_;
   Exchange exchange(Verb::kTake, Effect::kChanges);
-  exchange.generation = cluster_->peer(to_).generation();
   exchange.request.add<uint64_t>(0, table.to, Kind::kKeys, keys);
   exchange.request.add<float>(0, table.to, Kind::kRows, values, table.options.dim);
   if (table.state_values > 0) {
     exchange.request.add<float>(0, table.to, Kind::kState, state,
                                 static_cast<uint32_t>(table.state_values));
   }
-  exchange.request.add(0, table.to, options);
-  CountReply reply;
-  return cluster_->peer(to_).run(exchange, reply, cluster_->deadline());
+  return take(exchange, table.to, table.steps);
 }
 
 Status RemoteSlotMover::erase(const OfTable& table, std::span<const uint64_t> keys) {
   constexpr size_t kMost = 4096;
   for (size_t at = 0; at < keys.size(); at += kMost) {
-    wire::CallOptions options;
-    options.from = lock_;
     Exchange exchange(Verb::kTake, Effect::kChanges);
-    exchange.generation = cluster_->peer(to_).generation();
     exchange.request.add<uint64_t>(0, table.to, Kind::kKeys,
                                    keys.subspan(at, std::min(kMost, keys.size() - at)));
-    exchange.request.add(0, table.to, options);
-    CountReply reply;
-    HOTROW_RETURN_IF_ERROR(cluster_->peer(to_).run(exchange, reply, cluster_->deadline()));
+    HOTROW_RETURN_IF_ERROR(take(exchange, table.to, 0));
   }
   return {};
 }
@@ -354,22 +325,14 @@ Status RemoteSlotMover::bring_dense(const std::string& name, MovedRows& moved) {
   });
   wire::CallOptions options;
   options.flags = wire::kWantsState;
-  {
-    Exchange exchange(Verb::kPull, Effect::kReads);
-    exchange.generation = cluster_->peer(from_).generation();
-    exchange.request.add(0, from.value().parameter, options);
-    HOTROW_RETURN_IF_ERROR(cluster_->peer(from_).run(exchange, pulled, cluster_->deadline()));
-  }
-  options.flags = 0;
-  options.steps = steps;
-  options.from = lock_;
+  Exchange pull(Verb::kPull, Effect::kReads);
+  pull.generation = cluster_->peer(from_).generation();
+  pull.request.add(0, from.value().parameter, options);
+  HOTROW_RETURN_IF_ERROR(cluster_->peer(from_).run(pull, pulled, cluster_->deadline()));
   Exchange exchange(Verb::kTake, Effect::kChanges);
-  exchange.generation = cluster_->peer(to_).generation();
   exchange.request.add<float>(0, to.value().parameter, Kind::kValues, values);
   if (!state.empty()) exchange.request.add<float>(0, to.value().parameter, Kind::kState, state);
-  exchange.request.add(0, to.value().parameter, options);
-  CountReply reply;
-  HOTROW_RETURN_IF_ERROR(cluster_->peer(to_).run(exchange, reply, cluster_->deadline()));
+  HOTROW_RETURN_IF_ERROR(take(exchange, to.value().parameter, steps));
   moved.bytes += (values.size() + state.size()) * sizeof(float);
   return {};
 }

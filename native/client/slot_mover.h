@@ -48,8 +48,6 @@ class RemoteSlotMover final : public SlotMover {
     uint64_t steps = 0;
     Digests digests;  // what the new server has
   };
-  struct Page;
-
   Result<uint32_t> position(std::string_view server) const;
   Result<std::string> call(uint32_t server, wire::Call call, Effect effect = Effect::kReads);
   template <class T>
@@ -65,8 +63,10 @@ class RemoteSlotMover final : public SlotMover {
   Status bring(OfTable& table, MovedRows& moved);
   Status bring_all(MovedRows& moved);
   Status bring_dense(const std::string& name, MovedRows& moved);
-  Status read_page(const OfTable& table, uint64_t from, Page& page);
-  Status send_rows(const OfTable& table, const Page& page, std::span<const uint32_t> rows);
+  Result<ScanPage> read_page(const OfTable& table, uint64_t from);
+  /// Ends a TAKE of the new server's parameter, and sends it.
+  Status take(Exchange& exchange, uint32_t parameter, uint64_t steps);
+  Status send_rows(const OfTable& table, const ScanPage& page, std::span<const uint32_t> rows);
   Status erase(const OfTable& table, std::span<const uint64_t> keys);
 
   const std::shared_ptr<Cluster> cluster_;

@@ -26,11 +26,6 @@
 
 namespace hotrow::net {
 
-/// Numbers of requests of a client that traces have this bit; of the others bits 16 to 62 are the
-/// number of the call that they are of, the lowest 16 which request of it they are.
-inline constexpr uint64_t kTracedRequest = uint64_t{1} << 63;
-inline constexpr unsigned kTraceShift = 16;
-
 /// A part of an event.
 struct TracePart {
   std::string_view name;

@@ -56,10 +56,7 @@ Status Ownership::set(std::string_view text, const std::string& self) {
     slots[slot] = map.servers[map.slots[slot]] == self;
   }
   std::string kept = map.to_text();
-  const MutexLock turn(turn_);
-  setting_.store(true, std::memory_order_release);
-  const ExclusiveLock lock(mutex_);
-  setting_.store(false, std::memory_order_release);
+  const Changing change(*this);
   if (owned_.epoch != 0 && owned_.self != self) {
     return Status::invalid_argument("placement: the server is called '" + owned_.self +
                                     "', received '" + self + "'");
@@ -111,10 +108,7 @@ Status Ownership::check_lock(uint64_t mover) {
 }
 
 Status Ownership::freeze(uint64_t mover, const SlotSet& slots, bool closes) {
-  const MutexLock turn(turn_);
-  setting_.store(true, std::memory_order_release);
-  const ExclusiveLock lock(mutex_);
-  setting_.store(false, std::memory_order_release);
+  const Changing change(*this);
   HOTROW_RETURN_IF_ERROR(check_lock(mover));
   Moving& frozen = owned_.frozen;
   if (frozen.lock != 0 && frozen.lock != mover) {
@@ -133,10 +127,7 @@ Status Ownership::freeze(uint64_t mover, const SlotSet& slots, bool closes) {
 }
 
 void Ownership::thaw(uint64_t mover, const SlotSet& slots) {
-  const MutexLock turn(turn_);
-  setting_.store(true, std::memory_order_release);
-  const ExclusiveLock lock(mutex_);
-  setting_.store(false, std::memory_order_release);
+  const Changing change(*this);
   newest_lock_ = std::max(newest_lock_, mover);
   if (owned_.frozen.lock == mover) keep_frozen(~slots);
 }
@@ -153,10 +144,7 @@ Status Ownership::wait_for_thaw(std::chrono::milliseconds most) const {
 }
 
 Status Ownership::expect(uint64_t mover, const SlotSet& slots) {
-  const MutexLock turn(turn_);
-  setting_.store(true, std::memory_order_release);
-  const ExclusiveLock lock(mutex_);
-  setting_.store(false, std::memory_order_release);
+  const Changing change(*this);
   HOTROW_RETURN_IF_ERROR(check_lock(mover));
   if (owned_.everything || (slots & owned_.slots).any()) {
     return Status::conflict("slots: some are this server's already");
@@ -168,10 +156,7 @@ Status Ownership::expect(uint64_t mover, const SlotSet& slots) {
 }
 
 SlotSet Ownership::take_left(uint32_t epoch) {
-  const MutexLock turn(turn_);
-  setting_.store(true, std::memory_order_release);
-  const ExclusiveLock lock(mutex_);
-  setting_.store(false, std::memory_order_release);
+  const Changing change(*this);
   if (owned_.epoch != epoch) return {};
   return std::exchange(owned_.left, {});
 }

@@ -119,6 +119,27 @@ class Ownership {
   }
 
  private:
+  /// Alone with what is owned: those in hold() have ended. Who comes while they end waits behind it,
+  /// or they would keep it out for ever.
+  class HOTROW_SCOPED_CAPABILITY Changing {
+   public:
+    explicit Changing(Ownership& its) HOTROW_ACQUIRE(its.turn_, its.mutex_) : its_(its) {
+      its_.turn_.lock();
+      its_.setting_.store(true, std::memory_order_release);
+      its_.mutex_.lock();
+      its_.setting_.store(false, std::memory_order_release);
+    }
+    ~Changing() HOTROW_RELEASE() {
+      its_.mutex_.unlock();
+      its_.turn_.unlock();
+    }
+    Changing(const Changing&) = delete;
+    Changing& operator=(const Changing&) = delete;
+
+   private:
+    Ownership& its_;
+  };
+
   Status expired() const HOTROW_REQUIRES_SHARED(mutex_);
   Status check_lock(uint64_t mover) HOTROW_REQUIRES(mutex_);
   /// No more than these are frozen.
@@ -126,7 +147,7 @@ class Ownership {
   /// Of what moved, after `owned_` has become what holds.
   void settle_moves(const SlotSet& before) HOTROW_REQUIRES(mutex_);
 
-  mutable Mutex turn_;  // of set(), held while it waits for those before it
+  mutable Mutex turn_;  // of a Changing, held while it waits for those before it
   mutable SharedMutex mutex_;
   Owned owned_ HOTROW_GUARDED_BY(mutex_);
   std::string text_ HOTROW_GUARDED_BY(mutex_);

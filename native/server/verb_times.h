@@ -89,13 +89,13 @@ class VerbTimes {
       parts[stage] = {kStageNames[stage], its.stages[stage]};
       if (!its.stages[stage].none()) all.begin = std::min(all.begin, its.stages[stage].begin);
     }
-    const bool traced = (its.request & net::kTracedRequest) != 0;
+    const bool traced = (its.request & wire::kTracedRequest) != 0;
     trace_->add({.row = "requests",
                  .name = name_of(its.verb),
                  .when = all,
                  .parts = parts,
                  .table = its.table == nullptr ? std::string_view() : its.table->table(),
-                 .trace = traced ? (its.request & ~net::kTracedRequest) >> net::kTraceShift : 0,
+                 .trace = wire::trace_of(its.request),
                  .request = traced ? its.request : 0});
   }
 

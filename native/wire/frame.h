@@ -58,6 +58,15 @@ inline constexpr uint8_t kLastVerb = 16;
 /// As docs/FORMATS.md calls it.
 std::string_view name_of(Verb verb);
 
+/// Numbers of requests of a client that traces have this bit; of the others bits 16 to 62 are the
+/// number of the call that they are of, the lowest 16 which request of it they are.
+inline constexpr uint64_t kTracedRequest = uint64_t{1} << 63;
+inline constexpr unsigned kTraceShift = 16;
+/// The number of the call that a request is of; 0: it is not traced.
+constexpr uint64_t trace_of(uint64_t request) {
+  return (request & kTracedRequest) == 0 ? 0 : (request & ~kTracedRequest) >> kTraceShift;
+}
+
 /// Bits of FrameHeader::flags.
 enum Flag : uint8_t {
   kReply = 1,

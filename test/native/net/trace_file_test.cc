@@ -42,7 +42,7 @@ TEST(TraceFile, IsJsonWhateverNamesAreInIt) {
                 .parts = parts,
                 .table = table,
                 .trace = 0x1234,
-                .request = net::kTracedRequest | 0x12340001});
+                .request = (uint64_t{1} << 63) | 0x12340001});
   }
   const json events = events_of(path);
   EXPECT_EQ(events[0]["args"]["name"], "a \"server\"");
