@@ -119,8 +119,8 @@ class Ownership {
   }
 
  private:
-  /// Alone with what is owned: those in hold() have ended. Who comes while they end waits behind it,
-  /// or they would keep it out for ever.
+  /// Alone with what is owned: those in hold() have ended. Who comes while they end waits behind
+  /// it, or they would keep it out for ever.
   class HOTROW_SCOPED_CAPABILITY Changing {
    public:
     explicit Changing(Ownership& its) HOTROW_ACQUIRE(its.turn_, its.mutex_) : its_(its) {
