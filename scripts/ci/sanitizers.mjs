@@ -32,7 +32,6 @@ const numbered = (test, ...numbers) => numbers.map((number) => `${test}/${number
  * are killed. The plain build runs all of them. Patterns of GoogleTest, which knows * and ? only.
  */
 const kMoreOfTheSame = [
-  ...numbered('Shares/DamagedFiles.*', 1, 2, 3, 4),
   ...numbered('Threads/Model.EqualsThePlainStore', 1, 2),
   ...['GpuCache.DoesWhatTheModelSaysUnderEveryPolicyForLong', 'GpuCache.HoldsFewBuckets'],
   // One optimizer in four; the steps themselves have no memory of their own.
