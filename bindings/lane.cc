@@ -18,9 +18,11 @@ constexpr size_t kMostIdleBytes = 16 << 20;
 
 /// Waits up to a fifth of a millisecond for `condition()` without sleeping. A trainer's next call
 /// mostly comes that soon, and it is the JavaScript thread that would pay for waking a sleeping
-/// one.
+/// one. First whoever was just woken on this core goes: that may be the JavaScript thread, with the
+/// result that it waits for, and it would wait for the end of this.
 template <class Condition>
 void spin_briefly(const Condition& condition) {
+  std::this_thread::yield();
   const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(200);
   do {
     for (int i = 0; i < 32; ++i) {

@@ -1,10 +1,9 @@
 #include "store/collector.h"
 
-#include <sys/resource.h>
-
 #include <system_error>
 #include <utility>
 
+#include "base/background.h"
 #include "base/guarded.h"
 #include "memory/epoch.h"
 
@@ -17,13 +16,6 @@ namespace {
 constexpr size_t kRunBytes = size_t{256} << 10;
 // A table of fewer rows is not worth a thread.
 constexpr uint64_t kRowsForThread = uint64_t{1} << 15;
-
-/// On few cores pushes go before this thread.
-void yield_to_others() {
-  constexpr int kNice = 10;
-  // Of the calling thread alone, on Linux.
-  (void)::setpriority(PRIO_PROCESS, 0, kNice);
-}
 
 }  // namespace
 
@@ -59,7 +51,7 @@ Status Collector::collect(Piece& piece) {
 }
 
 void Collector::run() {
-  yield_to_others();
+  yield_to_calls();
   for (;;) {
     Piece piece;
     {

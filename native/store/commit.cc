@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/background.h"
 #include "base/failpoint.h"
 #include "base/sort_unique.h"
 #include "memory/epoch.h"
@@ -155,6 +156,17 @@ Status LocalStore::write(Cut& cut) {
   auto version = engine_->begin();
   if (!version.ok()) return version.status();
   Engine::Version& files = *version.value();
+  HOTROW_RETURN_IF_ERROR(behind_calls([&] { return write_files(files, cut); }));
+  Delta delta = cut.manifest.delta();
+  delta.dropped = cut.dropped;
+  // Not behind calls: it holds RocksDB's locks, which lookups of cold rows may wait for.
+  HOTROW_RETURN_IF_ERROR(files.install(delta));
+  cut.bytes = delta.bytes();
+  cut.kept = files.kept().ok();
+  return {};
+}
+
+Status LocalStore::write_files(Engine::Version& files, const Cut& cut) const {
   for (const Cut::TablePart& part : cut.tables) {
     HOTROW_RETURN_IF_ERROR(write_table(files, *part.table, part.id));
   }
@@ -167,13 +179,7 @@ Status LocalStore::write(Cut& cut) {
                     bytes.subspan(first, std::min(kDenseChunkBytes, bytes.size() - first))));
     }
   }
-  HOTROW_RETURN_IF_ERROR(files.end_file());
-  Delta delta = cut.manifest.delta();
-  delta.dropped = cut.dropped;
-  HOTROW_RETURN_IF_ERROR(files.install(delta));
-  cut.bytes = delta.bytes();
-  cut.kept = files.kept().ok();
-  return {};
+  return files.end_file();
 }
 
 // Later files replace: keys that went, some of which have come back; spilled rows; frozen rows as

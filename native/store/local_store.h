@@ -101,6 +101,7 @@ class LocalStore final : public Store {
   Result<VersionInfo> finish(Cut& cut, std::string_view name) HOTROW_REQUIRES(commit_mutex_)
       HOTROW_EXCLUDES(mutex_);
   Status write(Cut& cut) HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
+  Status write_files(Engine::Version& files, const Cut& cut) const;
   Status write_table(Engine::Version& version, SparseTable& table, TableId id) const;
   /// Of a store on disk: the table gets the rows of the newest version, and notes its changes.
   Status restore(const std::shared_ptr<SparseTable>& table, const StoredTable& stored)
