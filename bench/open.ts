@@ -1,5 +1,6 @@
 // `npm run bench:open`: how soon a store of many rows opens, in a new process each time, and how
-// fast all of its rows come then, beside sequential reading of the same files.
+// fast all of its rows come then, from the page cache and from the disk, beside sequential reading
+// of the same files.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
@@ -8,9 +9,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { open, sgd, zeros } from 'hotrow'
 import { outputPath, positiveInteger, readOptions } from '../examples/common/arguments.ts'
-import { writeResults } from '../examples/common/results.ts'
+import { type Result, writeResults } from '../examples/common/results.ts'
 import { decimals } from '../examples/common/table.ts'
 import {
+  dropFromCache,
   median,
   medianOpening,
   type Opening,
@@ -56,6 +58,44 @@ async function make(path: string): Promise<void> {
   await store.close()
 }
 
+/** In turn: the files read one after the other, and a new process that opens the store. */
+function openFrom(
+  place: 'page cache' | 'disk',
+  path: string,
+  files: readonly string[],
+  megabytes: number,
+): Result[] {
+  const openings: Opening[] = []
+  const readings: number[] = []
+  const prepare = () => (place === 'disk' ? dropFromCache(files) : readSequentially(files))
+  const arguments_ = ['--import', 'tsx', fileURLToPath(import.meta.url), '--opens', path]
+  arguments_.push('--rows', String(rows), '--dim', String(dim))
+  for (let round = 0; round < rounds; round++) {
+    prepare()
+    const start = performance.now()
+    readSequentially(files)
+    readings.push(performance.now() - start)
+    prepare()
+    openings.push(JSON.parse(execFileSync(process.execPath, arguments_, { encoding: 'utf8' })))
+  }
+  const { opened, first, loaded } = medianOpening(openings)
+  const rate = (megabytes / loaded) * 1000
+  const reading = (megabytes / median(readings)) * 1000
+  console.log(
+    `from the ${place}: open to a table ${decimals(opened, 1)} ms, to the first rows ` +
+      `${decimals(first, 1)} ms, to all of them ${decimals(loaded, 0)} ms: ${decimals(rate, 0)} ` +
+      `MB/s, ${decimals(rate / reading, 2)} of sequential reading (${decimals(reading, 0)} MB/s)`,
+  )
+  const result = (name: string, value: number, unit: string, ratios = {}): Result => {
+    return { name: `${name}, ${place}`, params: { rows, dim, rounds }, value, unit, ratios }
+  }
+  return [
+    result('open to a table', opened, 'ms'),
+    result('open to the first rows', first, 'ms'),
+    result('full load', rate, 'MB/s', { 'sequential reading': rate / reading }),
+  ]
+}
+
 async function bench(): Promise<void> {
   const folder = mkdtempSync(join(options.folder ?? tmpdir(), 'hotrow-bench-'))
   try {
@@ -64,33 +104,15 @@ async function bench(): Promise<void> {
     const files = rowFiles(path)
     const megabytes = files.reduce((sum, file) => sum + statSync(file).size, 0) / 1e6
     console.log(`${rows} rows in ${files.length} files, ${decimals(megabytes, 0)} MB`)
-    const openings: Opening[] = []
-    const rates: number[] = []
-    for (let round = 0; round < rounds; round++) {
-      rates.push(megabytes / (await seconds(() => readSequentially(files))))
-      const arguments_ = ['--import', 'tsx', fileURLToPath(import.meta.url), '--opens', path]
-      arguments_.push('--rows', String(rows), '--dim', String(dim))
-      const printed = execFileSync(process.execPath, arguments_, { encoding: 'utf8' })
-      openings.push(JSON.parse(printed))
+    const results: Result[] = []
+    for (const place of ['page cache', 'disk'] as const) {
+      if (place === 'disk' && !dropFromCache(files)) {
+        console.log('from the disk: `dd` cannot empty the page cache here')
+      } else {
+        results.push(...openFrom(place, path, files, megabytes))
+      }
     }
-    const { opened, first, loaded } = medianOpening(openings)
-    const rate = (megabytes / loaded) * 1000
-    const ratio = rate / median(rates)
-    console.log(
-      `open to a table ${decimals(opened, 1)} ms, to the first rows ${decimals(first, 1)} ms, ` +
-        `to all of them ${decimals(loaded, 0)} ms: ${decimals(rate, 0)} MB/s, ` +
-        `${decimals(ratio, 2)} of sequential reading (${decimals(median(rates), 0)} MB/s)`,
-    )
-    if (jsonPath === undefined) return
-    const params = { rows, dim, rounds }
-    const result = (name: string, value: number, unit: string, ratios = {}) => {
-      return { name, params, value, unit, ratios }
-    }
-    writeResults(jsonPath, [
-      result('open to a table', opened, 'ms'),
-      result('open to the first rows', first, 'ms'),
-      result('full load', rate, 'MB/s', { 'sequential reading': ratio }),
-    ])
+    if (jsonPath !== undefined) writeResults(jsonPath, results)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -1,6 +1,7 @@
 // What benchmarks of stores on disk share: opening one until all of its rows are there, and reading
 // its files beside that.
 
+import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { open, type StoreOptions, type Table, type TableOptions } from 'hotrow'
@@ -76,6 +77,18 @@ export function readSequentially(
     closeSync(file)
   }
   return bytes
+}
+
+/** Makes the system forget what it has of the files, by posix_fadvise; false where `dd` cannot. */
+export function dropFromCache(files: readonly string[]): boolean {
+  try {
+    for (const file of files) {
+      execFileSync('dd', [`if=${file}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' })
+    }
+    return true
+  } catch {
+    return false
+  }
 }
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5)

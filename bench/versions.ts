@@ -2,7 +2,6 @@
 // everything, opening and loading beside sequential reading, pushes beside a commit, and how soon a
 // follower has a version. Rounds alternate; a figure is the median of its rounds.
 
-import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,6 +14,7 @@ import { decimals, textTable } from '../examples/common/table.ts'
 import { quantile } from './measure.ts'
 import {
   CHUNK,
+  dropFromCache,
   median,
   medianOpening,
   type Opening,
@@ -165,18 +165,6 @@ async function benchPushes(store: Store, table: Table): Promise<string[]> {
   const ratio = median(beside) / median(alone)
   note('push p99 during a commit', median(beside) * 1000, 'us', { 'without one': ratio })
   return [`push p99 during a commit: ${decimals(ratio, 2)}× its p99 without one`]
-}
-
-/** Makes the system forget what it has of the files, by posix_fadvise; false where `dd` cannot. */
-function dropFromCache(files: readonly string[]): boolean {
-  try {
-    for (const file of files) {
-      execFileSync('dd', [`if=${file}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' })
-    }
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** Of a store whose files are in the page cache, or of none of whose files anything is. */

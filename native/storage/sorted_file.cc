@@ -12,7 +12,9 @@ namespace {
 
 // Read at once: what fits into a core's second cache, and is still long beside a system call.
 constexpr uint64_t kPieceBytes = uint64_t{256} << 10;
-// The system is asked to have so much of what comes next ready.
+// The system is asked to have so much of what comes next ready, and so much at once: it does no more
+// for one request.
+constexpr uint64_t kAheadBytes = uint64_t{16} << 20;
 constexpr uint64_t kFetchBytes = uint64_t{4} << 20;
 // What the last 8 bytes of a key say: what it is, in the first of them.
 constexpr uint8_t kDeletion = 0;
@@ -170,7 +172,7 @@ Status SortedFile::load() {
     end = block_end;
   }
   // Only a hint: the disk works on what comes next while this is read.
-  if (next_block_ < blocks_ && fetched_ < end + kFetchBytes / 2) {
+  while (next_block_ < blocks_ && fetched_ < std::min(end + kAheadBytes, data_end_)) {
     const uint64_t begin = std::max(fetched_, end);
     (void)file_->Prefetch(begin, kFetchBytes, {}, nullptr);
     fetched_ = begin + kFetchBytes;
