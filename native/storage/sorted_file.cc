@@ -12,8 +12,8 @@ namespace {
 
 // Read at once: what fits into a core's second cache, and is still long beside a system call.
 constexpr uint64_t kPieceBytes = uint64_t{256} << 10;
-// The system is asked to have so much of what comes next ready, and so much at once: it does no more
-// for one request.
+// The system is asked to have so much of what comes next ready, and for so much at once: it does no
+// more for one request.
 constexpr uint64_t kAheadBytes = uint64_t{16} << 20;
 constexpr uint64_t kFetchBytes = uint64_t{4} << 20;
 // What the last 8 bytes of a key say: what it is, in the first of them.
