@@ -50,8 +50,9 @@ test('a store of others says what its way there costs, and what they do', async 
   const stages = ['queue', 'decode', 'work', 'encode', 'send']
   assert.equal(Object.keys(its!.latency.PUSH!), stages)
   for (const stage of stages as ['work']) assert.is(its!.latency.PUSH![stage].count, 3, stage)
-  // No stage is longer than all that the client waits for.
-  assert.ok(its!.latency.PUSH!.work.meanNs <= figures!.latency.PUSH!.wait.maxNs)
+  // A server may be done before the client has come back from sending: it works between the two.
+  const { send, wait } = figures!.latency.PUSH!
+  assert.ok(its!.latency.PUSH!.work.meanNs <= send.maxNs + wait.maxNs)
   assert.is(server.stats().tableLatency.find(({ verb }) => verb === 'LOOKUP')!.work.count, 1)
   assert.is((await store.stats()).remote, null)
 })
