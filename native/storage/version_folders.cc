@@ -75,6 +75,8 @@ Result<bool> VersionFolders::remove(uint64_t version) const {
   if (lock.value() == nullptr) return false;
   const std::string gone = path + ".gone";
   HOTROW_RETURN_IF_ERROR(rename_path(path, gone));
+  // Without it a loss of power may take the new name back, and leave a version without some files.
+  HOTROW_RETURN_IF_ERROR(sync_folder(root_, sync_));
   HOTROW_RETURN_IF_ERROR(remove_path(gone));
   return true;
 }

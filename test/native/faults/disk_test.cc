@@ -211,6 +211,36 @@ TEST_F(FaultyDiskTest, ADeathRightAfterAFailedCall) {
   }
 }
 
+// A version that is no longer kept is removed file by file: no part of it may be found then.
+// That is the end of a commit, when its version is there: the calls before are visited in steps.
+TEST_F(FaultyDiskTest, ADeathWhileAVersionIsRemovedLeavesNoPartOfIt) {
+  for (const uint64_t seed : {0, 1}) {
+    bool fired = true;
+    for (uint64_t nth = 0, step = 8; fired; nth += step) {
+      ASSERT_LT(nth, 1000U);
+      SCOPED_TRACE("seed " + std::to_string(seed) + ", call " + std::to_string(nth));
+      Random random(seed * 1000 + nth);
+      place_->disk->wipe();
+      PlainStore store(seed);
+      must(store.open(place_->path));
+      for (uint64_t commits = 0; commits <= StoreOptions().keep_versions; ++commits) {
+        store.change();
+        must(store.commit());
+      }
+      store.change();
+      place_->disk->arm(Fault::kDeath, nth);
+      if (store.commit().ok()) step = 1;
+      fired = place_->disk->fired();
+      place_->disk->arm(Fault::kDeath, 0);
+      store.close();
+      place_->disk->cut_power(random);
+      ASSERT_TRUE(ok(store.open(place_->path)));
+      for (int i = 0; i < 4; ++i) store.compare_kept();
+      ASSERT_FALSE(HasFailure());
+    }
+  }
+}
+
 // RocksDB's own iterator forgets a failed read where one file ends and the next one begins, and
 // then gives fewer rows than there are. Every way of reading a version must say so instead.
 TEST_F(FaultyDiskTest, AReadThatFailsLeavesNoRowOut) {
