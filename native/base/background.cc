@@ -2,14 +2,13 @@
 
 #include <sys/resource.h>
 
+#include <exception>
 #include <system_error>
 #include <thread>
 
-#include "base/guarded.h"
-
 namespace hotrow {
 
-void yield_to_calls() {
+void stand_behind_calls() {
   // A tenth of what an ordinary thread has where both want the core, which is not nothing.
   constexpr int kNice = 10;
   // Of the calling thread alone, on Linux.
@@ -18,15 +17,22 @@ void yield_to_calls() {
 
 Status behind_calls(const std::function<Status()>& work) {
   Status status;
+  std::exception_ptr thrown;
+  std::thread thread;
   try {
-    std::thread thread([&] {
-      yield_to_calls();
-      status = guarded(work);
+    thread = std::thread([&] {
+      stand_behind_calls();
+      try {
+        status = work();
+      } catch (...) {
+        thrown = std::current_exception();
+      }
     });
-    thread.join();
   } catch (const std::system_error&) {
-    status = guarded(work);
+    return work();
   }
+  thread.join();
+  if (thrown) std::rethrow_exception(thrown);
   return status;
 }
 

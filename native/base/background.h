@@ -8,12 +8,12 @@
 
 namespace hotrow {
 
-/// Lowers the calling thread's priority. Linux lets no ordinary process raise it again: for threads
-/// of one's own, and not while holding what calls wait for.
-void yield_to_calls();
+/// Lowers the calling thread's priority for good: Linux lets no ordinary process raise it again.
+/// For threads of one's own.
+void stand_behind_calls();
 
 /// Does `work` on a thread of lower priority and waits for it; on the calling thread where there
-/// are no threads left. ERR_CAPACITY when memory ran out.
+/// are no threads left. What `work` throws is thrown here.
 Status behind_calls(const std::function<Status()>& work);
 
 }  // namespace hotrow

@@ -12,10 +12,11 @@ namespace {
 
 // Read at once: what fits into a core's second cache, and is still long beside a system call.
 constexpr uint64_t kPieceBytes = uint64_t{256} << 10;
-// The system is asked to have so much of what comes next ready, and for so much at once: it does no
-// more for one request.
-constexpr uint64_t kAheadBytes = uint64_t{16} << 20;
-constexpr uint64_t kFetchBytes = uint64_t{4} << 20;
+// The system is asked to have so much of what comes next ready: the least at first, as some read a
+// few rows only, and twice as much with every piece. It does no more for one request than the
+// device's settings say, which is more than the least.
+constexpr uint64_t kMostAheadBytes = uint64_t{16} << 20;
+constexpr uint64_t kFetchBytes = uint64_t{1} << 20;
 // What the last 8 bytes of a key say: what it is, in the first of them.
 constexpr uint8_t kDeletion = 0;
 constexpr uint8_t kValue = 1;
@@ -172,7 +173,8 @@ Status SortedFile::load() {
     end = block_end;
   }
   // Only a hint: the disk works on what comes next while this is read.
-  while (next_block_ < blocks_ && fetched_ < std::min(end + kAheadBytes, data_end_)) {
+  ahead_ = std::clamp(2 * ahead_, kFetchBytes, kMostAheadBytes);
+  while (next_block_ < blocks_ && fetched_ < std::min(end + ahead_, data_end_)) {
     const uint64_t begin = std::max(fetched_, end);
     (void)file_->Prefetch(begin, kFetchBytes, {}, nullptr);
     fetched_ = begin + kFetchBytes;

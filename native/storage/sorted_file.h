@@ -77,6 +77,7 @@ class SortedFile {
   size_t piece_block_ = 0;  // the next block of it
   std::string piece_;
   uint64_t fetched_ = 0;  // so far the system was asked to read ahead
+  uint64_t ahead_ = 0;    // of what was read last
   std::string_view block_;
   char key_[sizeof(DiskKey) + kKeyTrailerBytes] = {};
   uint64_t from_ = 0;

@@ -14,8 +14,6 @@ namespace {
 // Of rows that are handed over at once: few handovers, and still in the second cache when they are
 // written.
 constexpr size_t kRunBytes = size_t{256} << 10;
-// A table of fewer rows is not worth a thread.
-constexpr uint64_t kRowsForThread = uint64_t{1} << 15;
 
 }  // namespace
 
@@ -51,7 +49,7 @@ Status Collector::collect(Piece& piece) {
 }
 
 void Collector::run() {
-  yield_to_calls();
+  stand_behind_calls();
   for (;;) {
     Piece piece;
     {

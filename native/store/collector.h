@@ -14,6 +14,9 @@
 
 namespace hotrow {
 
+/// A table of fewer rows is not worth a thread.
+inline constexpr uint64_t kRowsForThread = uint64_t{1} << 15;
+
 class Collector {
  public:
   /// Rows in no order, and `order`, their positions by rising hashes.

@@ -156,7 +156,10 @@ Status LocalStore::write(Cut& cut) {
   auto version = engine_->begin();
   if (!version.ok()) return version.status();
   Engine::Version& files = *version.value();
-  HOTROW_RETURN_IF_ERROR(behind_calls([&] { return write_files(files, cut); }));
+  const bool large = std::ranges::any_of(
+      cut.tables, [](const Cut::TablePart& part) { return part.table->size() >= kRowsForThread; });
+  HOTROW_RETURN_IF_ERROR(large ? behind_calls([&] { return write_files(files, cut); })
+                               : write_files(files, cut));
   Delta delta = cut.manifest.delta();
   delta.dropped = cut.dropped;
   // Not behind calls: it holds RocksDB's locks, which lookups of cold rows may wait for.
