@@ -59,12 +59,12 @@ async function make(path: string): Promise<void> {
 }
 
 /** In turn: the files read one after the other, and a new process that opens the store. */
-function openFrom(
+async function openFrom(
   place: 'page cache' | 'disk',
   path: string,
   files: readonly string[],
   megabytes: number,
-): Result[] {
+): Promise<Result[]> {
   const openings: Opening[] = []
   const readings: number[] = []
   const prepare = () => (place === 'disk' ? dropFromCache(files) : readSequentially(files))
@@ -72,15 +72,13 @@ function openFrom(
   arguments_.push('--rows', String(rows), '--dim', String(dim))
   for (let round = 0; round < rounds; round++) {
     prepare()
-    const start = performance.now()
-    readSequentially(files)
-    readings.push(performance.now() - start)
+    readings.push(await seconds(() => readSequentially(files)))
     prepare()
     openings.push(JSON.parse(execFileSync(process.execPath, arguments_, { encoding: 'utf8' })))
   }
   const { opened, first, loaded } = medianOpening(openings)
   const rate = (megabytes / loaded) * 1000
-  const reading = (megabytes / median(readings)) * 1000
+  const reading = megabytes / median(readings)
   console.log(
     `from the ${place}: open to a table ${decimals(opened, 1)} ms, to the first rows ` +
       `${decimals(first, 1)} ms, to all of them ${decimals(loaded, 0)} ms: ${decimals(rate, 0)} ` +
@@ -109,7 +107,7 @@ async function bench(): Promise<void> {
       if (place === 'disk' && !dropFromCache(files)) {
         console.log('from the disk: `dd` cannot empty the page cache here')
       } else {
-        results.push(...openFrom(place, path, files, megabytes))
+        results.push(...(await openFrom(place, path, files, megabytes)))
       }
     }
     if (jsonPath !== undefined) writeResults(jsonPath, results)
