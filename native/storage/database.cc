@@ -7,6 +7,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/background.h"
 #include "storage/disk.h"
 #include "storage/rocks.h"
 #include "storage/table_file.h"
@@ -70,6 +71,11 @@ class Engine::Database::FailureListener final : public rocksdb::EventListener {
     const bool manifest = reason == Reason::kManifestWrite || reason == Reason::kManifestWriteNoWAL;
     if (manifest) deletions_stopped_.store(true, std::memory_order_relaxed);
     if (manifest || (reason == Reason::kCompaction && error->IsIOError())) *error = {};
+  }
+  /// Of two cores a compaction would take what the calls and the writer of a version need. RocksDB
+  /// keeps its threads: the lower priority is for good.
+  void OnCompactionBegin(rocksdb::DB* /*db*/, const rocksdb::CompactionJobInfo& /*of*/) override {
+    stand_behind(Standing::kBehindCommits);
   }
   /// RocksDB deletes no files since a failure; true once for each time.
   bool deletions_stopped() { return deletions_stopped_.exchange(false, std::memory_order_relaxed); }

@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "storage/checksum.h"
 #include "storage/database.h"
+#include "storage/disk.h"
 #include "storage/rocks.h"
 #include "storage/write_behind.h"
 
@@ -19,9 +20,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-rocksdb::Options writer_options(SyncMode sync, bool checksums) {
+// What a file gathers before it gives it to the one under it, which gathers more.
+constexpr size_t kGatherBytes = size_t{64} << 10;
+
+rocksdb::Options writer_options(rocksdb::Env* env, SyncMode sync) {
   rocksdb::Options options(database_options(sync), family_options());
-  if (checksums) options.file_checksum_gen_factory = checksum_factory();
+  options.env = env;
+  return options;
+}
+
+rocksdb::EnvOptions gathering() {
+  rocksdb::EnvOptions options;
+  options.writable_file_max_buffer_size = kGatherBytes;
   return options;
 }
 
@@ -33,14 +43,14 @@ rocksdb::Slice slice_of(const DiskKey& key) { return {key.data(), key.size()}; }
 struct Engine::Version::File {
   File(std::string where, SyncMode sync, bool checksums = true)
       : path(std::move(where)),
+        behind(disk_env(sync), checksums),
         // Its pages stay in memory: followers read the file at once, and to drop pages that are not
         // written yet is to wait for the disk between two rows.
-        writer(rocksdb::EnvOptions(), writer_options(sync, checksums), nullptr, false),
-        behind(path) {}
+        writer(gathering(), writer_options(behind.env(), sync), nullptr, false) {}
 
   const std::string path;
+  WriteBehindEnv behind;
   rocksdb::SstFileWriter writer;
-  WriteBehind behind;
   DeltaFile of;
 
   Status open() { return status(writer.Open(path)); }
@@ -73,7 +83,6 @@ Status Engine::Version::begin_file(TableId table) {
 Status Engine::Version::put(uint64_t hash, Row row) {
   const DiskKey key = disk_key(hash);
   ++file_->of.rows;
-  file_->behind.wrote(sizeof key + row.size());
   return file_->status(
       file_->writer.Put(slice_of(key), {reinterpret_cast<const char*>(row.data()), row.size()}));
 }
@@ -85,7 +94,7 @@ Status Engine::Version::end_file() {
   rocksdb::ExternalSstFileInfo info;
   HOTROW_RETURN_IF_ERROR(file->status(file->writer.Finish(&info)));
   file->of.bytes = info.file_size;
-  file->of.checksum = to_hex(info.file_checksum);
+  file->of.checksum = to_hex(file->behind.checksum());
   failpoint("commit.file_written");
   sorted_[file->of.table].push_back(file->path);
   files_.push_back(file->of);
