@@ -92,8 +92,8 @@ Result<std::unique_ptr<Engine>> Engine::open_version(const std::string& path, ui
   return Status::not_found("'" + path + "': its newest version is removed again and again");
 }
 
-Status Engine::read(TableId table, const Visit& visit, HashRange part) const {
-  auto opened = SortedRows::open(*database_->db, database_->find(table), part);
+Status Engine::read(TableId table, const Visit& visit, HashRange part, Which which) const {
+  auto opened = SortedRows::open(*database_->db, database_->find(table), part, which);
   if (!opened.ok()) return opened.status();
   SortedRows& rows = opened.value();
   for (;;) {

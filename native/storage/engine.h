@@ -67,7 +67,11 @@ class Engine {
   /// Calls visit(hash, row) for every row of a table, or of a part of it, in rising order of
   /// hashes, until it fails. Rows that cannot be read are an error, never left out.
   using Visit = std::function<Status(uint64_t hash, Row row)>;
-  Status read(TableId table, const Visit& visit, HashRange part = {}) const;
+  /// kLatelyChanged: only rows that changed so lately that they lie apart from the others on disk,
+  /// if these are few.
+  enum class Which : uint8_t { kAll, kLatelyChanged };
+  Status read(TableId table, const Visit& visit, HashRange part = {},
+              Which which = Which::kAll) const;
   /// Appends the hashes of at most `most` rows from `from` on, rising; `next` is the one after
   /// them, or nothing.
   Status walk(TableId table, uint64_t from, size_t most, std::vector<uint64_t>& hashes,

@@ -8,15 +8,34 @@
 
 namespace hotrow {
 
+namespace {
+
+// Rows that changed lately are worth reading twice where they are at most so many of all.
+constexpr uint64_t kShareLately = 4;
+
+/// Leaves the levels above the deepest, which newer rows have not sunk to: none when they are not
+/// few beside it.
+void leave_lately_changed(std::vector<rocksdb::LevelMetaData>& levels) {
+  while (!levels.empty() && levels.back().files.empty()) levels.pop_back();
+  if (levels.empty()) return;
+  const uint64_t deepest = levels.back().size;
+  levels.pop_back();
+  uint64_t above = 0;
+  for (const rocksdb::LevelMetaData& level : levels) above += level.size;
+  if (above * kShareLately > deepest) levels.clear();
+}
+
+}  // namespace
+
 Result<SortedRows> SortedRows::open(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
-                                    HashRange part) {
+                                    HashRange part, Engine::Which which) {
   SortedRows rows(part);
-  if (family != nullptr) HOTROW_RETURN_IF_ERROR(rows.list(db, family));
+  if (family != nullptr) HOTROW_RETURN_IF_ERROR(rows.list(db, family, which));
   return rows;
 }
 
 // Files that are listed while nothing changes are those that the iterator keeps.
-Status SortedRows::list(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family) {
+Status SortedRows::list(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, Engine::Which which) {
   const auto number = [&] {
     uint64_t at = 0;
     (void)db.GetIntProperty(family, rocksdb::DB::Properties::kCurrentSuperVersionNumber, &at);
@@ -31,6 +50,7 @@ Status SortedRows::list(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family) {
     after = number();
     if (after == before) break;
   }
+  if (which == Engine::Which::kLatelyChanged) leave_lately_changed(all.levels);
   for (const rocksdb::LevelMetaData& level : all.levels) {
     bool first = true;
     for (const rocksdb::SstFileMetaData& file : level.files) {

@@ -21,9 +21,10 @@ namespace hotrow {
 
 class SortedRows {
  public:
-  /// The rows of `part` as they are now; of no family, none. next() goes to the first.
+  /// The rows of `part` as they are now; of no family, none. next() goes to the first. Of
+  /// kLatelyChanged those that lie above the deepest level, if these are few.
   static Result<SortedRows> open(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
-                                 HashRange part = {});
+                                 HashRange part = {}, Engine::Which which = Engine::Which::kAll);
 
   Status next();
   /// Is there one? The others are of this one, and valid until next().
@@ -46,7 +47,7 @@ class SortedRows {
   };
 
   explicit SortedRows(HashRange part) : part_(part) {}
-  Status list(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family);
+  Status list(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, Engine::Which which);
 
   const HashRange part_;
   std::unique_ptr<rocksdb::Iterator> pin_;  // of the files, which stay as long as it lives

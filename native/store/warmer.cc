@@ -44,9 +44,10 @@ void Warmer::warm(std::shared_ptr<SparseTable> table, const Engine& engine,
   changed_.notify_all();
 }
 
-/// A table's rows on their way into memory, read part by part of their hashes by several threads.
-/// One of them inserts while the others read: somebody who waits for all gates must find a moment
-/// in which none is held.
+/// A table's rows on their way into memory, read part by part of their hashes by several threads:
+/// first those that changed lately, which are the ones that trainers use, then all.
+/// One thread inserts while the others read: somebody who waits for all gates must find a moment in
+/// which none is held.
 class Warmer::Bringing {
  public:
   Bringing(const Job& job, const std::atomic<bool>& give_up)
@@ -87,8 +88,10 @@ class Warmer::Bringing {
 
   Status bring_parts() {
     RowImages images;
-    uint64_t part = 0;
-    while ((part = next_part_.fetch_add(1, std::memory_order_relaxed)) < parts_) {
+    uint64_t next = 0;
+    while ((next = next_part_.fetch_add(1, std::memory_order_relaxed)) < 2 * parts_) {
+      const bool all = next >= parts_;
+      const uint64_t part = next % parts_;
       const uint64_t width = UINT64_MAX / parts_;
       const HashRange range{part * width, part + 1 == parts_ ? UINT64_MAX : (part + 1) * width - 1};
       uint64_t count = 0;
@@ -99,9 +102,10 @@ class Warmer::Bringing {
         images.add(hash, row.data(), row_bytes_);
         return {};
       };
-      HOTROW_RETURN_IF_ERROR(job_.engine->read(job_.stored.id, take, range));
+      const auto which = all ? Engine::Which::kAll : Engine::Which::kLatelyChanged;
+      HOTROW_RETURN_IF_ERROR(job_.engine->read(job_.stored.id, take, range, which));
       HOTROW_RETURN_IF_ERROR(fill(images, range.last));
-      rows_.fetch_add(count, std::memory_order_relaxed);
+      if (all) rows_.fetch_add(count, std::memory_order_relaxed);
     }
     return {};
   }

@@ -70,7 +70,8 @@ class SortedRowsTest : public testing::Test {
     must(version->install(delta));
   }
 
-  static Rows read(const Engine& engine, HashRange part = {}) {
+  static Rows read(const Engine& engine, HashRange part = {},
+                   Engine::Which which = Engine::Which::kAll) {
     Rows rows;
     uint64_t before = 0;
     must(engine.read(
@@ -81,7 +82,7 @@ class SortedRowsTest : public testing::Test {
           rows[hash].assign(row.begin(), row.end());
           return {};
         },
-        part));
+        part, which));
     return rows;
   }
 
@@ -109,6 +110,31 @@ TEST_F(SortedRowsTest, AreThoseOfAllVersionsTogether) {
     ASSERT_EQ(read(*engine_, part),
               Rows(rows_.lower_bound(part.first), rows_.upper_bound(part.last)));
   }
+}
+
+TEST_F(SortedRowsTest, ThoseThatChangedLatelyAreKnownAsLongAsTheyAreFew) {
+  constexpr auto kLately = Engine::Which::kLatelyChanged;
+  write_version(2000, 0);
+  must(engine_->compact());
+  EXPECT_TRUE(read(*engine_, {}, kLately).empty());
+  Rows changed;
+  for (int i = 0; i < 3; ++i) {
+    const Rows before = rows_;
+    write_version(20, 10);
+    for (const auto& [hash, row] : before) {
+      if (!rows_.contains(hash)) changed.erase(hash);
+    }
+    for (const auto& [hash, row] : rows_) {
+      const auto found = before.find(hash);
+      if (found == before.end() || found->second != row) changed[hash] = row;
+    }
+    ASSERT_EQ(read(*engine_, {}, kLately), changed);
+  }
+  const HashRange part{uint64_t{1} << 62, uint64_t{3} << 62};
+  EXPECT_EQ(read(*engine_, part, kLately),
+            Rows(changed.lower_bound(part.first), changed.upper_bound(part.last)));
+  write_version(2000, 0);
+  EXPECT_TRUE(read(*engine_, {}, kLately).empty());
 }
 
 TEST_F(SortedRowsTest, OfTwoVersionsAreComparedOneByOne) {

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <span>
 #include <thread>
 #include <vector>
@@ -171,6 +173,38 @@ TEST(Versions, OfManyRowsComeBackWholeBesideCallsThatChangeThem) {
   EXPECT_EQ(must(table->scan(0, 2 * kRows)).keys.size(), kRows - erased);
   EXPECT_EQ(stats_of(*table).cold_rows, 0U);
   EXPECT_EQ(lookup(*table, keys), rows);
+}
+
+// What changed lately is read first: it is in memory where nothing else can be read.
+TEST(Versions, RowsThatChangedLatelyComeIntoMemoryFirst) {
+  const Folder folder;
+  const std::vector<uint64_t> keys = range(0, 20'000);
+  const std::vector<uint64_t> hot = range(7000, 300);
+  {
+    const auto store = open_at(folder / "s");
+    const auto table = must(store->table("t", sum_table(8)));
+    must(table->push(keys, std::vector<float>(8 * keys.size(), 1.0F)));
+    must(store->commit().status());
+    must(table->push(hot, std::vector<float>(8 * hot.size(), 1.0F)));
+    must(store->commit().status());
+  }
+  // The first block of the largest file, which has the rows of the first version.
+  std::filesystem::path largest;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "s/rows")) {
+    if (largest.empty() || entry.file_size() > file_size(largest)) largest = entry.path();
+  }
+  {
+    std::fstream file(largest, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(100);
+    file.write("damaged", 7);
+  }
+  const auto store = open_at(folder / "s");
+  const auto table = must(store->table("t", sum_table(8)));
+  EXPECT_TRUE(
+      fails(table->scan(0, 1).status(), StatusCode::kCorruption, largest.filename().string()));
+  EXPECT_EQ(stats_of(*table).cold_rows, keys.size() - hot.size());
+  EXPECT_EQ(lookup(*table, hot), std::vector<float>(8 * hot.size(), 2.0F));
+  EXPECT_EQ(stats_of(*table).cold_hits, 0U);
 }
 
 TEST(Versions, DroppedTablesStayGone) {
