@@ -12,6 +12,7 @@
 #include "storage/disk.h"
 #include "storage/rocks.h"
 #include "storage/sorted_rows.h"
+#include "storage/spill_file.h"
 
 namespace hotrow {
 
@@ -67,6 +68,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::string& path, SyncMode s
   failpoint("open.database");
   // Left by a process that died.
   (void)remove_path(engine->incoming());
+  SpillFile::remove_left(path);
   return engine;
 }
 

@@ -1,21 +1,21 @@
 #include "storage/spill_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <utility>
 
 #include "base/hash.h"
+#include "base/random_id.h"
+#include "storage/disk.h"
 #include "storage/files.h"
+#include "storage/rocks.h"
 
 namespace hotrow {
 
 namespace {
+
+constexpr std::string_view kSpillPrefix = "spill-";
 
 uint64_t check_of(uint64_t hash, const std::byte* row, size_t bytes) {
   return mix64(hash ^ xxh3({reinterpret_cast<const char*>(row), bytes}));
@@ -28,34 +28,35 @@ SpillFile::SpillFile(std::string folder, size_t row_bytes)
       row_bytes_(row_bytes),
       slot_bytes_(row_bytes + sizeof(uint64_t)) {}
 
-SpillFile::~SpillFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+Status SpillFile::status(const rocksdb::IOStatus& result) const {
+  return result.ok() ? Status() : disk_status(result, "spilled rows in '" + folder_ + "'");
 }
 
 Status SpillFile::open() {
-  if (descriptor_ >= 0) return {};
-  descriptor_ = ::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (descriptor_ >= 0) return {};
-  // A file system without files that have no name.
-  std::string name = folder_ + "/spill-XXXXXX";
-  descriptor_ = ::mkostemp(name.data(), O_CLOEXEC);
-  if (descriptor_ < 0) return last_file_status("a file for spilled rows in '" + folder_ + "'");
-  (void)::unlink(name.c_str());
-  return {};
+  if (file_) return {};
+  rocksdb::FileSystem& files = plain_files();
+  const std::string name = folder_ + "/" + std::string(kSpillPrefix) + random_id();
+  std::unique_ptr<rocksdb::FSWritableFile> made;
+  HOTROW_RETURN_IF_ERROR(status(files.NewWritableFile(name, {}, &made, nullptr)));
+  const rocksdb::IOStatus opened = files.NewRandomRWFile(name, {}, &file_, nullptr);
+  // What cannot be removed is so when the store is opened next.
+  (void)files.DeleteFile(name, {}, nullptr);
+  return status(opened);
 }
 
-Status SpillFile::write_run(const std::byte* bytes, uint32_t slot, size_t slots) const {
-  size_t left = slots * slot_bytes_;
-  auto at = static_cast<off_t>(slot * slot_bytes_);
-  while (left > 0) {
-    const ssize_t wrote = ::pwrite(descriptor_, bytes, left, at);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return last_file_status("spilled rows in '" + folder_ + "'");
-    bytes += wrote;
-    at += wrote;
-    left -= static_cast<size_t>(wrote);
+void SpillFile::remove_left(const std::string& folder) {
+  const auto names = names_in(folder);
+  if (!names.ok()) return;
+  for (const std::string& name : names.value()) {
+    if (name.starts_with(kSpillPrefix))
+      (void)remove_path(std::string(folder).append("/").append(name));
   }
-  return {};
+}
+
+Status SpillFile::write_run(const std::byte* bytes, uint32_t slot, size_t slots) {
+  return status(file_->Write(slot * slot_bytes_,
+                             {reinterpret_cast<const char*>(bytes), slots * slot_bytes_}, {},
+                             nullptr));
 }
 
 Status SpillFile::write(std::span<const uint64_t> hashes, const std::byte* rows,
@@ -94,18 +95,12 @@ Status SpillFile::write(std::span<const uint64_t> hashes, const std::byte* rows,
 
 Status SpillFile::read(uint32_t slot, uint64_t hash, std::byte* row) const {
   std::vector<std::byte> bytes(slot_bytes_);
-  size_t got = 0;
-  while (got < slot_bytes_) {
-    const auto at = static_cast<off_t>(slot * slot_bytes_ + got);
-    const ssize_t more = ::pread(descriptor_, bytes.data() + got, slot_bytes_ - got, at);
-    if (more < 0 && errno == EINTR) continue;
-    if (more < 0) return last_file_status("spilled rows in '" + folder_ + "'");
-    if (more == 0) break;
-    got += static_cast<size_t>(more);
-  }
+  rocksdb::Slice got;
+  HOTROW_RETURN_IF_ERROR(status(file_->Read(slot * slot_bytes_, slot_bytes_, {}, &got,
+                                            reinterpret_cast<char*>(bytes.data()), nullptr)));
   uint64_t check = 0;
   std::memcpy(&check, bytes.data() + row_bytes_, sizeof check);
-  if (got < slot_bytes_ || check != check_of(hash, bytes.data(), row_bytes_)) {
+  if (got.size() < slot_bytes_ || check != check_of(hash, bytes.data(), row_bytes_)) {
     return {StatusCode::kCorruption, "a spilled row in '" + folder_ + "' is damaged"};
   }
   std::memcpy(row, bytes.data(), row_bytes_);
@@ -117,7 +112,7 @@ void SpillFile::free(std::span<const uint32_t> slots) {
   if (free_.size() == end_) {
     free_.clear();
     end_ = 0;
-    if (descriptor_ >= 0) (void)::ftruncate(descriptor_, 0);
+    file_.reset();
   } else if (slots.size() > 1) {
     std::ranges::sort(free_, std::greater());
   }

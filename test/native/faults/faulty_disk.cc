@@ -116,6 +116,32 @@ class ReadInOrder final : public rocksdb::FSSequentialFileOwnerWrapper {
   FaultyDisk& disk_;
 };
 
+/// Never synced: after a loss of power nobody looks at it.
+class ReadAndWritten final : public rocksdb::FSRandomRWFileOwnerWrapper {
+ public:
+  ReadAndWritten(std::unique_ptr<rocksdb::FSRandomRWFile> file, FaultyDisk& disk)
+      : FSRandomRWFileOwnerWrapper(std::move(file)), disk_(disk) {}
+  IOStatus Write(uint64_t offset, const Slice& data, const IOOptions& options,
+                 IODebugContext* debug) override {
+    const auto fault = disk_.next(Call::kWrite);
+    if (!fault) return FSRandomRWFileOwnerWrapper::Write(offset, data, options, debug);
+    if (*fault == Fault::kShortWrite) {
+      (void)FSRandomRWFileOwnerWrapper::Write(offset, {data.data(), data.size() / 2}, options,
+                                              debug);
+    }
+    return FaultyDisk::error_of(*fault);
+  }
+  IOStatus Read(uint64_t offset, size_t n, const IOOptions& options, Slice* result, char* scratch,
+                IODebugContext* debug) const override {
+    const auto fault = disk_.next(Call::kRead);
+    if (fault) return FaultyDisk::error_of(*fault);
+    return FSRandomRWFileOwnerWrapper::Read(offset, n, options, result, scratch, debug);
+  }
+
+ private:
+  FaultyDisk& disk_;
+};
+
 class SyncedFolder final : public rocksdb::FSDirectoryWrapper {
  public:
   SyncedFolder(std::unique_ptr<rocksdb::FSDirectory> folder, FaultyDisk& disk, std::string path)
@@ -370,6 +396,15 @@ IOStatus FaultyDisk::NewWritableFile(const std::string& path, const FileOptions&
   auto node = std::make_shared<Node>();
   change("", name, node);
   *file = std::make_unique<Written>(std::move(*file), *this, name, std::move(node));
+  return status;
+}
+
+IOStatus FaultyDisk::NewRandomRWFile(const std::string& path, const FileOptions& options,
+                                     std::unique_ptr<rocksdb::FSRandomRWFile>* file,
+                                     IODebugContext* debug) {
+  if (const auto fault = next(Call::kOther)) return error_of(*fault);
+  const IOStatus status = FileSystemWrapper::NewRandomRWFile(path, options, file, debug);
+  if (status.ok()) *file = std::make_unique<ReadAndWritten>(std::move(*file), *this);
   return status;
 }
 
