@@ -1,11 +1,13 @@
 /** `hotrow serve`: a server of a store, until it is told to stop. */
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
+import type { StoreError } from '../errors.ts'
 import type { Store } from '../store.ts'
 import type { ServerTls } from '../tls.ts'
 import type { Transport } from '../transport.ts'
 import { clusterOf, etcdFlags } from './cluster.ts'
-import { type Call, type Command, number } from './command.ts'
+import { type Call, type Command, number, UsageError } from './command.ts'
 import { serveMetrics } from './metrics.ts'
 
 /** Resolves when the user interrupts. */
@@ -42,6 +44,38 @@ function tlsOf(call: Call): ServerTls | undefined {
 function addressOf(http: HttpServer): string {
   const { address, family, port } = http.address() as AddressInfo
   return `${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+/** A store that is closed at the end. */
+interface Opened {
+  store: Store
+  /** Is there something to commit before? */
+  writes: boolean
+  close(): Promise<void>
+}
+
+/** The store at a path, or one that goes from version to version with its source. */
+async function opened(path: string, call: Call): Promise<Opened> {
+  const source = call.text('follow')
+  if (source === undefined) {
+    const readOnly = call.given('read-only')
+    const { open } = await import('../open.ts')
+    const store = await open(path, { readOnly })
+    return { store, writes: !readOnly, close: () => store.close() }
+  }
+  const isFolder = !source.startsWith('s3:')
+  if (isFolder && resolve(source) !== resolve(path)) {
+    throw new UsageError(`--follow: expected s3://bucket/prefix or '${path}', received '${source}'`)
+  }
+  const { follow } = await import('../follow.ts')
+  const onError = (error: unknown): void => {
+    const { message, code } = error as StoreError
+    call.output.error(`following ${source}: ${message}`, code)
+  }
+  const follower = isFolder
+    ? await follow(path, { onError })
+    : await follow(source as `s3://${string}`, { path, onError })
+  return { store: follower.store, writes: false, close: () => follower.close() }
 }
 
 async function serveUntilInterrupted(store: Store, call: Call): Promise<void> {
@@ -126,12 +160,22 @@ export const serveCommand: Command = {
       help: 'counts as alive so long without a sign; default 10000',
     },
     'read-only': { type: 'boolean', help: 'the newest version, for reading' },
+    follow: {
+      type: 'string',
+      value: 'SOURCE',
+      help: 'for reading, and every newer version as it comes: PATH itself or s3://bucket/prefix',
+    },
   },
   details: [
     'Clients connect with connect("HOST:PORT") of the package. A store that is not there is',
     'made. On SIGINT or SIGTERM the server stops, and what was changed is committed, unless',
     'it is --read-only. What clients had acknowledged and nobody had committed is lost when',
     'the process is killed.',
+    '',
+    'With --follow the server goes from version to version, for all tables at once: with PATH',
+    'those that another process commits there, with s3://bucket/prefix those that are published',
+    'there, for which PATH is a folder of its own on this machine (and the package',
+    '@aws-sdk/client-s3 and its environment variables are needed).',
     '',
     'Addresses beyond this machine need TLS: a key file alone (--psk-file), or --tls-cert',
     'and --tls-key with --tls-ca (certificates of clients), --token-file or several of',
@@ -142,16 +186,14 @@ export const serveCommand: Command = {
   ].join('\n'),
   async run(call) {
     const [path] = call.positionals as [string]
-    const readOnly = call.given('read-only')
-    const { open } = await import('../open.ts')
-    const store = await open(path, { readOnly })
+    const { store, writes, close } = await opened(path, call)
     try {
       await serveUntilInterrupted(store, call)
-      if (readOnly) return
+      if (!writes) return
       const { version } = await store.commit()
       call.output.result({ version }, () => `stopped at version ${version}`)
     } finally {
-      await store.close()
+      await close()
     }
   },
 }
