@@ -239,7 +239,10 @@ export interface EvictionOptions {
     | 'smallestNorm'
     | 'lowestScore'
     | 'random'
-  /** By default no limit but the store's. */
+  /**
+   * By default no limit but the store's. Of a reopened table it is for the rows in memory until all
+   * of them have come.
+   */
   readonly maxRows?: number
   /** Rows and index, at least 8 MiB. By default no limit but the store's. */
   readonly maxBytes?: number
