@@ -34,6 +34,7 @@ void fields(Archive& a, T& v)
   a("ticket", v.ticket);
   a("fabric", v.fabric);
   a("noTransport", v.no_transport);
+  a("denseChunks", v.dense_chunks);
 }
 
 template <class Archive, class T>
@@ -47,6 +48,7 @@ void fields(Archive& a, T& v)
   a("number", v.number);
   a("real", v.real);
   a("flag", v.flag);
+  a("chunks", v.chunks);
   a("table", v.table);
   a("dense", v.dense);
   a("shrink", v.shrink);
