@@ -47,7 +47,7 @@ Result<std::shared_ptr<DenseParameter>> DenseParameter::create(std::string name,
   const uint64_t bytes = (dense->size_ + rows * row_state + scratch) * sizeof(float);
   const ExclusiveLock lock(dense->mutex_);
   if (!dense->memory_.take(budget, bytes)) {
-    return Status::capacity("dense '" + dense->name_ + "' needs " + std::to_string(bytes) +
+    return Status::capacity(dense->said() + " needs " + std::to_string(bytes) +
                             " bytes: " + budget.in_use());
   }
   try {
@@ -55,8 +55,8 @@ Result<std::shared_ptr<DenseParameter>> DenseParameter::create(std::string name,
     dense->state_.resize(rows * row_state);
     dense->scratch_.resize(scratch);
   } catch (const std::bad_alloc&) {
-    return Status::capacity("dense '" + dense->name_ + "': the system refused " +
-                            std::to_string(bytes) + " bytes");
+    return Status::capacity(dense->said() + ": the system refused " + std::to_string(bytes) +
+                            " bytes");
   }
   dense->initialize();
   return dense;
@@ -80,9 +80,15 @@ void DenseParameter::initialize() {
   }
 }
 
+std::string DenseParameter::said() const {
+  const DenseChunk& chunk = options_.chunk;
+  const std::string name(chunk.used() ? whole_name(name_) : name_);
+  return "dense '" + name + (chunk.used() ? "', chunk " + std::to_string(chunk.index) : "'");
+}
+
 Status DenseParameter::check_writable() const {
   if (!context_.read_only) return {};
-  return {StatusCode::kReadOnly, "dense '" + name_ + "' is of a store opened for reading"};
+  return {StatusCode::kReadOnly, said() + " is of a store opened for reading"};
 }
 
 Status DenseParameter::check(const char* argument, size_t values) const {

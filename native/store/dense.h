@@ -89,7 +89,9 @@ class DenseParameter final : public Dense {
     ++stamp_.change;
   }
   bool closed() const { return closed_.load(std::memory_order_acquire); }
-  Status closed_status() const { return Status::closed("dense '" + name_ + "' is closed"); }
+  Status closed_status() const { return Status::closed(said() + " is closed"); }
+  /// As messages name it; a chunk as one of its whole.
+  std::string said() const;
 
   const std::string name_;
   const DenseOptions options_;

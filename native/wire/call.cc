@@ -31,10 +31,10 @@ void fields(Archive& a, T& v)
   a("sessionMs", v.session_ms);
   a("inDoubt", v.in_doubt);
   a("epoch", v.epoch);
+  a("denseChunks", v.dense_chunks);
   a("ticket", v.ticket);
   a("fabric", v.fabric);
   a("noTransport", v.no_transport);
-  a("denseChunks", v.dense_chunks);
 }
 
 template <class Archive, class T>
