@@ -1,5 +1,6 @@
 #include "base/batch_check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <string>
@@ -40,6 +41,10 @@ bool overlap(const Output& a, const Output& b) {
 }
 
 }  // namespace
+
+bool all_finite(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
+}
 
 Status check_page_rows(size_t rows) {
   if (rows > 0 && rows <= kMostPageRows) return {};

@@ -26,6 +26,7 @@ Status check_rows(const char* name, KeyBatch keys, size_t values, size_t dim);
 Status check_found(const LookupOptions& options, size_t keys);
 /// Everything of one table's part but how old its rows may be.
 Status check_lookup(const TableLookup& lookup, size_t dim);
+bool all_finite(std::span<const float> values);
 /// Outputs that lie in one array do not overlap.
 Status check_apart(std::span<const TableLookup> lookups);
 /// `values` of the argument `name` are one row of `dim` values a bag.

@@ -109,6 +109,18 @@ void fields(Archive& a, Options& o)
 
 template <class Archive, class Options>
 void fields(Archive& a, Options& o)
+  requires std::is_same_v<std::remove_const_t<Options>, DenseChunk>
+{
+  a("shape", o.shape);
+  a("count", o.count);
+  a("pieces", o.pieces);
+  a("index", o.index);
+  a("slot", o.slot);
+  a("slots", o.slots);
+}
+
+template <class Archive, class Options>
+void fields(Archive& a, Options& o)
   requires std::is_same_v<std::remove_const_t<Options>, DenseOptions>
 {
   a("shape", o.shape);
@@ -116,6 +128,7 @@ void fields(Archive& a, Options& o)
   a("initializer", o.initializer);
   a("nonFinite", o.non_finite);
   a("seed", o.seed);
+  if (o.chunk.used() || !std::is_const_v<Options>) a.optional("chunk", o.chunk);
 }
 
 }  // namespace hotrow

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/sync.h"
+#include "client/dense_copies.h"
 #include "client/open_step.h"
 #include "client/peer.h"
 #include "client/placement.h"
@@ -106,6 +107,7 @@ class Cluster {
   /// What pushes belong to, where this client is a worker.
   OpenStep& open_step() { return open_step_; }
   Sight& sight() { return *sight_; }
+  DenseCopies& dense_copies() { return dense_copies_; }
 
  private:
   /// Servers that slots go to by the next view have what this client changed where they were.
@@ -119,6 +121,7 @@ class Cluster {
   const std::shared_ptr<Sight> sight_;
   std::string path_;
   OpenStep open_step_;
+  DenseCopies dense_copies_;
 
   mutable Mutex mutex_;
   CondVar changed_;

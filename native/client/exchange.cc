@@ -10,6 +10,9 @@ namespace hotrow::client {
 
 namespace {
 
+static_assert(sizeof(DenseStamp) == 16 && std::is_trivially_copyable_v<DenseStamp>,
+              "a stamp is sent and received as it is");
+
 constexpr std::array<std::byte, wire::kAlignment> kZeros{};
 
 std::string_view view(std::span<const std::byte> bytes) {
@@ -21,6 +24,12 @@ std::string_view view(std::span<const std::byte> bytes) {
 void Request::add(uint16_t part, uint32_t parameter, const wire::CallOptions& options) {
   const auto& kept = *options_.emplace_back(std::make_unique<wire::CallOptions>(options));
   layout_.add(part, parameter, wire::Kind::kOptions, wire::Type::kU8, sizeof kept);
+  payloads_.push_back(std::as_bytes(std::span(&kept, 1)));
+}
+
+void Request::add(uint16_t part, uint32_t parameter, const DenseStamp& stamp) {
+  const auto& kept = *stamps_.emplace_back(std::make_unique<DenseStamp>(stamp));
+  layout_.add(part, parameter, wire::Kind::kStamp, wire::Type::kU64, 2);
   payloads_.push_back(std::as_bytes(std::span(&kept, 1)));
 }
 

@@ -33,6 +33,8 @@ class Request {
     payloads_.push_back(std::as_bytes(values));
   }
   void add(uint16_t part, uint32_t parameter, const wire::CallOptions& options);
+  /// Of the values that the client has; one of run 0: of none.
+  void add(uint16_t part, uint32_t parameter, const DenseStamp& stamp);
   void add_text(std::string text);
 
   wire::FrameHeader& header() { return header_; }
@@ -47,6 +49,7 @@ class Request {
   // What has no place of the caller's.
   std::string text_;
   std::vector<std::unique_ptr<wire::CallOptions>> options_;
+  std::vector<std::unique_ptr<DenseStamp>> stamps_;
   AlignedBuffer head_;  // header and section table
 };
 

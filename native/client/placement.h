@@ -25,6 +25,8 @@ class Placement {
   /// Position of the key's server.
   uint32_t server_of(uint64_t key) const { return servers_[placement_slot(key)]; }
   uint32_t server_of_slot(uint32_t slot) const { return servers_[slot]; }
+  /// Of each slot, [kSlots].
+  const std::vector<uint16_t>& servers() const { return servers_; }
 
  private:
   std::vector<uint16_t> servers_;  // [kSlots]

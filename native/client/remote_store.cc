@@ -123,33 +123,15 @@ Result<std::shared_ptr<Table>> RemoteStore::table(std::string_view name) {
   return open_table({.call = "table", .name = std::string(name)});
 }
 
-Result<std::shared_ptr<Dense>> RemoteStore::open_dense(const wire::Call& call) {
-  return guarded([&]() -> Result<std::shared_ptr<Dense>> {
-    using Made = Result<std::shared_ptr<Dense>>;
-    const Deadline deadline = Cluster::long_deadline();
-    return at_server_of_dense(
-        *cluster_, call.name, cluster_->deadline(),
-        [&](const View&, size_t server, uint32_t& epoch) -> Made {
-          const auto welcome = cluster_->peer(server).welcome(deadline);
-          if (!welcome.ok()) return welcome.status();
-          const uint64_t generation = cluster_->peer(server).generation();
-          // A refusal is worth asking for its placement, whichever that is.
-          epoch = UINT32_MAX;
-          auto its = cluster_->ask<wire::OpenedDense>(server, call, deadline, Effect::kReads);
-          if (!its.ok()) return its.status();
-          return std::shared_ptr<Dense>(
-              std::make_shared<RemoteDense>(cluster_, server, its.value(), generation));
-        });
-  });
-}
-
 Result<std::shared_ptr<Dense>> RemoteStore::dense(std::string_view name,
                                                   const DenseOptions& options) {
-  return open_dense({.call = "dense", .name = std::string(name), .flag = true, .dense = options});
+  return RemoteDense::open(
+      cluster_,
+      {.call = "dense", .name = std::string(name), .flag = true, .chunks = true, .dense = options});
 }
 
 Result<std::shared_ptr<Dense>> RemoteStore::dense(std::string_view name) {
-  return open_dense({.call = "dense", .name = std::string(name)});
+  return RemoteDense::open(cluster_, {.call = "dense", .name = std::string(name), .chunks = true});
 }
 
 // Of one server: one message with all tables. Rows of a request that are not side by side, or
@@ -262,7 +244,7 @@ Status RemoteStore::of_all(const View& view, const wire::Call& call) {
   });
 }
 
-// A dense parameter is with one server only.
+// Some have chunks of a dense parameter, and some have none.
 Status RemoteStore::drop(std::string_view name) {
   return guarded([&]() -> Status {
     Status missing;

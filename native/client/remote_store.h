@@ -53,7 +53,6 @@ class RemoteStore final : public Store {
 
  private:
   Result<std::shared_ptr<Table>> open_table(const wire::Call& call);
-  Result<std::shared_ptr<Dense>> open_dense(const wire::Call& call);
   /// A call about versions, of the only server.
   template <class T>
   Result<T> of_versions(uint32_t server, const wire::Call& call, Effect effect);

@@ -69,7 +69,8 @@ Result<Numbers::Number> Numbers::of(size_t server, Deadline deadline) {
     if (known_[server].generation == generation) return known_[server];
     joined = known_[server].generation == 0;
   }
-  const wire::Call call = joined ? open_ : wire::Call{.call = open_.call, .name = open_.name};
+  const wire::Call call =
+      joined ? open_ : wire::Call{.call = open_.call, .name = open_.name, .chunks = open_.chunks};
   auto opened = cluster_->ask<wire::OpenedTable>(server, call, deadline, Effect::kReads);
   if (!opened.ok()) return opened.status();
   // Of that process, or of a later one: then it is asked for once more.

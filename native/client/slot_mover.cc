@@ -4,6 +4,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/dense_chunks.h"
 #include "base/guarded.h"
 #include "base/hash.h"
 #include "base/random_id.h"
@@ -132,6 +133,7 @@ Result<MovedRows> RemoteSlotMover::copy(const SlotGroup& group) {
     to_ = to.value();
     slots_ = group.slots;
     tables_.clear();
+    stamps_.clear();
     // Lets the old server know of this mover, so that it refuses those before.
     HOTROW_RETURN_IF_ERROR(thaw());
     const auto version = version_of(from_);
@@ -186,12 +188,12 @@ Status RemoteSlotMover::tell(std::string_view placement) {
 Status RemoteSlotMover::bring_all(MovedRows& moved) {
   const auto slots = parse_slots(slots_);
   if (!slots.ok()) return slots.status();
-  const auto all = ask<std::vector<ParameterInfo>>(from_, {.call = "list"});
+  const auto all = ask<std::vector<ParameterInfo>>(from_, {.call = "list", .chunks = true});
   if (!all.ok()) return all.status();
   for (const ParameterInfo& info : all.value()) {
     if (info.kind == ParameterKind::kDense) {
-      if (!slots.value()[placement_slot(xxh3(info.name))]) continue;
-      const Status its = bring_dense(info.name, moved);
+      if (!slots.value()[slot_of_dense(info.name, info.chunk)]) continue;
+      const Status its = bring_dense(info, moved);
       // Dropped meanwhile.
       if (its.code() != StatusCode::kNotFound) HOTROW_RETURN_IF_ERROR(its);
       continue;
@@ -308,17 +310,27 @@ Status RemoteSlotMover::erase(const OfTable& table, std::span<const uint64_t> ke
   return {};
 }
 
-Status RemoteSlotMover::bring_dense(const std::string& name, MovedRows& moved) {
-  const auto from = ask<wire::OpenedDense>(from_, {.call = "dense", .name = name});
+Status RemoteSlotMover::bring_dense(const ParameterInfo& info, MovedRows& moved) {
+  if (info.chunk.used() && !cluster_->peer(to_).knows_chunks()) {
+    return {StatusCode::kUnsupported, servers_[to_] + " knows no chunks of dense parameters"};
+  }
+  const auto from =
+      ask<wire::OpenedDense>(from_, {.call = "dense", .name = info.name, .chunks = true});
   if (!from.ok()) return from.status();
-  const auto to = ask<wire::OpenedDense>(
-      to_, {.call = "dense", .name = name, .flag = true, .dense = from.value().options});
+  const auto to = ask<wire::OpenedDense>(to_, {.call = "dense",
+                                               .name = info.name,
+                                               .flag = true,
+                                               .chunks = true,
+                                               .dense = from.value().options});
   if (!to.ok()) return to.status();
+  DenseStamp& known = stamps_[info.name];
+  DenseStamp stamp;
   std::vector<float> values;
   std::vector<float> state;
   uint64_t steps = 0;
   Reply pulled([&](const wire::Section& section) -> std::span<std::byte> {
     if (section.kind == Kind::kCount) return std::as_writable_bytes(std::span(&steps, 1));
+    if (section.kind == Kind::kStamp) return std::as_writable_bytes(std::span(&stamp, 1));
     std::vector<float>& its = section.kind == Kind::kValues ? values : state;
     its.resize(section.bytes / sizeof(float));
     return std::as_writable_bytes(std::span(its));
@@ -328,12 +340,18 @@ Status RemoteSlotMover::bring_dense(const std::string& name, MovedRows& moved) {
   Exchange pull(Verb::kPull, Effect::kReads);
   pull.generation = cluster_->peer(from_).generation();
   pull.request.add(0, from.value().parameter, options);
+  if (cluster_->peer(from_).knows_chunks()) {
+    pull.request.add(0, from.value().parameter, known);
+  }
   HOTROW_RETURN_IF_ERROR(cluster_->peer(from_).run(pull, pulled, cluster_->deadline()));
+  // The new server has it as it is.
+  if (stamp.run != 0 && stamp == known) return {};
   Exchange exchange(Verb::kTake, Effect::kChanges);
   exchange.request.add<float>(0, to.value().parameter, Kind::kValues, values);
   if (!state.empty()) exchange.request.add<float>(0, to.value().parameter, Kind::kState, state);
   HOTROW_RETURN_IF_ERROR(take(exchange, to.value().parameter, steps));
   moved.bytes += (values.size() + state.size()) * sizeof(float);
+  known = stamp;
   return {};
 }
 

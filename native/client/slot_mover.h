@@ -62,7 +62,8 @@ class RemoteSlotMover final : public SlotMover {
   /// Brings what differs from the digests, and erases what is gone.
   Status bring(OfTable& table, MovedRows& moved);
   Status bring_all(MovedRows& moved);
-  Status bring_dense(const std::string& name, MovedRows& moved);
+  /// Of one that is whole, or of a chunk of one; what the new server has already is not sent again.
+  Status bring_dense(const ParameterInfo& info, MovedRows& moved);
   Result<ScanPage> read_page(const OfTable& table, uint64_t from);
   /// Ends a TAKE of the new server's parameter, and sends it.
   Status take(Exchange& exchange, uint32_t parameter, uint64_t steps);
@@ -80,6 +81,7 @@ class RemoteSlotMover final : public SlotMover {
   uint32_t to_ = 0;
   uint64_t version_ = 0;  // of the old server before the copy
   std::unordered_map<std::string, OfTable> tables_;
+  std::unordered_map<std::string, DenseStamp> stamps_;  // of what the new server has
 };
 
 }  // namespace hotrow::client

@@ -7,8 +7,8 @@
 
 #include "base/bags.h"
 #include "base/batch_check.h"
+#include "base/dense_chunks.h"
 #include "base/guarded.h"
-#include "base/hash.h"
 #include "server/moving.h"
 #include "server/session.h"
 
@@ -289,22 +289,43 @@ Outcome push_bags(const Work& work) {
   return {table.value()->push_pooled(bags.value(), gradients.value(), its)};
 }
 
-Outcome update_dense(const Work& work, const UpdateOptions& options) {
-  auto dense = work.hub.parameters.dense(number_of(work.message, 0));
-  if (!dense.ok()) return {dense.status()};
-  auto values = work.message.values<float>(0, Kind::kValues);
-  if (!values.ok()) return {values.status()};
-  return {dense.value()->update(values.value(), options)};
+// One after the other: what came before one that fails stays.
+Outcome update_dense(const Work& work) {
+  struct Update {
+    std::shared_ptr<Dense> dense;
+    std::span<const float> values;
+    UpdateOptions options;
+  };
+  std::vector<Update> updates;
+  for (uint16_t i = 0; i < work.message.parts(); ++i) {
+    auto dense = work.hub.parameters.dense(number_of(work.message, i));
+    auto values = work.message.values<float>(i, Kind::kValues);
+    auto state = work.message.values<float>(i, Kind::kState);
+    auto wishes = work.message.options(i);
+    for (const Status& status :
+         {dense.status(), values.status(), state.status(), wishes.status()}) {
+      if (!status.ok()) return {status};
+    }
+    updates.push_back({.dense = std::move(dense).value(),
+                       .values = values.value(),
+                       .options = {.state = state.value(), .steps = wishes.value().steps}});
+  }
+  for (const Update& its : updates) {
+    if (Status done = its.dense->update(its.values, its.options); !done.ok()) {
+      return {std::move(done)};
+    }
+  }
+  return {};
 }
 
 Outcome update(const Work& work) {
   if (work.message.parts() == 0) return {wrong("it has no sections")};
+  if (work.message.find(0, Kind::kValues) != nullptr) return update_dense(work);
   auto state = work.message.values<float>(0, Kind::kState);
   auto wishes = work.message.options(0);
   if (!state.ok()) return {state.status()};
   if (!wishes.ok()) return {wishes.status()};
   const UpdateOptions options{.state = state.value(), .steps = wishes.value().steps};
-  if (work.message.find(0, Kind::kValues) != nullptr) return update_dense(work, options);
   auto table = table_of(work, 0);
   if (!table.ok()) return {table.status()};
   auto keys = work.message.values<uint64_t>(0, Kind::kKeys);
@@ -351,32 +372,77 @@ Outcome change(const Work& work) {
   }
 }
 
+// One dense parameter of a pull, and where its sections are in the reply.
+struct Pulled {
+  std::shared_ptr<Dense> dense;
+  bool state = false;      // is wanted
+  bool stamped = false;    // the client knows stamps
+  bool unchanged = false;  // the client has these values
+  DenseStamp stamp;
+  size_t at = 0;  // the first of its sections: values, state, count, stamp, as far as there are any
+};
+
+Status read_pull(const Work& work, uint16_t i, wire::FrameWriter& frame, Pulled& its) {
+  const uint32_t number = number_of(work.message, i);
+  auto dense = work.hub.parameters.dense(number);
+  auto options = work.message.options(i);
+  auto known = work.message.values<uint64_t>(i, Kind::kStamp);
+  for (const Status& status : {dense.status(), options.status(), known.status()}) {
+    HOTROW_RETURN_IF_ERROR(status);
+  }
+  const auto stamp = known.value();
+  if (!stamp.empty() && stamp.size() != 2) return wrong("a stamp is two numbers");
+  its.dense = std::move(dense).value();
+  its.state = (options.value().flags & wire::kWantsState) != 0;
+  its.stamped = !stamp.empty();
+  its.at = frame.layout().size();
+  if (its.stamped) {
+    const auto now = its.dense->stamp();
+    if (!now.ok()) return now.status();
+    its.stamp = now.value();
+    its.unchanged = its.stamp.run != 0 && its.stamp == DenseStamp{stamp[0], stamp[1]};
+  }
+  if (!its.unchanged) {
+    frame.layout().add(i, number, Kind::kValues, Type::kF32, its.dense->size());
+    if (its.state) {
+      frame.layout().add(i, number, Kind::kState, Type::kF32, its.dense->state_values());
+      frame.layout().add(i, number, Kind::kCount, Type::kU64, 1);
+    }
+  }
+  if (its.stamped) frame.layout().add(i, number, Kind::kStamp, Type::kU64, 2);
+  return {};
+}
+
+Status write_pull(wire::FrameWriter& frame, Pulled& its) {
+  size_t at = its.at;
+  if (!its.unchanged) {
+    const auto values = frame.array<float>(at++);
+    const auto state = its.state ? frame.array<float>(at++) : std::span<float>();
+    // The stamp of what is copied, which may be newer than what was looked at.
+    const auto pulled = its.dense->pull_stamped(values, state);
+    if (!pulled.ok()) return pulled.status();
+    its.stamp = pulled.value().stamp;
+    if (its.state) frame.array<uint64_t>(at++)[0] = pulled.value().steps;
+  }
+  if (!its.stamped) return {};
+  frame.array<uint64_t>(at)[0] = its.stamp.run;
+  frame.array<uint64_t>(at)[1] = its.stamp.change;
+  return {};
+}
+
 Result<AlignedBuffer> pull(const Work& work) {
   if (work.message.parts() == 0) return wrong("it has no sections");
-  const uint32_t number = number_of(work.message, 0);
-  auto dense = work.hub.parameters.dense(number);
-  if (!dense.ok()) return dense.status();
-  auto options = work.message.options(0);
-  if (!options.ok()) return options.status();
-  const bool state = (options.value().flags & wire::kWantsState) != 0;
+  std::vector<Pulled> all(work.message.parts());
   wire::FrameWriter frame;
-  frame.layout().add(0, number, Kind::kValues, Type::kF32, dense.value()->size());
-  if (state) {
-    frame.layout().add(0, number, Kind::kState, Type::kF32, dense.value()->state_values());
-    frame.layout().add(0, number, Kind::kCount, Type::kU64, 1);
+  for (uint16_t i = 0; i < all.size(); ++i) {
+    HOTROW_RETURN_IF_ERROR(read_pull(work, i, frame, all[i]));
   }
   HOTROW_RETURN_IF_ERROR(begin(work, frame));
-  if (!state) {
-    HOTROW_RETURN_IF_ERROR(dense.value()->pull(frame.array<float>(0)));
-  } else {
-    auto steps = dense.value()->pull_state(frame.array<float>(0), frame.array<float>(1));
-    if (!steps.ok()) return steps.status();
-    frame.array<uint64_t>(2)[0] = steps.value();
-  }
+  for (Pulled& its : all) HOTROW_RETURN_IF_ERROR(write_pull(frame, its));
   return finish(work, frame);
 }
 
-uint32_t slot_of(const Dense& dense) { return placement_slot(xxh3(dense.name())); }
+uint32_t slot_of(const Dense& dense) { return slot_of_dense(dense.name(), dense.options().chunk); }
 
 // ERR_WRONG_OWNER unless all keys and dense parameters of a request are this server's. What is
 // wrong in another way is for the verb to say.

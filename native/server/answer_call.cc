@@ -1,8 +1,13 @@
 // Answers to the calls in text.
 #include <array>
+#include <memory>
+#include <set>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "base/dense_chunks.h"
 #include "base/guarded.h"
 #include "base/hash.h"
 #include "server/moving.h"
@@ -55,28 +60,116 @@ Text open_table(Hub& hub, const Grant& grant, const wire::Call& call) {
                                          .state_values = table.value()->state_values()});
 }
 
+// The parameter that a call of `dense` is about, by the name that grants have.
+std::string_view known_as(const wire::Call& call) {
+  return call.chunks && (call.dense.chunk.used() || !call.flag) ? whole_name(call.name)
+                                                                : std::string_view(call.name);
+}
+
+// What is there as it is: a parameter that is cut stays cut as it was, whatever cut is asked for
+// now, and one that is whole stays whole. Empty: there is nothing.
+Result<std::shared_ptr<Dense>> existing_dense(Hub& hub, const Grant& grant, const wire::Call& call,
+                                              DenseOptions options) {
+  auto dense = hub.store->dense(call.name);
+  if (!dense.ok()) {
+    if (dense.status().code() == StatusCode::kNotFound) return std::shared_ptr<Dense>();
+    return dense;
+  }
+  const DenseOptions& its = dense.value()->options();
+  if (its.chunk.used() && !call.chunks) {
+    return Status(StatusCode::kUnsupported,
+                  "dense '" + call.name + "' is cut into " + std::to_string(its.chunk.count) +
+                      " chunks, and the client is of a time before there were any");
+  }
+  if (!call.flag) return dense;
+  const std::string whole(known_as(call));
+  // 0 is that of the name, as it is for whoever makes it.
+  if (options.seed == 0) options.seed = seed_of_name(whole);
+  const bool first = !options.chunk.used() || options.chunk.index == 0;
+  const bool same =
+      first ? its.chunk.index == 0 && whole_options(its) == whole_options(options) : its == options;
+  if (same) return dense;
+  const bool trains = grant.permits(Role::kTrainer, "to make a dense parameter").ok();
+  // Says which option it is.
+  if (trains && !its.chunk.used()) return hub.store->dense(call.name, whole_options(options));
+  return Status::conflict("'" + whole + "' exists with other options");
+}
+
+Result<std::shared_ptr<Dense>> open_or_make_dense(Hub& hub, const Grant& grant,
+                                                  const wire::Call& call) {
+  auto existing = existing_dense(hub, grant, call, call.dense);
+  if (!existing.ok() || existing.value() != nullptr) return existing;
+  if (!call.flag) return Status::not_found("nothing is called '" + call.name + "'");
+  HOTROW_RETURN_IF_ERROR(grant.permits(Role::kTrainer, "to make a dense parameter"));
+  return hub.store->dense(call.name, call.dense);
+}
+
 Text open_dense(Hub& hub, const Grant& grant, const wire::Call& call) {
-  HOTROW_RETURN_IF_ERROR(grant.permits_table(call.name));
+  const std::string_view whole = known_as(call);
+  HOTROW_RETURN_IF_ERROR(grant.permits_table(whole));
   if (call.flag) HOTROW_RETURN_IF_ERROR(call.dense.validate());
-  HOTROW_RETURN_IF_ERROR(hub.ownership.hold([&](const Owned& owned) -> Status {
-    const uint32_t slot = placement_slot(xxh3(call.name));
-    // By the mover before it is this server's.
-    if (owned.expected.slots[slot] && grant.permits(Role::kAdmin, call.call).ok()) return {};
-    // It may be made by that, which a mover would not see.
-    return owned.check_slot(slot, call.flag ? Use::kChanges : Use::kReads);
-  }));
-  const Status makes = grant.permits(Role::kTrainer, "to make a dense parameter");
-  auto dense = makes.ok() && call.flag
-                   ? hub.store->dense(call.name, call.dense)
-                   : only_open(hub.store->dense(call.name), call, call.dense, makes);
+  if (call.flag && call.name != chunk_name(whole, call.dense.chunk.index)) {
+    return Status::invalid_argument("name: expected that of chunk " +
+                                    std::to_string(call.dense.chunk.index));
+  }
+  const auto check_slot = [&](uint32_t slot) {
+    return hub.ownership.hold([&](const Owned& owned) -> Status {
+      // By the mover before it is this server's.
+      if (owned.expected.slots[slot] && grant.permits(Role::kAdmin, call.call).ok()) return {};
+      // It may be made by that, which a mover would not see.
+      return owned.check_slot(slot, call.flag ? Use::kChanges : Use::kReads);
+    });
+  };
+  // Of a chunk that is opened by its name alone the store says which slot it has.
+  const bool by_chunk_name = !call.flag && whole != call.name;
+  const DenseChunk asked = call.flag ? call.dense.chunk : DenseChunk();
+  if (!by_chunk_name) HOTROW_RETURN_IF_ERROR(check_slot(slot_of_dense(call.name, asked)));
+  auto dense = open_or_make_dense(hub, grant, call);
   if (!dense.ok()) return dense.status();
+  const DenseOptions& its = dense.value()->options();
+  if (by_chunk_name) {
+    if (!its.chunk.used()) HOTROW_RETURN_IF_ERROR(grant.permits_table(call.name));
+    HOTROW_RETURN_IF_ERROR(check_slot(slot_of_dense(call.name, its.chunk)));
+  }
   auto number = hub.parameters.number_of(dense.value());
   if (!number.ok()) return number.status();
   return wire::to_text(wire::OpenedDense{.parameter = number.value(),
                                          .name = dense.value()->name(),
-                                         .options = dense.value()->options(),
+                                         .options = its,
                                          .size = dense.value()->size(),
                                          .state_values = dense.value()->state_values()});
+}
+
+// What clients see: a parameter that is cut is one, whichever chunks are here.
+Text list(Hub& hub, const Grant& grant, const wire::Call& call) {
+  auto all = hub.store->list();
+  if (!all.ok()) return all.status();
+  std::vector<ParameterInfo> infos;
+  std::set<std::string> seen;
+  for (ParameterInfo& info : all.value()) {
+    const bool cut = info.chunk.used();
+    const std::string name(cut ? whole_name(info.name) : info.name);
+    if (!grant.names(name)) continue;
+    if (cut && !call.chunks) {
+      if (!seen.insert(name).second) continue;
+      info = {.name = name, .kind = info.kind, .shape = info.chunk.shape};
+    }
+    infos.push_back(std::move(info));
+  }
+  return wire::to_text(infos);
+}
+
+// Of a parameter that is cut all chunks that are here.
+Text drop(Hub& hub, const Grant&, const wire::Call& call) {
+  const auto all = hub.store->list();
+  if (!all.ok()) return all.status();
+  Status dropped = hub.store->drop(call.name);
+  for (const ParameterInfo& info : all.value()) {
+    const bool its = info.chunk.index != 0 && whole_name(info.name) == call.name;
+    if (!its || (!dropped.ok() && dropped.code() != StatusCode::kNotFound)) continue;
+    dropped = hub.store->drop(info.name);
+  }
+  return text_of(dropped);
 }
 
 // Of a list of what has names, what the client may use.
@@ -157,10 +250,7 @@ struct Entry {
 constexpr std::array kCalls{
     Entry{"table", Role::kReader, &Hub::opening, open_table},
     Entry{"dense", Role::kReader, &Hub::opening, open_dense},
-    Entry{"list", Role::kReader, &Hub::others,
-          [](Hub& hub, const Grant& grant, const wire::Call&) {
-            return text_of_permitted(hub.store->list(), grant);
-          }},
+    Entry{"list", Role::kReader, &Hub::others, list},
     Entry{"placement", Role::kReader, &Hub::others, placement},
     Entry{"setPlacement", Role::kAdmin, &Hub::opening,
           [](Hub& hub, const Grant&, const wire::Call& call) {
@@ -188,10 +278,7 @@ constexpr std::array kCalls{
           [](Hub& hub, const Grant&, const wire::Call& call) {
             return text_of(expect_slots(hub, call.number, call.other));
           }},
-    Entry{"drop", Role::kAdmin, &Hub::files,
-          [](Hub& hub, const Grant&, const wire::Call& call) {
-            return text_of(hub.store->drop(call.name));
-          }},
+    Entry{"drop", Role::kAdmin, &Hub::files, drop},
     Entry{"commit", Role::kTrainer, &Hub::files, commit},
     Entry{"version", Role::kReader, &Hub::others,
           [](Hub& hub, const Grant&, const wire::Call&) { return text_of(hub.store->version()); }},

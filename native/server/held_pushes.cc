@@ -1,7 +1,6 @@
 #include "server/held_pushes.h"
 
 #include <algorithm>
-#include <cmath>
 #include <span>
 #include <utility>
 
@@ -13,10 +12,6 @@ namespace {
 
 // Of a push beside its arrays, so that many small ones are bounded too.
 constexpr uint64_t kPushBytes = 256;
-
-bool all_finite(std::span<const float> values) {
-  return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
-}
 
 Status not_finite() {
   return Status::invalid_argument("gradients: expected finite values, received NaN or infinity");

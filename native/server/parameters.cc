@@ -1,16 +1,22 @@
 #include "server/parameters.h"
 
+#include "base/dense_chunks.h"
+
 namespace hotrow::server {
 
 Result<uint32_t> Parameters::number_of(const std::shared_ptr<Table>& table) {
-  return add(table->name(), {.table = table, .dense = nullptr});
+  return add(table->name(), table->name(), {.table = table, .dense = nullptr});
 }
 
 Result<uint32_t> Parameters::number_of(const std::shared_ptr<Dense>& dense) {
-  return add(dense->name(), {.table = nullptr, .dense = dense});
+  const std::string& name = dense->name();
+  const bool chunk = dense->options().chunk.used();
+  return add(name, chunk ? std::string(whole_name(name)) : name,
+             {.table = nullptr, .dense = dense});
 }
 
-Result<uint32_t> Parameters::add(const std::string& name, const Parameter& parameter) {
+Result<uint32_t> Parameters::add(const std::string& name, const std::string& known_as,
+                                 const Parameter& parameter) {
   const ExclusiveLock lock(mutex_);
   const auto known = by_name_.find(name);
   if (known != by_name_.end()) {
@@ -20,7 +26,7 @@ Result<uint32_t> Parameters::add(const std::string& name, const Parameter& param
     its = {};
   }
   if (all_.size() == kMost) return Status::capacity("too many tables were opened and dropped");
-  names_.push_back(name);
+  names_.push_back(known_as);
   all_.push_back(parameter);
   const auto number = static_cast<uint32_t>(all_.size() - 1);
   by_name_[name] = number;

@@ -23,15 +23,15 @@ class Parameters {
   Result<uint32_t> number_of(const std::shared_ptr<Table>& table) HOTROW_EXCLUDES(mutex_);
   Result<uint32_t> number_of(const std::shared_ptr<Dense>& dense) HOTROW_EXCLUDES(mutex_);
 
-  /// What a number was given to, whether it is still there or not. ERR_NOT_FOUND when nobody has
-  /// it.
+  /// The name by which clients know what a number was given to, of a chunk that of its whole;
+  /// whether it is still there or not. ERR_NOT_FOUND when nobody has it.
   Result<std::string> name_of(uint32_t number) const HOTROW_EXCLUDES(mutex_);
   /// ERR_NOT_FOUND when there is no table of that number.
   Result<std::shared_ptr<Table>> table(uint32_t number) const HOTROW_EXCLUDES(mutex_);
   Result<std::shared_ptr<Dense>> dense(uint32_t number) const HOTROW_EXCLUDES(mutex_);
 
  private:
-  static constexpr uint32_t kMost = 1 << 16;
+  static constexpr uint32_t kMost = 1 << 20;
 
   /// One of the two; its number is its position.
   struct Parameter {
@@ -39,11 +39,13 @@ class Parameters {
     std::shared_ptr<Dense> dense;
   };
 
-  Result<uint32_t> add(const std::string& name, const Parameter& parameter) HOTROW_EXCLUDES(mutex_);
+  /// `name`: by which the store has it.
+  Result<uint32_t> add(const std::string& name, const std::string& known_as,
+                       const Parameter& parameter) HOTROW_EXCLUDES(mutex_);
 
   mutable SharedMutex mutex_;
   std::vector<Parameter> all_ HOTROW_GUARDED_BY(mutex_);
-  std::vector<std::string> names_ HOTROW_GUARDED_BY(mutex_);  // one each
+  std::vector<std::string> names_ HOTROW_GUARDED_BY(mutex_);  // one each, as clients know it
   std::map<std::string, uint32_t> by_name_ HOTROW_GUARDED_BY(mutex_);
 };
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <new>
+#include <random>
 #include <utility>
 
+#include "base/dense_chunks.h"
 #include "base/guarded.h"
 #include "simd/kernels.h"
 #include "table/initializer.h"
@@ -12,10 +14,13 @@ namespace hotrow {
 
 namespace {
 
-uint64_t product(const std::vector<uint64_t>& shape) {
-  uint64_t size = 1;
-  for (const uint64_t n : shape) size *= n;
-  return size;
+// The system's own numbers, never 0: no two parameters of any two processes have the same but by a
+// chance of 2^-64.
+uint64_t draw_run() {
+  std::random_device device;
+  uint64_t run = 0;
+  while (run == 0) run = uint64_t{device()} << 32 | device();
+  return run;
 }
 
 }  // namespace
@@ -23,7 +28,7 @@ uint64_t product(const std::vector<uint64_t>& shape) {
 DenseParameter::DenseParameter(std::string name, DenseOptions options, TableContext& context)
     : name_(std::move(name)),
       options_(std::move(options)),
-      size_(product(options_.shape)),
+      size_(values_of(options_.shape)),
       columns_(options_.shape.back()),
       optimizer_(options_.optimizer),
       context_(context),
@@ -42,7 +47,7 @@ Result<std::shared_ptr<DenseParameter>> DenseParameter::create(std::string name,
   const uint64_t bytes = (dense->size_ + rows * row_state + scratch) * sizeof(float);
   const ExclusiveLock lock(dense->mutex_);
   if (!dense->memory_.take(budget, bytes)) {
-    return Status::capacity("dense '" + dense->name_ + "' needs " + std::to_string(bytes) +
+    return Status::capacity(dense->said() + " needs " + std::to_string(bytes) +
                             " bytes: " + budget.in_use());
   }
   try {
@@ -50,20 +55,40 @@ Result<std::shared_ptr<DenseParameter>> DenseParameter::create(std::string name,
     dense->state_.resize(rows * row_state);
     dense->scratch_.resize(scratch);
   } catch (const std::bad_alloc&) {
-    return Status::capacity("dense '" + dense->name_ + "': the system refused " +
-                            std::to_string(bytes) + " bytes");
+    return Status::capacity(dense->said() + ": the system refused " + std::to_string(bytes) +
+                            " bytes");
   }
-  const Initializer initializer(dense->options_.initializer, dense->options_.seed);
-  for (uint64_t row = 0; row < rows; ++row) {
-    initializer.fill(row, {dense->values_.data() + row * columns, columns});
-    dense->optimizer_.fill_state({dense->state_.data() + row * row_state, row_state});
-  }
+  dense->initialize();
   return dense;
+}
+
+void DenseParameter::initialize() {
+  stamp_.run = draw_run();
+  uint64_t first = 0;  // of the whole's values, whose row is `width` long
+  uint64_t width = columns_;
+  if (const DenseChunk& chunk = options_.chunk; chunk.used()) {
+    first =
+        range_of(chunk.shape, {.count = chunk.count, .pieces = chunk.pieces}, chunk.index).first;
+    width = chunk.shape.back();
+  }
+  const Initializer initializer(options_.initializer, options_.seed);
+  const uint64_t row_state = optimizer_.state_values(columns_);
+  for (uint64_t row = 0; row < size_ / columns_; ++row) {
+    initializer.fill(first / width + row, {values_.data() + row * columns_, columns_},
+                     first % width);
+    optimizer_.fill_state({state_.data() + row * row_state, row_state});
+  }
+}
+
+std::string DenseParameter::said() const {
+  const DenseChunk& chunk = options_.chunk;
+  const std::string name(chunk.used() ? whole_name(name_) : name_);
+  return "dense '" + name + (chunk.used() ? "', chunk " + std::to_string(chunk.index) : "'");
 }
 
 Status DenseParameter::check_writable() const {
   if (!context_.read_only) return {};
-  return {StatusCode::kReadOnly, "dense '" + name_ + "' is of a store opened for reading"};
+  return {StatusCode::kReadOnly, said() + " is of a store opened for reading"};
 }
 
 Status DenseParameter::check(const char* argument, size_t values) const {
@@ -80,15 +105,35 @@ Result<bool> DenseParameter::check_finite(const char* argument,
                                   ": expected finite values, received NaN or infinity");
 }
 
-Status DenseParameter::pull(std::span<float> values) {
-  return guarded([&]() -> Status {
+Status DenseParameter::pull(std::span<float> values) { return pull_stamped(values, {}).status(); }
+
+Result<uint64_t> DenseParameter::pull_state(std::span<float> values, std::span<float> state) {
+  HOTROW_RETURN_IF_ERROR(check("values", values.size()));
+  HOTROW_RETURN_IF_ERROR(check_state(state.size()));
+  const auto pulled = pull_stamped(values, state);
+  if (!pulled.ok()) return pulled.status();
+  return pulled.value().steps;
+}
+
+Result<Dense::Stamped> DenseParameter::pull_stamped(std::span<float> values,
+                                                    std::span<float> state) {
+  return guarded([&]() -> Result<Stamped> {
     HOTROW_RETURN_IF_ERROR(check("values", values.size()));
+    if (!state.empty()) HOTROW_RETURN_IF_ERROR(check_state(state.size()));
     const Call under_way(*call_gate_);
     if (closed()) return closed_status();
     const SharedLock lock(mutex_);
     std::copy(values_.begin(), values_.end(), values.begin());
-    return {};
+    if (!state.empty()) std::copy(state_.begin(), state_.end(), state.begin());
+    return Stamped{.stamp = stamp_, .steps = steps_};
   });
+}
+
+Result<DenseStamp> DenseParameter::stamp() {
+  const Call under_way(*call_gate_);
+  if (closed()) return closed_status();
+  const SharedLock lock(mutex_);
+  return stamp_;
 }
 
 Status DenseParameter::push(std::span<const float> gradient, const PushOptions& options) {
@@ -103,7 +148,7 @@ Status DenseParameter::push(std::span<const float> gradient, const PushOptions& 
     const SharedLock gate(context_.capacity_gate);
     const ExclusiveLock lock(mutex_);
     if (!finite.value()) return {};
-    changed_ = true;
+    note_change();
     const UpdateStep step = optimizer_.step(++steps_, options.learning_rate);
     const uint64_t row_state = optimizer_.state_values(columns_);
     for (uint64_t row = 0; row * columns_ < size_; ++row) {
@@ -118,19 +163,6 @@ Status DenseParameter::check_state(size_t values) const {
   if (values == state_values()) return {};
   return Status::invalid_argument("state: expected " + std::to_string(state_values()) +
                                   " values, received " + std::to_string(values));
-}
-
-Result<uint64_t> DenseParameter::pull_state(std::span<float> values, std::span<float> state) {
-  return guarded([&]() -> Result<uint64_t> {
-    HOTROW_RETURN_IF_ERROR(check("values", values.size()));
-    HOTROW_RETURN_IF_ERROR(check_state(state.size()));
-    const Call under_way(*call_gate_);
-    if (closed()) return closed_status();
-    const SharedLock lock(mutex_);
-    std::copy(values_.begin(), values_.end(), values.begin());
-    std::copy(state_.begin(), state_.end(), state.begin());
-    return steps_;
-  });
 }
 
 Status DenseParameter::update(std::span<const float> values, const UpdateOptions& options) {
@@ -149,7 +181,7 @@ Status DenseParameter::update(std::span<const float> values, const UpdateOptions
     const SharedLock gate(context_.capacity_gate);
     const ExclusiveLock lock(mutex_);
     if (!finite.value()) return {};
-    changed_ = true;
+    note_change();
     std::copy(values.begin(), values.end(), values_.begin());
     std::copy(state.begin(), state.end(), state_.begin());
     steps_ = std::max(steps_, options.steps);
@@ -181,6 +213,7 @@ void DenseParameter::restore(std::span<const float> image, uint64_t steps, bool 
   std::ranges::copy(values, values_.begin());
   std::ranges::copy(image.subspan(values_.size()), state_.begin());
   steps_ = steps;
+  note_change();
   changed_ = changed;
 }
 

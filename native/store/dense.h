@@ -41,6 +41,9 @@ class DenseParameter final : public Dense {
   }
   Result<uint64_t> pull_state(std::span<float> values, std::span<float> state) override
       HOTROW_EXCLUDES(mutex_);
+  Result<DenseStamp> stamp() override HOTROW_EXCLUDES(mutex_);
+  Result<Stamped> pull_stamped(std::span<float> values, std::span<float> state) override
+      HOTROW_EXCLUDES(mutex_);
 
   uint64_t memory_bytes() HOTROW_EXCLUDES(mutex_) {
     const SharedLock lock(mutex_);
@@ -79,8 +82,16 @@ class DenseParameter final : public Dense {
   Status check_state(size_t values) const;
   /// Ok and false: the values are not finite and the options say to skip them.
   Result<bool> check_finite(const char* argument, std::span<const float> values) const;
+  /// Of a parameter, or of a chunk of one.
+  void initialize() HOTROW_REQUIRES(mutex_);
+  void note_change() HOTROW_REQUIRES(mutex_) {
+    changed_ = true;
+    ++stamp_.change;
+  }
   bool closed() const { return closed_.load(std::memory_order_acquire); }
-  Status closed_status() const { return Status::closed("dense '" + name_ + "' is closed"); }
+  Status closed_status() const { return Status::closed(said() + " is closed"); }
+  /// As messages name it; a chunk as one of its whole.
+  std::string said() const;
 
   const std::string name_;
   const DenseOptions options_;
@@ -94,6 +105,7 @@ class DenseParameter final : public Dense {
   std::atomic<bool> closed_{false};  // release by close(), acquire by every call
   uint64_t steps_ HOTROW_GUARDED_BY(mutex_) = 0;
   bool changed_ HOTROW_GUARDED_BY(mutex_) = true;  // since the last image
+  DenseStamp stamp_ HOTROW_GUARDED_BY(mutex_);
   Reservation memory_ HOTROW_GUARDED_BY(mutex_);
   std::vector<float> values_ HOTROW_GUARDED_BY(mutex_);
   std::vector<float> state_ HOTROW_GUARDED_BY(mutex_);    // of each row, one after the other

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/batch_check.h"
+#include "base/dense_chunks.h"
 #include "base/hash.h"
 
 namespace hotrow {
@@ -42,7 +43,13 @@ std::string first_difference(const DenseOptions& a, const DenseOptions& b) {
   if (a.initializer != b.initializer) return "initializer";
   if (a.non_finite != b.non_finite) return "nonFinite";
   if (a.seed != b.seed) return "seed";
+  if (a.chunk != b.chunk) return "chunk";
   return {};
+}
+
+/// Of a parameter, and of a chunk of one, which has a longer name.
+Status check_dense_name(std::string_view name, const DenseOptions& options) {
+  return check_name(options.chunk.used() ? whole_name(name) : name);
 }
 
 Status wrong_kind(std::string_view name, const char* word) {
@@ -170,7 +177,7 @@ std::shared_ptr<Table> LocalStore::handle_of(const std::shared_ptr<SparseTable>&
 
 Result<std::shared_ptr<Dense>> LocalStore::dense(std::string_view name,
                                                  const DenseOptions& options) {
-  HOTROW_RETURN_IF_ERROR(check_name(name));
+  HOTROW_RETURN_IF_ERROR(check_dense_name(name, options));
   HOTROW_RETURN_IF_ERROR(options.validate());
   DenseOptions complete = options;
   if (complete.seed == 0) complete.seed = seed_of_name(name);
@@ -299,20 +306,23 @@ Result<std::vector<ParameterInfo>> LocalStore::list() {
   std::vector<ParameterInfo> infos;
   for (const auto& [name, parameter] : parameters_) {
     if (const auto* table = std::get_if<std::shared_ptr<SparseTable>>(&parameter)) {
-      infos.push_back({name, ParameterKind::kTable, {(*table)->options().dim}, (*table)->size()});
+      infos.push_back(
+          {name, ParameterKind::kTable, {(*table)->options().dim}, (*table)->size(), {}});
     } else {
       const auto& dense = std::get<std::shared_ptr<DenseParameter>>(parameter);
-      infos.push_back({name, ParameterKind::kDense, dense->options().shape, 0});
+      const DenseOptions& its = dense->options();
+      infos.push_back({name, ParameterKind::kDense, its.shape, 0, its.chunk});
     }
   }
   // And those on disk that nobody has asked for yet.
   for (const StoredTable& stored : manifest_.tables) {
     if (find(stored.name) != nullptr) continue;
-    infos.push_back({stored.name, ParameterKind::kTable, {stored.options.dim}, stored.rows});
+    infos.push_back({stored.name, ParameterKind::kTable, {stored.options.dim}, stored.rows, {}});
   }
   for (const StoredDense& stored : manifest_.dense) {
     if (find(stored.name) != nullptr) continue;
-    infos.push_back({stored.name, ParameterKind::kDense, stored.options.shape, 0});
+    const DenseOptions& its = stored.options;
+    infos.push_back({stored.name, ParameterKind::kDense, its.shape, 0, its.chunk});
   }
   std::ranges::sort(infos, {}, &ParameterInfo::name);
   return infos;
@@ -376,9 +386,10 @@ Result<StoreStats> LocalStore::stats() {
       stats.filter_memory_bytes += its.value().filter_memory_bytes;
       stats.hot_keys_memory_bytes += its.value().hot_keys_memory_bytes;
     } else {
-      ++stats.dense;
-      stats.dense_memory_bytes +=
-          std::get<std::shared_ptr<DenseParameter>>(parameter)->memory_bytes();
+      const auto& dense = std::get<std::shared_ptr<DenseParameter>>(parameter);
+      // One that is cut is counted where its first chunk is.
+      if (dense->options().chunk.index == 0) ++stats.dense;
+      stats.dense_memory_bytes += dense->memory_bytes();
     }
   }
   stats.latency = context_.latencies.summary();

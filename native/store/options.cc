@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/dense_chunks.h"
 #include "store/groups.h"
 
 namespace hotrow {
@@ -135,7 +136,9 @@ Status TableOptions::validate() const {
   return validate_groups(groups, optimizer);
 }
 
-Status DenseOptions::validate() const {
+namespace {
+
+Status check_shape(const std::vector<uint64_t>& shape) {
   if (shape.empty() || shape.size() > kMaxDenseRank) {
     return expect(false, "shape", "1 to 8 dimensions", static_cast<double>(shape.size()));
   }
@@ -147,8 +150,17 @@ Status DenseOptions::validate() const {
     HOTROW_RETURN_IF_ERROR(expect(values <= kMaxDenseValues, "shape", "at most 2^31 values in all",
                                   static_cast<double>(values)));
   }
+  return {};
+}
+
+}  // namespace
+
+Status DenseOptions::validate() const {
+  HOTROW_RETURN_IF_ERROR(check_shape(shape));
   HOTROW_RETURN_IF_ERROR(optimizer.validate());
-  return initializer.validate();
+  HOTROW_RETURN_IF_ERROR(initializer.validate());
+  if (chunk.used()) HOTROW_RETURN_IF_ERROR(check_shape(chunk.shape));
+  return check_chunk(*this);
 }
 
 Status GpuOptions::validate() const {

@@ -92,10 +92,11 @@ double normal_quantile(double p) {
   return q < 0 ? -x : x;
 }
 
-void Initializer::fill(uint64_t key, std::span<float> row) const {
+void Initializer::fill(uint64_t key, std::span<float> row, uint64_t first) const {
   // Mass of the standard normal distribution below -2.
   constexpr double kBelowTwoDeviations = 0.022750131948179207;
-  uint64_t state = mix64(mix64(key) ^ seed_);
+  // One draw a value.
+  uint64_t state = mix64(mix64(key) ^ seed_) + first * kGolden;
   const auto draw = [&state] { return mix64(state += kGolden); };
   switch (options_.kind) {
     case InitializerKind::kZeros:

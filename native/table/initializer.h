@@ -17,8 +17,8 @@ class Initializer {
  public:
   Initializer(const InitializerOptions& options, uint64_t seed) : options_(options), seed_(seed) {}
 
-  /// Writes the initial values of `key`'s row.
-  void fill(uint64_t key, std::span<float> row) const;
+  /// Writes the initial values of `key`'s row, or of the piece of it that begins at value `first`.
+  void fill(uint64_t key, std::span<float> row, uint64_t first = 0) const;
 
  private:
   InitializerOptions options_;

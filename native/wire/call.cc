@@ -31,6 +31,7 @@ void fields(Archive& a, T& v)
   a("sessionMs", v.session_ms);
   a("inDoubt", v.in_doubt);
   a("epoch", v.epoch);
+  a("denseChunks", v.dense_chunks);
   a("ticket", v.ticket);
   a("fabric", v.fabric);
   a("noTransport", v.no_transport);
@@ -47,6 +48,7 @@ void fields(Archive& a, T& v)
   a("number", v.number);
   a("real", v.real);
   a("flag", v.flag);
+  a("chunks", v.chunks);
   a("table", v.table);
   a("dense", v.dense);
   a("shrink", v.shrink);

@@ -42,6 +42,8 @@ struct Welcome {
   std::string ticket;
   std::string fabric;
   std::string no_transport;
+  /// It knows chunks of dense parameters, stamps, and PULL and UPDATE of several of them.
+  bool dense_chunks = false;
 };
 
 /// One call: its name and what of the rest it reads. Fields that are left out are the defaults.
@@ -53,6 +55,8 @@ struct Call {
   uint64_t number = 0;
   double real = 0;
   bool flag = false;
+  /// Of `dense`: the client knows that it may be given a chunk; of `list`: it wants each chunk.
+  bool chunks = false;
   TableOptions table;
   DenseOptions dense;
   ShrinkOptions shrink;

@@ -188,6 +188,7 @@ void fields(Archive& a, T& v)
   a("kind", v.kind);
   a("shape", v.shape);
   a("rows", v.rows);
+  if (v.chunk.used() || !std::is_const_v<T>) a.optional("chunk", v.chunk);
 }
 
 }  // namespace hotrow

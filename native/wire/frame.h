@@ -49,7 +49,7 @@ enum class Verb : uint8_t {
   kScores = 10,     ///< keys, weights -> count
   kScan = 11,       ///< options -> keys, rows, state, count
   kEvicted = 12,    ///< options -> keys, bytes
-  kPull = 13,       ///< options -> values, state, count of a dense parameter
+  kPull = 13,       ///< options, stamp -> values, state, count, stamp of dense parameters
   kGoodbye = 14,    ///< no reply: the sender is going, its session may end
   kScanSlots = 15,  ///< options, text -> keys, rows, state, count, of some slots
   kTake = 16,       ///< as kUpdate and, without rows, kErase, of slots that are expected
@@ -107,8 +107,9 @@ enum class Kind : uint16_t {
   kValues = 10,    ///< f32 [n], of a dense parameter
   kCount = 11,     ///< one u64
   kBytes = 12,     ///< u8 [n]
+  kStamp = 13,     ///< u64 [2], of a dense parameter's values: run and change
 };
-inline constexpr uint16_t kLastKind = 12;
+inline constexpr uint16_t kLastKind = 13;
 
 enum class Type : uint16_t { kU8 = 1, kU32 = 2, kU64 = 3, kF32 = 4 };
 

@@ -6,6 +6,8 @@ import { createServer, connect as dial, type Server as NetServer, type Socket } 
 /** Passes bytes both ways, as it is told to. */
 export class CuttingProxy {
   cuts = 0
+  /** Bytes that came through, both ways. */
+  bytes = 0
   readonly #server: NetServer
   readonly #sockets = new Set<Socket>()
   readonly #held: (() => void)[] = []
@@ -24,6 +26,7 @@ export class CuttingProxy {
       const pass = (to: Socket, bytes: Buffer): void => {
         const part = bytes.subarray(0, Math.min(bytes.length, left))
         left -= part.length
+        this.bytes += part.length
         if (!to.destroyed) to.write(part)
         if (left > 0) return
         this.cuts++

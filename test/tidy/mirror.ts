@@ -20,6 +20,8 @@ const kMirrors: Record<string, readonly string[]> = {
   UpdateOptions: ['UpdateOptions'],
   ShrinkOptions: ['ShrinkOptions'],
 }
+/** Fields that servers and their clients set, and no user does. */
+const kInternal: Record<string, readonly string[]> = { DenseOptions: ['chunk'] }
 const kHeaders = ['options', 'batch', 'store'].map((name) => `native/include/hotrow/${name}.h`)
 const kInterfaces = 'lib/options.ts'
 const kCodes = 'native/include/hotrow/status_codes.def'
@@ -93,7 +95,7 @@ export const optionsMirror: Rule = (tree) => {
     const mirror = candidates.find((name) => properties(text, name) !== undefined)
     if (mirror === undefined) return [`${kInterfaces}:1: no ${candidates.join(' or ')}`]
     const ours = properties(text, mirror) as string[]
-    const theirs = fields.map(camelCase)
+    const theirs = fields.map(camelCase).filter((each) => !kInternal[struct]?.includes(each))
     return [
       ...differences(kInterfaces, theirs, ours, `TypeScript's ${mirror}`),
       ...differences(kHeaders[0] as string, ours, theirs, `struct ${struct}`),

@@ -18,6 +18,8 @@ namespace hotrow {
 inline constexpr uint32_t kMaxDim = 8192;
 /// Most values of one dense parameter (8 GiB of f32).
 inline constexpr uint64_t kMaxDenseValues = uint64_t{1} << 31;
+/// Most chunks of one dense parameter.
+inline constexpr uint32_t kMaxDenseChunks = 1U << 16;
 /// Most dimensions of a dense parameter's shape.
 inline constexpr uint32_t kMaxDenseRank = 8;
 /// Longest name of a table or dense parameter, in UTF-8 bytes.
@@ -324,12 +326,28 @@ struct TableOptions {
   bool operator==(const TableOptions&) const = default;
 };
 
+/// What a server's dense parameter is a chunk of. Clients of several servers cut large parameters
+/// into chunks, each of which is a dense parameter of one server's store; docs/FORMATS.md has how.
+/// Nobody else sets it.
+struct DenseChunk {
+  std::vector<uint64_t> shape;  ///< of the whole parameter; empty: it is not cut
+  uint32_t count = 0;           ///< chunks of the whole; 0: it is not cut
+  uint32_t pieces = 0;          ///< that each row is cut into; 0: chunks are of whole rows
+  uint32_t index = 0;
+  uint32_t slot = 0;  ///< of the placement: the chunk is with the server that has it
+  std::string slots;  ///< of chunk 0: the slots of all, four hexadecimal digits each
+
+  bool used() const { return count != 0; }
+  bool operator==(const DenseChunk&) const = default;
+};
+
 struct DenseOptions {
   std::vector<uint64_t> shape;  ///< row-major; the last dimension is the row of row-wise rules
   OptimizerOptions optimizer;
   InitializerOptions initializer;  ///< the key is the row's index
   NonFinite non_finite = NonFinite::kReject;
   uint64_t seed = 0;  ///< 0: made from the parameter's name
+  DenseChunk chunk;   ///< of a parameter that is cut: which part of it this one is
 
   Status validate() const;
   bool operator==(const DenseOptions&) const = default;

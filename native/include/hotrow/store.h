@@ -142,6 +142,15 @@ class Table {
   virtual Result<TableStats> stats() = 0;
 };
 
+/// Tells states of a dense parameter apart: of equal stamps values, state and steps are equal,
+/// whichever process, store or version they are of.
+struct DenseStamp {
+  uint64_t run = 0;     ///< of the parameter since it was opened, drawn at random; 0: no stamp
+  uint64_t change = 0;  ///< counts pushes, updates and versions that were gone to
+
+  bool operator==(const DenseStamp&) const = default;
+};
+
 /// One dense parameter: f32 values of a fixed shape under a name.
 class Dense {
  public:
@@ -151,6 +160,11 @@ class Dense {
   virtual const DenseOptions& options() const = 0;
   /// Number of values, the product of the shape.
   virtual uint64_t size() const = 0;
+
+  // Of a store of several servers a call about a parameter of more than 1 MiB is done chunk by
+  // chunk (docs/ARCHITECTURE.md): each chunk as of one instant, each push and update once at every
+  // chunk, but not of all chunks at one instant. What fails at one server may have been done at
+  // others, as for tables.
 
   /// Copies all values [size] out, as of one instant.
   virtual Status pull(std::span<float> values) = 0;
@@ -164,6 +178,18 @@ class Dense {
   /// Copies values [size] and state [state_values()] as of one instant; returns the pushes that
   /// they have seen.
   virtual Result<uint64_t> pull_state(std::span<float> values, std::span<float> state) = 0;
+
+  /// What servers answer "not modified" by: the stamp of what a pull would copy now. Without one
+  /// where values are with several servers.
+  virtual Result<DenseStamp> stamp() { return DenseStamp(); }
+  struct Stamped {
+    DenseStamp stamp;
+    uint64_t steps = 0;
+  };
+  /// pull_state(), where `state` may be empty, with the stamp of what it has copied.
+  virtual Result<Stamped> pull_stamped(std::span<float> /*values*/, std::span<float> /*state*/) {
+    return Status(StatusCode::kUnsupported, "dense '" + name() + "' has no stamps");
+  }
 };
 
 /// One table's part of lookup_all.
@@ -249,6 +275,7 @@ struct ParameterInfo {
   ParameterKind kind = ParameterKind::kTable;
   std::vector<uint64_t> shape;  ///< {dim} of a table, the shape of a dense parameter
   uint64_t rows = 0;            ///< rows of a table; 0 for dense
+  DenseChunk chunk;             ///< of a dense parameter of a server: which part of a cut one
 };
 
 class Store {

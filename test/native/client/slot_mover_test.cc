@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "base/hash.h"
@@ -280,6 +281,72 @@ TEST_F(MovedSlots, WhileAMoverPausesThemVersionsWaitAndGoOnWhenItIsGone) {
   EXPECT_FALSE(committed);
   moves.reset();
   commits.join();
+}
+
+// Each with its slot, and in the freeze only those that have changed.
+TEST_F(MovedSlots, ChunksOfDenseParametersMoveWithTheirSlots) {
+  start_two();
+  const auto remote = client();
+  const DenseOptions options{.shape = {4, 250'000}, .optimizer = optimizer(OptimizerKind::kAdam)};
+  const auto dense = must(remote->dense("w", options));
+  const auto twin_store = private_store();
+  const auto twin = must(twin_store->dense("w", options));
+  const auto push = [&](float value) {
+    const std::vector<float> gradient(dense->size(), value);
+    must(dense->push(gradient));
+    must(twin->push(gradient));
+  };
+  const auto expect_same = [&] {
+    std::vector<float> values(dense->size());
+    std::vector<float> state(dense->state_values());
+    std::vector<float> its_values(values.size());
+    std::vector<float> its_state(state.size());
+    EXPECT_EQ(must(dense->pull_state(values, state)),
+              must(twin->pull_state(its_values, its_state)));
+    EXPECT_TRUE(values == its_values && state == its_state);
+    must(dense->pull(values));
+    EXPECT_TRUE(values == its_values);
+  };
+  push(1);
+  const uint64_t bytes = 3 * dense->size() * sizeof(float);
+  const auto moves = mover();
+  for (const auto& [from, to, slots] : {std::tuple<size_t, size_t, std::string>{0, 1, "0-4095"},
+                                        {1, 0, "0-12000"},
+                                        {0, 1, "1000-12000"},
+                                        {1, 0, "0-16383"}}) {
+    SCOPED_TRACE(slots);
+    std::string theirs;
+    for (uint32_t slot = 0; slot < kSlots; ++slot) {
+      if (must(parse_slots(slots))[slot] && map_.slots[slot] == from) {
+        theirs += (theirs.empty() ? "" : ",") + std::to_string(slot);
+      }
+    }
+    must(moves->pause_versions());
+    const uint64_t copied = must(moves->copy(group(from, to, theirs))).bytes;
+    EXPECT_GT(copied, 0U);
+    EXPECT_LE(copied, bytes);
+    const bool changes = from == 0;
+    if (changes) push(-0.5F);
+    const uint64_t frozen = must(moves->freeze()).bytes;
+    EXPECT_EQ(frozen, changes ? copied : 0U);
+    give(group(from, to, theirs));
+    must(moves->tell(map_.to_text()));
+    moves->resume_versions();
+    expect_same();
+    push(0.25F);
+    expect_same();
+  }
+  must(remote->commit({}));
+  const auto other = client();
+  EXPECT_EQ(must(other->dense("w"))->options(), dense->options());
+  restart(0);
+  restart(1);
+  const auto later = client();
+  std::vector<float> values(dense->size());
+  std::vector<float> expected(dense->size());
+  must(must(later->dense("w"))->pull(values));
+  must(twin->pull(expected));
+  EXPECT_TRUE(values == expected);
 }
 
 // Of a new server that dies before the next version of all: what was in one is there.
