@@ -92,6 +92,9 @@ class Peer {
   /// Of a request or reply, as the server has said.
   uint64_t most_body_bytes() const { return most_body_bytes_.load(std::memory_order_relaxed); }
 
+  /// Bits of wire::Feature; none before the server was asked for the first time.
+  uint64_t features() const { return features_.load(std::memory_order_relaxed); }
+
   /// Acknowledged changes so far.
   uint64_t acknowledged() const { return acknowledged_.load(std::memory_order_acquire); }
   /// Has it ever been sent a change, or taken over slots of one that was?
@@ -137,6 +140,7 @@ class Peer {
   std::atomic<uint64_t> acknowledged_{0};
   std::atomic<uint64_t> next_sequence_{1};
   std::atomic<uint64_t> most_body_bytes_{kMostFrameBytes};
+  std::atomic<uint64_t> features_{0};  // of a server, before its generation: stale requests stay
 };
 
 }  // namespace hotrow::client

@@ -148,7 +148,8 @@ bool Session::welcome(const wire::FrameHeader& request) {
                         .most_body_bytes = hub_.options.most_body_bytes,
                         .session_ms = hub_.options.session_ms,
                         .in_doubt = hub_.cluster_versions.in_doubt(),
-                        .epoch = hub_.ownership.epoch()};
+                        .epoch = hub_.ownership.epoch(),
+                        .features = wire::kAllFeatures};
   std::string identity;
   if (Status admitted = admit(hello.value(), identity); !admitted.ok()) {
     ++hub_.refused;

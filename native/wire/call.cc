@@ -34,6 +34,7 @@ void fields(Archive& a, T& v)
   a("ticket", v.ticket);
   a("fabric", v.fabric);
   a("noTransport", v.no_transport);
+  a("features", v.features);
 }
 
 template <class Archive, class T>

@@ -42,6 +42,7 @@ struct Welcome {
   std::string ticket;
   std::string fabric;
   std::string no_transport;
+  uint64_t features = 0;  ///< bits of wire::Feature that the server knows
 };
 
 /// One call: its name and what of the rest it reads. Fields that are left out are the defaults.

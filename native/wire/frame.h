@@ -107,8 +107,15 @@ enum class Kind : uint16_t {
   kValues = 10,    ///< f32 [n], of a dense parameter
   kCount = 11,     ///< one u64
   kBytes = 12,     ///< u8 [n]
+  kTimes = 13,     ///< u32 [n]: how often each key of a lookup or push counts
 };
-inline constexpr uint16_t kLastKind = 12;
+inline constexpr uint16_t kLastKind = 13;
+
+/// Bits of what a server says that it knows beyond the protocol's first form.
+enum Feature : uint64_t {
+  kKnowsTimes = 1,  ///< Kind::kTimes
+};
+inline constexpr uint64_t kAllFeatures = kKnowsTimes;
 
 enum class Type : uint16_t { kU8 = 1, kU32 = 2, kU64 = 3, kF32 = 4 };
 
