@@ -21,6 +21,9 @@ bool latency_figures(const NetSettings& settings);
 bool together_figures(const NetSettings& settings);
 /// Pushes, beside the same on a store of this process.
 bool push_figures(const NetSettings& settings);
+/// Lookups and pushes of batches that repeat themselves and of such that do not, from a client that
+/// folds them, beside one that does not.
+bool fold_figures(const NetSettings& settings);
 /// Lookups, beside Redis's MGET.
 bool redis_figures(const NetSettings& settings);
 /// Lookups, beside gRPC in C++ in front of the same table, plainly and over TLS.

@@ -59,8 +59,14 @@ OurStore OurStore::local(const OurShape& shape) {
 }
 
 OurStore OurStore::connected(const OurShape& shape, uint16_t port) {
+  return connected_to_all(shape, {&port, 1});
+}
+
+OurStore OurStore::connected_to_all(const OurShape& shape, std::span<const uint16_t> ports) {
   OurStore made;
-  made.store_ = must(connect({.servers = {"127.0.0.1:" + std::to_string(port)},
+  std::vector<std::string> servers;
+  for (const uint16_t port : ports) servers.push_back("127.0.0.1:" + std::to_string(port));
+  made.store_ = must(connect({.servers = servers,
                               .spin_us = shape.spin_us,
                               .tls = shape.client_tls,
                               .transport = shape.transport}));

@@ -34,6 +34,8 @@ class OurStore {
   static OurStore local(const OurShape& shape);
   /// Of a server that start_ours() has started.
   static OurStore connected(const OurShape& shape, uint16_t port);
+  /// As connected(), of several of them, which share the keys.
+  static OurStore connected_to_all(const OurShape& shape, std::span<const uint16_t> ports);
   ~OurStore();
   OurStore(OurStore&&) = default;
   OurStore& operator=(OurStore&&) = delete;

@@ -12,6 +12,7 @@ import { callError, StoreError } from '../errors.ts'
 import { addon } from '../native.ts'
 import type { Condition } from './etcd.ts'
 import { MoverLock } from './lock.ts'
+import { refusal } from './refused.ts'
 import type { ClusterPlacement, Registry, StoredPlacement } from './registry.ts'
 import { placementOf } from './registry.ts'
 import { ownersOf, type SlotMove, slotCount, slotsText, withMoved, withServers } from './slots.ts'
@@ -134,8 +135,9 @@ export class Mover {
     const text = withServers(this.#stored.text, servers)
     const { etcd, placementKey } = this.#registry
     const { revision } = this.#stored
-    if (!(await etcd.swapIf(placementKey, revision, text, [this.#lock.condition], timeoutMs))) {
-      throw this.#conflict()
+    const conditions = [this.#lock.condition]
+    if (!(await etcd.swapIf(placementKey, revision, text, conditions, timeoutMs))) {
+      throw await refusal(this.#registry, this.#stored, conditions)
     }
     await this.#read(text)
     // The next group is between others.
@@ -176,11 +178,6 @@ export class Mover {
       bytes: this.#bytes,
       freezeMs: { median: sorted[sorted.length >> 1] ?? 0, longest: sorted.at(-1) ?? 0 },
     }
-  }
-
-  #conflict(): Error {
-    const { cluster } = this.#registry
-    return callError('ERR_CONFLICT', `somebody else has changed cluster '${cluster}' meanwhile`)
   }
 
   async #connected(): Promise<NativeMover> {
@@ -294,7 +291,7 @@ export class Mover {
     }
     if (changed) return
     await native.thaw().catch(() => {})
-    throw this.#conflict()
+    throw await refusal(this.#registry, this.#stored, conditions)
   }
 
   /** That these servers are the processes that they are now. */
@@ -312,7 +309,11 @@ export class Mover {
   /** The revision of what has just been put. */
   async #read(text: string): Promise<void> {
     const stored = await this.#registry.placement()
-    if (stored?.text !== text) throw this.#conflict()
+    if (stored?.text !== text) {
+      const { cluster } = this.#registry
+      const why = `somebody else has changed the placement of cluster '${cluster}' since`
+      throw callError('ERR_CONFLICT', why)
+    }
     this.#stored = stored
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -69,6 +70,28 @@ Status check_rows(const char* name, KeyBatch keys, size_t values, size_t dim) {
   return {};
 }
 
+uint64_t all_times(std::span<const uint32_t> times, KeyBatch keys) {
+  if (times.empty()) return keys.size();
+  return std::accumulate(times.begin(), times.end(), uint64_t{0});
+}
+
+Status check_times(std::span<const uint32_t> times, KeyBatch keys) {
+  if (times.empty()) return {};
+  if (times.size() != keys.size()) {
+    return Status::invalid_argument("times: expected " + std::to_string(keys.size()) +
+                                    " values, one a key, received " + std::to_string(times.size()));
+  }
+  const auto none = std::ranges::find(times, 0U);
+  if (none != times.end()) {
+    return Status::invalid_argument("times: expected values from 1 on, received 0 at " +
+                                    std::to_string(none - times.begin()));
+  }
+  const uint64_t sum = all_times(times, keys);
+  if (sum <= kMostBatchKeys) return {};
+  return Status::invalid_argument("times: expected a sum of at most 2^28, received " +
+                                  std::to_string(sum));
+}
+
 Status check_found(const LookupOptions& options, size_t keys) {
   const size_t bytes = (keys + 7) / 8;
   if (options.found.empty() || options.found.size() == bytes) return {};
@@ -80,6 +103,7 @@ Status check_found(const LookupOptions& options, size_t keys) {
 Status check_lookup(const TableLookup& lookup, size_t dim) {
   const auto wrong = [](std::string text) { return Status::invalid_argument(std::move(text)); };
   HOTROW_RETURN_IF_ERROR(check_keys(lookup.keys));
+  HOTROW_RETURN_IF_ERROR(check_times(lookup.times, lookup.keys));
   HOTROW_RETURN_IF_ERROR(check_found(lookup.options, lookup.keys.size()));
   const size_t stride = lookup.stride == 0 ? dim : lookup.stride;
   if (stride < dim) {

@@ -23,6 +23,11 @@ Status check_keys(KeyBatch keys);
 Status check_page_rows(size_t rows);
 /// One row of `dim` values a key in an argument of so many values.
 Status check_rows(const char* name, KeyBatch keys, size_t values, size_t dim);
+/// How often each key counts: once a key, from 1 on, and no more than a call may have keys; or
+/// none.
+Status check_times(std::span<const uint32_t> times, KeyBatch keys);
+/// Keys with every one as often as it counts.
+uint64_t all_times(std::span<const uint32_t> times, KeyBatch keys);
 Status check_found(const LookupOptions& options, size_t keys);
 /// Everything of one table's part but how old its rows may be.
 Status check_lookup(const TableLookup& lookup, size_t dim);

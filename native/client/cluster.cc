@@ -234,6 +234,11 @@ uint64_t Cluster::most_piece_bytes(uint64_t wanted) const {
   return wanted;
 }
 
+bool Cluster::know_times(const View& view) const {
+  return std::ranges::all_of(
+      view.members, [&](uint32_t server) { return peers_[server]->knows(wire::kKnowsTimes); });
+}
+
 Cut cut(const View& view, KeyBatch keys, const std::vector<uint32_t>* some) {
   Cut cut;
   cut.parts.resize(view.positions);
@@ -250,15 +255,6 @@ Cut cut(const View& view, KeyBatch keys, const std::vector<uint32_t>* some) {
     part.from.push_back(static_cast<uint32_t>(from));
   }
   return cut;
-}
-
-std::vector<float> gather(std::span<const float> rows, size_t width,
-                          std::span<const uint32_t> from) {
-  std::vector<float> gathered(from.size() * width);
-  for (size_t i = 0; i < from.size(); ++i) {
-    std::copy_n(rows.data() + from[i] * width, width, gathered.data() + i * width);
-  }
-  return gathered;
 }
 
 Status about_slot(const View& view, KeyBatch keys, Status status) {

@@ -6,11 +6,13 @@
 #ifndef HOTROW_CLIENT_CLUSTER_H_
 #define HOTROW_CLIENT_CLUSTER_H_
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
@@ -104,6 +106,8 @@ class Cluster {
   }
   /// `wanted`, or half of the least that a server takes as a body.
   uint64_t most_piece_bytes(uint64_t wanted) const;
+  /// Do all servers of the view know wire::Kind::kTimes?
+  bool know_times(const View& view) const;
   /// What pushes belong to, where this client is a worker.
   OpenStep& open_step() { return open_step_; }
   Sight& sight() { return *sight_; }
@@ -146,8 +150,14 @@ struct Cut {
 Cut cut(const View& view, KeyBatch keys, const std::vector<uint32_t>* some = nullptr);
 
 /// The rows, `width` values each, at the given positions.
-std::vector<float> gather(std::span<const float> rows, size_t width,
-                          std::span<const uint32_t> from);
+template <class Rows>
+auto gather(const Rows& rows, size_t width, std::span<const uint32_t> from) {
+  std::vector<std::ranges::range_value_t<Rows>> gathered(from.size() * width);
+  for (size_t i = 0; i < from.size(); ++i) {
+    std::copy_n(rows.data() + from[i] * width, width, gathered.data() + i * width);
+  }
+  return gathered;
+}
 
 /// A failure that is one of a server says which slot it is about: that of the first key.
 Status about_slot(const View& view, KeyBatch keys, Status status);

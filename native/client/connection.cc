@@ -267,7 +267,8 @@ Status Connection::need(size_t bytes, Deadline deadline) {
   return {};
 }
 
-Status Connection::take(std::span<std::byte> target, size_t bytes, Xxh3& sum, Deadline deadline) {
+Status Connection::take(std::span<std::byte> target, size_t bytes, Xxh3& sum, Deadline deadline,
+                        const Sink& sink) {
   size_t taken = 0;
   while (taken < bytes) {
     if (begin_ == end_) {
@@ -283,6 +284,7 @@ Status Connection::take(std::span<std::byte> target, size_t bytes, Xxh3& sum, De
     }
     const size_t n = std::min(bytes - taken, end_ - begin_);
     if (n > 0 && !target.empty()) std::memcpy(target.data() + taken, buffer_.data() + begin_, n);
+    if (n > 0 && target.empty() && sink) sink(taken, buffer_.bytes().subspan(begin_, n));
     sum.add({reinterpret_cast<const char*>(buffer_.data() + begin_), n});
     begin_ += n;
     taken += n;
@@ -337,6 +339,7 @@ Status Connection::read_body(const wire::FrameHeader& header, Reply* reply, Dead
   for (const wire::Section& section : sections_) {
     HOTROW_RETURN_IF_ERROR(take({}, section.offset - at, sum, deadline));
     std::span<std::byte> target;
+    Sink sink;
     uint64_t bytes = section.bytes;
     if (code != StatusCode::kOk) {
       // Of a reason its beginning.
@@ -350,8 +353,13 @@ Status Connection::read_body(const wire::FrameHeader& header, Reply* reply, Dead
       if (!target.empty() && target.size() != section.bytes) {
         return {StatusCode::kProtocol, "frame: a reply's section has another length than expected"};
       }
+      if (target.empty() && reply->scatter) {
+        sink = [&](size_t offset, std::span<const std::byte> its) {
+          reply->scatter(section, offset, its);
+        };
+      }
     }
-    HOTROW_RETURN_IF_ERROR(take(target, bytes, sum, deadline));
+    HOTROW_RETURN_IF_ERROR(take(target, bytes, sum, deadline, sink));
     at = section.offset + section.bytes;
   }
   HOTROW_RETURN_IF_ERROR(take({}, header.body_bytes - at, sum, deadline));

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -83,8 +84,11 @@ class Connection {
   Result<size_t> receive(std::span<std::byte> first, std::span<std::byte> second,
                          Deadline deadline);
   Status need(size_t bytes, Deadline deadline);
-  /// Moves the next bytes of a body into `target`, or, when it has no memory, away.
-  Status take(std::span<std::byte> target, size_t bytes, Xxh3& sum, Deadline deadline);
+  /// Gets bytes of a body piece by piece, from `at` of those that were asked for on.
+  using Sink = std::function<void(size_t at, std::span<const std::byte> bytes)>;
+  /// Moves the next bytes of a body into `target`, or, when it has no memory, to `sink`, or away.
+  Status take(std::span<std::byte> target, size_t bytes, Xxh3& sum, Deadline deadline,
+              const Sink& sink = nullptr);
   Reply* arriving(const wire::FrameHeader& header) HOTROW_EXCLUDES(mutex_);
   void forget_locked(uint64_t request) HOTROW_REQUIRES(mutex_);
   void arrived(Reply* reply, const Status& status) HOTROW_EXCLUDES(mutex_);

@@ -62,10 +62,15 @@ struct Reply {
   /// Stages of a request, one after the other.
   enum Stage : uint8_t { kEncode, kSend, kWait, kDecode, kStages };
 
+  /// Takes bytes of a section's payload, from `offset` in it on: they come in order.
+  using Scatter = std::function<void(const wire::Section& section, uint64_t offset,
+                                     std::span<const std::byte> bytes)>;
+
   explicit Reply(Place its_place) : place(std::move(its_place)) {}
 
   Place place;
-  Status status;                                   // what the server says, once done
+  Scatter scatter;  // of what has no place of its own; none: that is passed over
+  Status status;    // what the server says, once done
   std::chrono::steady_clock::time_point deadline;  // of the call, as send() was told
   uint64_t request = 0;
   uint32_t epoch = 0;  // of the server's placement, once done; 0: none

@@ -116,7 +116,7 @@ void Peer::adopt(const std::shared_ptr<Connection>& made) {
   session_ = welcome.session;
   changed_.notify_all();
   most_body_bytes_.store(welcome.most_body_bytes, std::memory_order_relaxed);
-  knows_chunks_.store(welcome.dense_chunks, std::memory_order_relaxed);
+  features_.store(welcome.features, std::memory_order_relaxed);
   made->generation = generation_.load(std::memory_order_relaxed);
   if (run_ == welcome.run) return;
   const uint64_t acknowledged = acknowledged_.load(std::memory_order_acquire);

@@ -92,8 +92,10 @@ class Peer {
   /// Of a request or reply, as the server has said.
   uint64_t most_body_bytes() const { return most_body_bytes_.load(std::memory_order_relaxed); }
 
-  /// Does it know chunks and stamps of dense parameters? As it said last; before it has, no.
-  bool knows_chunks() const { return knows_chunks_.load(std::memory_order_relaxed); }
+  /// As the server said last; before it has, no.
+  bool knows(wire::Feature feature) const {
+    return (features_.load(std::memory_order_relaxed) & feature) != 0;
+  }
 
   /// Acknowledged changes so far.
   uint64_t acknowledged() const { return acknowledged_.load(std::memory_order_acquire); }
@@ -140,7 +142,7 @@ class Peer {
   std::atomic<uint64_t> acknowledged_{0};
   std::atomic<uint64_t> next_sequence_{1};
   std::atomic<uint64_t> most_body_bytes_{kMostFrameBytes};
-  std::atomic<bool> knows_chunks_{false};
+  std::atomic<uint64_t> features_{0};  // of a server, before its generation: stale requests stay
 };
 
 }  // namespace hotrow::client

@@ -127,7 +127,8 @@ class RemoteDense::Round {
       if (!number.ok()) return number.status();
       message.exchange.generation = number.value().generation;
       const Place place{static_cast<uint16_t>(i), number.value().number, chunk};
-      way_.add(message.exchange.request, place, its_.cluster_->peer(message.server).knows_chunks());
+      way_.add(message.exchange.request, place,
+               its_.cluster_->peer(message.server).knows(wire::kKnowsDenseChunks));
     }
     message.exchange.pair = its_.pairs_[static_cast<size_t>(way_.verb)];
     message.exchange.request.header().epoch = view_.epoch;

@@ -86,7 +86,8 @@ class RemoteDense::Opening {
     const auto welcome = cluster_->peer(server).welcome(deadline_);
     if (!welcome.ok()) return welcome.status();
     wire::Call call = call_;
-    if (call.flag && welcome.value().dense_chunks) call.dense = first_options(view, call_);
+    if (call.flag && welcome.value().knows(wire::kKnowsDenseChunks))
+      call.dense = first_options(view, call_);
     const uint64_t generation = cluster_->peer(server).generation();
     auto opened = cluster_->ask<wire::OpenedDense>(server, call, deadline_, Effect::kReads);
     if (!opened.ok()) return opened.status();
@@ -114,7 +115,7 @@ class RemoteDense::Opening {
       Peer& peer = cluster_->peer(server);
       const auto welcome = peer.welcome(deadline_);
       if (!welcome.ok()) return welcome.status();
-      if (!welcome.value().dense_chunks) {
+      if (!welcome.value().knows(wire::kKnowsDenseChunks)) {
         return {StatusCode::kUnsupported, "dense '" + call_.name + "' has chunks at the server " +
                                               cluster_->name(server) + ", which knows of none"};
       }

@@ -82,15 +82,21 @@ class Round {
     for (const auto& sent : all_) {
       KeyBatch keys = push.keys;
       ConstRowBatch rows = push.gradients;
+      std::span<const uint32_t> times = push.times;
       if (!whole()) {
         const Cut::Part& part = cuts_.back()->parts[sent->server];
         if (part.keys.empty()) continue;
         keys = part.keys;
+        if (!times.empty()) {
+          times = *kept_times_.emplace_back(
+              std::make_unique<std::vector<uint32_t>>(gather(times, 1, part.from)));
+        }
         kept_.push_back(
             std::make_unique<std::vector<float>>(gather(push.gradients, dim, part.from)));
         rows = *kept_.back();
       }
-      auto number = static_cast<RemoteTable*>(push.table)->number(sent->server, deadline_);
+      auto* const table = static_cast<RemoteTable*>(push.table);
+      auto number = table->number(sent->server, deadline_);
       if (!number.ok()) return about_slot(view_, keys, number.status());
       const uint16_t part = sent->parts++;
       Request& request = sent->exchange.request;
@@ -99,6 +105,7 @@ class Round {
       request.header().clock = step_;
       request.add(part, number.value().number, Kind::kKeys, keys);
       request.add(part, number.value().number, Kind::kGradients, rows, dim);
+      table->add_times(sent->server, request, number.value().number, times, part);
       request.add(part, number.value().number, call);
     }
     return {};
@@ -130,6 +137,7 @@ class Round {
   const uint32_t step_;
   std::vector<std::unique_ptr<Cut>> cuts_;  // one a push; keys are sent from where they lie
   std::vector<std::unique_ptr<std::vector<float>>> kept_;
+  std::vector<std::unique_ptr<std::vector<uint32_t>>> kept_times_;
   std::vector<std::unique_ptr<Sent>> all_;
   bool applied_ = false;  // by some server
   Refused refused_;
@@ -149,9 +157,32 @@ Status check(std::span<const TablePush> pushes, const Cluster& cluster) {
     }
     HOTROW_RETURN_IF_ERROR(
         check_rows("gradients", push.keys, push.gradients.size(), push.table->options().dim));
+    if (!push.times.empty()) return own_times();
   }
   return {};
 }
+
+// Pushes as they go out.
+struct Folded {
+  explicit Folded(std::span<const TablePush> its) : pushes(its.begin(), its.end()) {}
+  /// Not of what is held until its step ends: its gradients are added up there.
+  void fold() {
+    folds.reserve(pushes.size());
+    sums.reserve(pushes.size());
+    for (TablePush& push : pushes) {
+      auto* const table = static_cast<RemoteTable*>(push.table);
+      const Fold& its = folds.emplace_back(table->fold(push.keys, push.gradients));
+      if (!its.folded()) continue;
+      push.gradients = sums.emplace_back(its.sums(push.gradients, table->options().dim));
+      push.keys = its.keys();
+      push.times = its.times();
+    }
+  }
+
+  std::vector<TablePush> pushes;
+  std::vector<Fold> folds;
+  std::vector<std::vector<float>> sums;
+};
 
 }  // namespace
 
@@ -162,12 +193,14 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
     const Deadline deadline = cluster_->deadline();
     PushOfStep step(cluster_->open_step(), cluster_->members().size());
     HOTROW_RETURN_IF_ERROR(step.status());
+    Folded folded(pushes);
+    if (step.clock() == 0) folded.fold();
     Left left;
     bool applied = false;
     while (true) {
       const auto view = cluster_->view();
       HOTROW_RETURN_IF_ERROR(step.check(view->epoch));
-      Round round(*cluster_, *view, pushes, left, deadline, step.clock());
+      Round round(*cluster_, *view, folded.pushes, left, deadline, step.clock());
       if (Status failed = round.run(); !failed.ok()) return step.done(std::move(failed));
       if (round.refused().ok()) return step.done({});
       applied |= round.applied();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/batch_check.h"
@@ -51,6 +52,7 @@ void add(StoreStats& sum, const StoreStats& its) {
 struct LookupPart {
   std::vector<float> landed;  // of rows that do not lie side by side
   std::span<float> rows;
+  std::optional<Fold> fold;
   bool whole = false;  // the reply has had rows
 };
 
@@ -66,6 +68,20 @@ void spread(std::span<const TableLookup> lookups, const std::vector<LookupPart>&
                   its.rows.data() + row * stride);
     }
   }
+}
+
+/// `bytes`: of all rows.
+Status check_lookups(std::span<const TableLookup> lookups, const Cluster& cluster,
+                     uint64_t& bytes) {
+  for (size_t i = 0; i < lookups.size(); ++i) {
+    const TableLookup& its = lookups[i];
+    const auto table = table_of(its.table, cluster, i);
+    if (!table.ok()) return table.status();
+    HOTROW_RETURN_IF_ERROR(check_lookup(its, its.table->options().dim));
+    if (!its.times.empty()) return own_times();
+    bytes += its.keys.size() * its.table->options().dim * sizeof(float);
+  }
+  return check_apart(lookups);
 }
 
 }  // namespace
@@ -143,14 +159,7 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
     const Deadline deadline = cluster_->deadline();
     Exchange exchange(wire::Verb::kLookup, Effect::kReads);
     uint64_t bytes = 0;
-    for (size_t i = 0; i < lookups.size(); ++i) {
-      const TableLookup& its = lookups[i];
-      const auto table = table_of(its.table, *cluster_, i);
-      if (!table.ok()) return table.status();
-      HOTROW_RETURN_IF_ERROR(check_lookup(its, its.table->options().dim));
-      bytes += its.keys.size() * its.table->options().dim * sizeof(float);
-    }
-    HOTROW_RETURN_IF_ERROR(check_apart(lookups));
+    HOTROW_RETURN_IF_ERROR(check_lookups(lookups, *cluster_, bytes));
     const auto view = cluster_->view();
     const bool several =
         view->several() || lookups.size() >= wire::kMostSections / 3 || bytes > kMostTogetherBytes;
@@ -164,19 +173,24 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
         HOTROW_RETURN_IF_ERROR(its.table->lookup(its.keys, parts[i].rows, its.options));
         continue;
       }
-      auto number = static_cast<RemoteTable*>(its.table)->number(view->only(), deadline);
+      auto* const table = static_cast<RemoteTable*>(its.table);
+      auto number = table->number(view->only(), deadline);
       if (!number.ok()) return number.status();
+      const Fold& fold = parts[i].fold.emplace(table->fold(its.keys));
       const auto part = static_cast<uint16_t>(i);
       exchange.generation = number.value().generation;
-      exchange.request.add(part, number.value().number, Kind::kKeys, its.keys);
+      exchange.request.add(part, number.value().number, Kind::kKeys, fold.keys());
+      table->add_times(view->only(), exchange.request, number.value().number, fold.times(), part);
       exchange.request.add(part, number.value().number, call_options(its.options));
     }
     if (!several && !lookups.empty()) {
       Reply reply([&](const wire::Section& section) -> std::span<std::byte> {
         if (section.part >= parts.size()) return {};
         if (section.kind == Kind::kRows) {
-          parts[section.part].whole = true;
-          return std::as_writable_bytes(parts[section.part].rows);
+          LookupPart& its = parts[section.part];
+          its.whole = true;
+          const size_t dim = lookups[section.part].table->options().dim;
+          return std::as_writable_bytes(its.rows.first(its.fold->keys().size() * dim));
         }
         if (section.kind != Kind::kFound) return {};
         const auto found = lookups[section.part].options.found;
@@ -194,6 +208,9 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
           HOTROW_RETURN_IF_ERROR(its.table->lookup(its.keys, parts[i].rows, its.options));
         } else if (!parts[i].whole) {
           return {StatusCode::kProtocol, "a reply without rows"};
+        } else {
+          parts[i].fold->spread(parts[i].rows, its.table->options().dim);
+          parts[i].fold->spread_bits(its.options.found);
         }
       }
     }

@@ -93,30 +93,54 @@ RemoteTable::RemoteTable(std::shared_ptr<Cluster> cluster, std::span<const uint3
   }
 }
 
-// One request of a lookup and where its reply goes.
+// One request of a lookup and where its reply goes: of a batch that is cut each row to its place
+// among the others', as it comes in.
 struct RemoteTable::Flight {
   explicit Flight(Verb verb)
-      : reply([this](const wire::Section& section) -> std::span<std::byte> {
-          if (section.kind == Kind::kFound) return std::as_writable_bytes(found);
-          if (section.kind == Kind::kRows || section.kind == Kind::kState) {
-            whole = true;
-            return std::as_writable_bytes(rows);
-          }
-          return {};
-        }),
-        exchange(verb, Effect::kReads) {}
+      : reply([this](const wire::Section& section) { return place(section); }),
+        exchange(verb, Effect::kReads) {
+    reply.scatter = [this](const wire::Section& section, size_t offset,
+                           std::span<const std::byte> bytes) {
+      if (cut && whole && is_rows(section)) scatter(offset, bytes);
+    };
+  }
 
   size_t server = 0;
   KeyBatch keys;
   size_t at = 0;       // of its first key, where the batch is not cut
+  bool cut = false;    // rows go to `from`
   bool whole = false;  // the reply has had rows
   Reply reply;
-  Exchange exchange;  // which ends before its reply
-  std::span<float> rows;
+  Exchange exchange;      // which ends before its reply
+  std::span<float> rows;  // of a batch that is cut all of them
+  size_t width = 0;
   std::span<uint8_t> found;
-  std::vector<float> landed;  // of a batch that is cut
-  std::vector<uint8_t> landed_found;
-  std::span<const uint32_t> from;  // of a batch that is cut: where row i goes
+  std::vector<uint8_t> landed_found;  // of a batch that is cut
+  std::span<const uint32_t> from;     // of a batch that is cut: where row i goes
+  std::vector<uint32_t> times;        // of a batch that is cut: of its keys
+
+ private:
+  static bool is_rows(const wire::Section& section) {
+    return section.kind == Kind::kRows || section.kind == Kind::kState;
+  }
+  std::span<std::byte> place(const wire::Section& section) {
+    if (section.kind == Kind::kFound) return std::as_writable_bytes(found);
+    if (!is_rows(section)) return {};
+    whole = !cut || section.bytes == from.size() * width * sizeof(float);
+    return cut ? std::span<std::byte>() : std::as_writable_bytes(rows);
+  }
+  void scatter(size_t offset, std::span<const std::byte> bytes) {
+    const size_t row_bytes = width * sizeof(float);
+    while (!bytes.empty()) {
+      const size_t within = offset % row_bytes;
+      const size_t n = std::min(bytes.size(), row_bytes - within);
+      auto* const row =
+          reinterpret_cast<std::byte*>(rows.data() + from[offset / row_bytes] * width);
+      std::memcpy(row + within, bytes.data(), n);
+      bytes = bytes.subspan(n);
+      offset += n;
+    }
+  }
 };
 
 Status RemoteTable::land(Flight& flight, Round& round) {
@@ -185,11 +209,37 @@ Status RemoteTable::in_rounds(KeyBatch keys, const Work& work) {
   }
 }
 
+Fold RemoteTable::fold(KeyBatch keys, std::span<const float> gradients) {
+  if (!cluster_->know_times(*cluster_->view())) return Fold(keys);
+  // Those that are not finite are left out one by one, not with what they are added to.
+  if (options_.non_finite == NonFinite::kSkip &&
+      !std::ranges::all_of(gradients, [](float value) { return std::isfinite(value); })) {
+    return Fold(keys);
+  }
+  return folds_.of(keys);
+}
+
 Status RemoteTable::look_up(Verb verb, KeyBatch keys, std::span<float> out, size_t width,
                             const LookupOptions& options) {
+  Traced::phase("split");
+  const Fold its = fold(keys);
+  LookupOptions wishes = options;
+  if (!wishes.found.empty()) wishes.found = wishes.found.first((its.keys().size() + 7) / 8);
+  HOTROW_RETURN_IF_ERROR(
+      look_up_folded(verb, its, out.first(its.keys().size() * width), width, wishes));
+  Traced::phase("join");
+  its.spread(out, width);
+  its.spread_bits(options.found);
+  return {};
+}
+
+Status RemoteTable::look_up_folded(Verb verb, const Fold& fold, std::span<float> out, size_t width,
+                                   const LookupOptions& options) {
   bool first = true;
   Status refused;
-  const Status status = in_rounds(keys, [&](Round& round) {
+  const Status status = in_rounds(fold.keys(), [&](Round& round) {
+    // Of states nobody counts who asks for them.
+    if (verb == Verb::kLookup) round.times = fold.times();
     // Bits past the last key; the others are set one by one.
     if (std::exchange(first, false) && !round.whole()) {
       std::fill(options.found.begin(), options.found.end(), uint8_t{0});
@@ -201,6 +251,14 @@ Status RemoteTable::look_up(Verb verb, KeyBatch keys, std::span<float> out, size
   // Why there was so little time says more than that there was none.
   const bool late = status.code() == StatusCode::kTimeout && !refused.ok();
   return late ? refused : status;
+}
+
+// A server that does not know them, which a batch's keys came to in the middle of a call, counts
+// each key once.
+void RemoteTable::add_times(size_t server, Request& request, uint32_t number,
+                            std::span<const uint32_t> times, uint16_t part) {
+  if (times.empty() || !cluster_->peer(server).knows(wire::kKnowsTimes)) return;
+  request.add(part, number, Kind::kTimes, times);
 }
 
 Result<std::vector<std::unique_ptr<RemoteTable::Flight>>> RemoteTable::plan(
@@ -228,20 +286,25 @@ Result<std::vector<std::unique_ptr<RemoteTable::Flight>>> RemoteTable::plan(
       flight.server = server;
       flight.keys = all.subspan(at, n);
       flight.at = at;
+      flight.width = width;
+      flight.cut = !round.whole();
+      std::span<const uint32_t> times = round.times;
       if (round.whole()) {
         flight.rows = out.subspan(at * width, n * width);
         if (found) flight.found = options.found.subspan(at / 8, (n + 7) / 8);
+        if (!times.empty()) times = times.subspan(at, n);
       } else {
         flight.from = std::span(parts.parts[server].from).subspan(at, n);
-        flight.landed.resize(n * width);
-        flight.rows = flight.landed;
+        flight.rows = out;
         if (found) flight.landed_found.resize((n + 7) / 8);
         flight.found = flight.landed_found;
+        if (!times.empty()) times = flight.times = gather(times, 1, flight.from);
       }
       flight.exchange.pair = pair(verb);
       flight.exchange.generation = number.value().generation;
       flight.exchange.request.header().epoch = round.view.epoch;
       flight.exchange.request.add(0, number.value().number, Kind::kKeys, flight.keys);
+      add_times(server, flight.exchange.request, number.value().number, times);
       flight.exchange.request.add(0, number.value().number, call_options(options));
     }
   }
@@ -257,14 +320,11 @@ Status RemoteTable::look_up_once(Verb verb, Round& round, std::span<float> out, 
   if (!flights.ok()) return flights.status();
   Traced::phase("wait");
   HOTROW_RETURN_IF_ERROR(fly(flights.value(), round));
-  if (round.whole()) return {};
+  if (round.whole() || options.found.empty()) return {};
   Traced::phase("join");
   for (const auto& flight : flights.value()) {
     for (size_t i = 0; i < flight->from.size(); ++i) {
-      const size_t to = flight->from[i];
-      std::copy_n(flight->rows.data() + i * width, width, out.data() + to * width);
-      if (options.found.empty()) continue;
-      set_bit(options.found, to, (flight->found[i / 8] >> (i % 8) & 1) != 0);
+      set_bit(options.found, flight->from[i], (flight->found[i / 8] >> (i % 8) & 1) != 0);
     }
   }
   return {};
@@ -288,32 +348,53 @@ Status RemoteTable::lookup_state(KeyBatch keys, std::span<float> state,
 template <class Fill>
 Result<uint64_t> RemoteTable::change(Verb verb, KeyBatch keys, const Fill& fill) {
   const Traced traced(cluster_->sight(), wire::name_of(verb), name_);
-  std::optional<PushOfStep> step;
-  if (verb == Verb::kPush || verb == Verb::kPushBags) {
-    step.emplace(cluster_->open_step(), cluster_->members().size());
-    HOTROW_RETURN_IF_ERROR(step->status());
-  }
-  auto changed = guarded([&]() -> Result<uint64_t> {
-    uint64_t count = 0;
-    bool applied = false;
-    const Status status = in_rounds(keys, [&](Round& round) -> Status {
-      if (step) HOTROW_RETURN_IF_ERROR(step->check(round.view.epoch));
-      round.step = step ? step->clock() : 0;
-      if (verb == Verb::kPushBags && !round.whole()) {
-        return {StatusCode::kWrongOwner, "the keys of a bag are with several servers by now"};
-      }
-      auto its = change_once(verb, round, fill);
-      applied |= round.applied;
-      if (its.ok()) count += its.value();
-      // Bags cannot be cut: the caller sends their keys in another way.
-      if (verb == Verb::kPushBags && its.ok()) return round.refused.status;
-      return its.status();
-    });
-    if (!status.ok()) return applied ? partly_applied(status) : status;
-    return count;
+  return guarded([&] { return change_in(nullptr, verb, Fold(keys), fill); });
+}
+
+// `gradients` may be added up before they go out; empty: not so.
+template <class Fill>
+Status RemoteTable::push_in_step(Verb verb, KeyBatch keys, ConstRowBatch gradients,
+                                 const Fill& fill) {
+  const Traced traced(cluster_->sight(), wire::name_of(verb), name_);
+  PushOfStep step(cluster_->open_step(), cluster_->members().size());
+  HOTROW_RETURN_IF_ERROR(step.status());
+  return step.done(guarded([&]() -> Status {
+    Traced::phase("split");
+    // What is held until its step ends is added up there, in the order of all workers' gradients.
+    const bool may = step.clock() == 0 && !gradients.empty();
+    const Fold its = may ? fold(keys, gradients) : Fold(keys);
+    std::vector<float> sums;
+    if (its.folded()) sums = its.sums(gradients, options_.dim);
+    const ConstRowBatch rows = its.folded() ? ConstRowBatch(sums) : gradients;
+    return change_in(&step, verb, its,
+                     [&](Request& request, uint32_t number, const Cut::Part* part, Kept& kept) {
+                       fill(request, number, {its.keys(), rows}, part, kept);
+                     })
+        .status();
+  }));
+}
+
+template <class Fill>
+Result<uint64_t> RemoteTable::change_in(const PushOfStep* step, Verb verb, const Fold& fold,
+                                        const Fill& fill) {
+  uint64_t count = 0;
+  bool applied = false;
+  const Status status = in_rounds(fold.keys(), [&](Round& round) -> Status {
+    if (step != nullptr) HOTROW_RETURN_IF_ERROR(step->check(round.view.epoch));
+    round.step = step != nullptr ? step->clock() : 0;
+    round.times = fold.times();
+    if (verb == Verb::kPushBags && !round.whole()) {
+      return {StatusCode::kWrongOwner, "the keys of a bag are with several servers by now"};
+    }
+    auto its = change_once(verb, round, fill);
+    applied |= round.applied;
+    if (its.ok()) count += its.value();
+    // Bags cannot be cut: the caller sends their keys in another way.
+    if (verb == Verb::kPushBags && its.ok()) return round.refused.status;
+    return its.status();
   });
-  if (step) (void)step->done(changed.status());
-  return changed;
+  if (!status.ok()) return applied ? partly_applied(status) : status;
+  return count;
 }
 
 template <class Fill>
@@ -325,7 +406,7 @@ Result<uint64_t> RemoteTable::change_once(Verb verb, Round& round, const Fill& f
   struct Sent {
     size_t server;
     const Cut::Part* part;
-    std::vector<std::vector<float>> kept;
+    Kept kept;
     CountReply reply;
     Exchange exchange;
     Sent(size_t its_server, const Cut::Part* its_part, Verb its_verb)
@@ -348,7 +429,12 @@ Result<uint64_t> RemoteTable::change_once(Verb verb, Round& round, const Fill& f
     sent->exchange.generation = number.value().generation;
     sent->exchange.request.header().epoch = view.epoch;
     sent->exchange.request.header().clock = round.step;
-    fill(sent->exchange.request, number.value().number, part, sent->kept);
+    Request& request = sent->exchange.request;
+    fill(request, number.value().number, part, sent->kept);
+    const bool cut = part != nullptr && !round.times.empty();
+    if (cut) sent->kept.times = gather(round.times, 1, part->from);
+    add_times(server, request, number.value().number,
+              cut ? std::span<const uint32_t>(sent->kept.times) : round.times);
     first = about_slot(view, keys,
                        cluster_->peer(server).begin(sent->exchange, sent->reply, round.deadline));
     round.stale = sent->exchange.stale && all.empty();
@@ -378,17 +464,17 @@ Status RemoteTable::push(KeyBatch keys, ConstRowBatch gradients, const PushOptio
   HOTROW_RETURN_IF_ERROR(check_rows("gradients", keys, gradients.size(), options_.dim));
   CallOptions call;
   call.learning_rate = options.learning_rate;
-  return change(Verb::kPush, keys,
-                [&](Request& request, uint32_t number, const Cut::Part* part, auto& kept) {
-                  request.add(0, number, Kind::kKeys, part == nullptr ? keys : part->keys);
-                  const ConstRowBatch rows =
-                      part == nullptr
-                          ? gradients
-                          : kept.emplace_back(gather(gradients, options_.dim, part->from));
-                  request.add(0, number, Kind::kGradients, rows, options_.dim);
-                  request.add(0, number, call);
-                })
-      .status();
+  return push_in_step(
+      Verb::kPush, keys, gradients,
+      [&](Request& request, uint32_t number, const Pushed& all, const Cut::Part* part, Kept& kept) {
+        request.add(0, number, Kind::kKeys, part == nullptr ? all.keys : part->keys);
+        const ConstRowBatch rows =
+            part == nullptr
+                ? all.gradients
+                : kept.rows.emplace_back(gather(all.gradients, options_.dim, part->from));
+        request.add(0, number, Kind::kGradients, rows, options_.dim);
+        request.add(0, number, call);
+      });
 }
 
 Status RemoteTable::update(KeyBatch keys, ConstRowBatch rows, const UpdateOptions& options) {
@@ -399,12 +485,11 @@ Status RemoteTable::update(KeyBatch keys, ConstRowBatch rows, const UpdateOption
   CallOptions call;
   call.steps = options.steps;
   return change(Verb::kUpdate, keys,
-                [&](Request& request, uint32_t number, const Cut::Part* part, auto& kept) {
-                  kept.reserve(2);
+                [&](Request& request, uint32_t number, const Cut::Part* part, Kept& kept) {
                   const auto its = [&](std::span<const float> values, size_t width) {
                     if (part == nullptr) return values;
                     return std::span<const float>(
-                        kept.emplace_back(gather(values, width, part->from)));
+                        kept.rows.emplace_back(gather(values, width, part->from)));
                   };
                   request.add(0, number, Kind::kKeys, part == nullptr ? keys : part->keys);
                   request.add(0, number, Kind::kRows, its(rows, options_.dim), options_.dim);
@@ -420,7 +505,7 @@ Status RemoteTable::update(KeyBatch keys, ConstRowBatch rows, const UpdateOption
 Result<uint64_t> RemoteTable::erase(KeyBatch keys) {
   HOTROW_RETURN_IF_ERROR(check_keys(keys));
   return change(Verb::kErase, keys,
-                [&](Request& request, uint32_t number, const Cut::Part* part, auto&) {
+                [&](Request& request, uint32_t number, const Cut::Part* part, Kept&) {
                   request.add(0, number, Kind::kKeys, part == nullptr ? keys : part->keys);
                 });
 }
@@ -428,10 +513,11 @@ Result<uint64_t> RemoteTable::erase(KeyBatch keys) {
 Result<uint64_t> RemoteTable::set_scores(KeyBatch keys, std::span<const float> scores) {
   HOTROW_RETURN_IF_ERROR(check_rows("scores", keys, scores.size(), 1));
   return change(Verb::kScores, keys,
-                [&](Request& request, uint32_t number, const Cut::Part* part, auto& kept) {
+                [&](Request& request, uint32_t number, const Cut::Part* part, Kept& kept) {
                   request.add(0, number, Kind::kKeys, part == nullptr ? keys : part->keys);
                   const std::span<const float> its =
-                      part == nullptr ? scores : kept.emplace_back(gather(scores, 1, part->from));
+                      part == nullptr ? scores
+                                      : kept.rows.emplace_back(gather(scores, 1, part->from));
                   request.add(0, number, Kind::kWeights, its);
                 });
 }
@@ -514,16 +600,17 @@ Status RemoteTable::push_pooled(const BagBatch& bags, ConstRowBatch bag_gradient
   CallOptions call;
   call.pooling = static_cast<uint32_t>(bags.pooling);
   call.learning_rate = options.learning_rate;
+  // A bag's keys are sent as they are: with one gradient a bag, adding up would make it longer.
   const Status status =
-      change(Verb::kPushBags, bags.keys,
-             [&](Request& request, uint32_t number, const Cut::Part*, auto&) {
-               request.add(0, number, Kind::kKeys, bags.keys);
-               request.add(0, number, Kind::kOffsets, bags.offsets);
-               if (!bags.weights.empty()) request.add(0, number, Kind::kWeights, bags.weights);
-               request.add(0, number, Kind::kGradients, bag_gradients, options_.dim);
-               request.add(0, number, call);
-             })
-          .status();
+      push_in_step(Verb::kPushBags, bags.keys, {},
+                   [&](Request& request, uint32_t number, const Pushed&, const Cut::Part*, Kept&) {
+                     request.add(0, number, Kind::kKeys, bags.keys);
+                     request.add(0, number, Kind::kOffsets, bags.offsets);
+                     if (!bags.weights.empty())
+                       request.add(0, number, Kind::kWeights, bags.weights);
+                     request.add(0, number, Kind::kGradients, bag_gradients, options_.dim);
+                     request.add(0, number, call);
+                   });
   return status.code() == StatusCode::kWrongOwner ? spread() : status;
 }
 

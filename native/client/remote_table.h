@@ -14,6 +14,7 @@
 
 #include "base/sync.h"
 #include "client/cluster.h"
+#include "client/fold.h"
 #include "hotrow/store.h"
 
 namespace hotrow::client {
@@ -71,6 +72,10 @@ class RemoteTable;
 /// ERR_INVALID_ARGUMENT, which names requests[i], unless the table is one of the cluster's: a table
 /// of another store must not be asked for by the numbers of this one.
 Result<RemoteTable*> table_of(Table* table, const Cluster& cluster, size_t i);
+/// Of a caller who says how often his keys count.
+inline Status own_times() {
+  return {StatusCode::kUnsupported, "times: of a store on this machine only"};
+}
 
 class RemoteTable final : public Table {
  public:
@@ -107,12 +112,26 @@ class RemoteTable final : public Table {
 
   Cluster& cluster() { return *cluster_; }
   ClientTimes::Pair* pair(wire::Verb verb) { return pairs_[static_cast<size_t>(verb)]; }
+  /// The batch as it is to go out; `gradients`: of a push, else empty.
+  Fold fold(KeyBatch keys, std::span<const float> gradients = {});
+  /// Adds how often keys count, where there is anything to say, to the request's part.
+  void add_times(size_t server, Request& request, uint32_t number, std::span<const uint32_t> times,
+                 uint16_t part = 0);
   Result<Numbers::Number> number(size_t server, Deadline deadline) {
     return numbers_.of(server, deadline);
   }
 
  private:
   struct Flight;
+  /// What of a change's arrays is made for one server.
+  struct Kept {
+    std::vector<std::vector<float>> rows;
+    std::vector<uint32_t> times;
+  };
+  struct Pushed {
+    KeyBatch keys;
+    ConstRowBatch gradients;
+  };
   /// The newest placement that servers have answered by.
   struct Newest {
     size_t server;
@@ -124,9 +143,10 @@ class RemoteTable final : public Table {
     KeyBatch keys;
     const std::vector<uint32_t>* some;  // positions; null: all of them
     Deadline deadline;
-    uint32_t step = 0;     // of a worker's, that a push belongs to
-    bool stale = false;    // a server was started anew before anything had gone out
-    bool applied = false;  // of a change: by some server
+    std::span<const uint32_t> times{};  // of all keys; empty: once
+    uint32_t step = 0;                  // of a worker's, that a push belongs to
+    bool stale = false;                 // a server was started anew before anything had gone out
+    bool applied = false;               // of a change: by some server
     Refused refused;
 
     /// All of it goes to one server as it is.
@@ -135,6 +155,8 @@ class RemoteTable final : public Table {
 
   Status look_up(wire::Verb verb, KeyBatch keys, std::span<float> out, size_t width,
                  const LookupOptions& options);
+  Status look_up_folded(wire::Verb verb, const Fold& fold, std::span<float> out, size_t width,
+                        const LookupOptions& options);
   Status look_up_once(wire::Verb verb, Round& round, std::span<float> out, size_t width,
                       const LookupOptions& options);
   /// Requests of the round, in pieces, those of all servers in turn.
@@ -153,6 +175,12 @@ class RemoteTable final : public Table {
                             const ScanOptions& options, Newest& newest);
   template <class Fill>
   Result<uint64_t> change(wire::Verb verb, KeyBatch keys, const Fill& fill);
+  /// As change(), of a push; `fill` is told the batch as it goes out, too.
+  template <class Fill>
+  Status push_in_step(wire::Verb verb, KeyBatch keys, ConstRowBatch gradients, const Fill& fill);
+  template <class Fill>
+  Result<uint64_t> change_in(const PushOfStep* step, wire::Verb verb, const Fold& fold,
+                             const Fill& fill);
   template <class Fill>
   Result<uint64_t> change_once(wire::Verb verb, Round& round, const Fill& fill);
   /// work(round) until nothing of the batch is left that a server has refused.
@@ -173,6 +201,7 @@ class RemoteTable final : public Table {
   const uint64_t state_values_;
   Numbers numbers_;
   TablePairs pairs_;
+  Folds folds_;
 };
 
 }  // namespace hotrow::client

@@ -311,7 +311,7 @@ Status RemoteSlotMover::erase(const OfTable& table, std::span<const uint64_t> ke
 }
 
 Status RemoteSlotMover::bring_dense(const ParameterInfo& info, MovedRows& moved) {
-  if (info.chunk.used() && !cluster_->peer(to_).knows_chunks()) {
+  if (info.chunk.used() && !cluster_->peer(to_).knows(wire::kKnowsDenseChunks)) {
     return {StatusCode::kUnsupported, servers_[to_] + " knows no chunks of dense parameters"};
   }
   const auto from =
@@ -340,7 +340,7 @@ Status RemoteSlotMover::bring_dense(const ParameterInfo& info, MovedRows& moved)
   Exchange pull(Verb::kPull, Effect::kReads);
   pull.generation = cluster_->peer(from_).generation();
   pull.request.add(0, from.value().parameter, options);
-  if (cluster_->peer(from_).knows_chunks()) {
+  if (cluster_->peer(from_).knows(wire::kKnowsDenseChunks)) {
     pull.request.add(0, from.value().parameter, known);
   }
   HOTROW_RETURN_IF_ERROR(cluster_->peer(from_).run(pull, pulled, cluster_->deadline()));

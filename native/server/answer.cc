@@ -79,6 +79,7 @@ Result<AlignedBuffer> lookup(const Work& work) {
     std::shared_ptr<Table> table;
     KeyBatch keys;
     wire::CallOptions options;
+    std::span<const uint32_t> times;
     size_t rows = 0;  // its section, found's is the one behind it
   };
   std::vector<Part> parts;
@@ -89,13 +90,16 @@ Result<AlignedBuffer> lookup(const Work& work) {
     if (!table.ok()) return table.status();
     auto keys = work.message.values<uint64_t>(i, Kind::kKeys);
     if (!keys.ok()) return keys.status();
+    auto times = work.message.values<uint32_t>(i, Kind::kTimes);
+    if (!times.ok()) return times.status();
     auto options = work.message.options(i);
     if (!options.ok()) return options.status();
     const Table& its = *table.value();
     const uint64_t n = keys.value().size();
     const uint64_t width = state ? its.state_values() : its.options().dim;
     const uint32_t number = number_of(work.message, i);
-    parts.push_back({table.value(), keys.value(), options.value(), frame.layout().size()});
+    parts.push_back(
+        {table.value(), keys.value(), options.value(), times.value(), frame.layout().size()});
     frame.layout().add(i, number, state ? Kind::kState : Kind::kRows, Type::kF32,
                        width == 0 ? 0 : n, std::max<uint32_t>(static_cast<uint32_t>(width), 1));
     if ((options.value().flags & wire::kWantsFound) != 0) {
@@ -112,11 +116,14 @@ Result<AlignedBuffer> lookup(const Work& work) {
         part.options, found ? frame.array<uint8_t>(part.rows + 1) : std::span<uint8_t>());
     if (state) {
       HOTROW_RETURN_IF_ERROR(part.table->lookup_state(part.keys, rows, options));
-    } else if (parts.size() == 1) {
+    } else if (parts.size() == 1 && part.times.empty()) {
       HOTROW_RETURN_IF_ERROR(part.table->lookup(part.keys, rows, options));
     } else {
-      lookups.push_back(
-          {.table = part.table.get(), .keys = part.keys, .rows = rows, .options = options});
+      lookups.push_back({.table = part.table.get(),
+                         .keys = part.keys,
+                         .rows = rows,
+                         .options = options,
+                         .times = part.times});
     }
   }
   if (!lookups.empty()) HOTROW_RETURN_IF_ERROR(work.hub.store->lookup_all(lookups));
@@ -180,8 +187,10 @@ Status read_pushes(const Work& work, Pushes& pushes) {
   for (uint16_t i = 0; i < work.message.parts(); ++i) {
     auto gradients = work.message.values<float>(i, Kind::kGradients);
     auto keys = work.message.values<uint64_t>(i, Kind::kKeys);
+    auto times = work.message.values<uint32_t>(i, Kind::kTimes);
     auto options = work.message.options(i);
     if (!gradients.ok()) return gradients.status();
+    if (!times.ok()) return times.status();
     if (!keys.ok()) return keys.status();
     if (!options.ok()) return options.status();
     const PushOptions its{.learning_rate = options.value().learning_rate};
@@ -202,7 +211,8 @@ Status read_pushes(const Work& work, Pushes& pushes) {
     pushes.tables.push_back({.table = table.value().get(),
                              .keys = keys.value(),
                              .gradients = gradients.value(),
-                             .options = its});
+                             .options = its,
+                             .times = times.value()});
   }
   return {};
 }
@@ -212,6 +222,8 @@ Outcome hold(const Work& work, const Pushes& pushes) {
   HeldPush held;
   for (size_t i = 0; i < pushes.tables.size(); ++i) {
     const TablePush& its = pushes.tables[i];
+    // Sums of one worker's gradients, added to the others', are other bits.
+    if (!its.times.empty()) return {wrong("times of a push that is held until its step ends")};
     held.tables.push_back({.table = pushes.owners[i],
                            .keys = {its.keys.begin(), its.keys.end()},
                            .gradients = {its.gradients.begin(), its.gradients.end()},
@@ -231,7 +243,7 @@ Outcome push(const Work& work) {
   if (Status status = read_pushes(work, pushes); !status.ok()) return {std::move(status)};
   if (work.request.clock != 0) return hold(work, pushes);
   Status status;
-  if (pushes.tables.size() == 1) {
+  if (pushes.tables.size() == 1 && pushes.tables.front().times.empty()) {
     const TablePush& only = pushes.tables.front();
     status = only.table->push(only.keys, only.gradients, only.options);
   } else if (!pushes.tables.empty()) {

@@ -149,7 +149,7 @@ bool Session::welcome(const wire::FrameHeader& request) {
                         .session_ms = hub_.options.session_ms,
                         .in_doubt = hub_.cluster_versions.in_doubt(),
                         .epoch = hub_.ownership.epoch(),
-                        .dense_chunks = true};
+                        .features = wire::kAllFeatures};
   std::string identity;
   if (Status admitted = admit(hello.value(), identity); !admitted.ok()) {
     ++hub_.refused;

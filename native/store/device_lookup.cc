@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/batch_check.h"
 #include "base/hash.h"
 #include "store/device_table.h"
 
@@ -47,7 +48,7 @@ Status DeviceTable::lookup_into(const TableLookup& lookup) {
       if (answered.ok() && !answered.value()) {
         const Result<uint64_t> hits = table_->look_up_quietly(lookup);
         if (!hits.ok()) return hits.status();
-        table_->count_lookups(lookup.keys, hits.value());
+        table_->count_lookups(lookup.keys, lookup.times, hits.value());
       }
     }
     if (failed) note_failure();
@@ -59,7 +60,6 @@ Status DeviceTable::lookup_into(const TableLookup& lookup) {
 }
 
 Result<bool> DeviceTable::look_up_here(const TableLookup& lookup, std::vector<Missed>& missed) {
-  const size_t n = lookup.keys.size();
   const size_t dim = options().dim;
   const size_t stride = lookup.stride == 0 ? dim : lookup.stride;
   float* const out = lookup.rows.data();
@@ -73,7 +73,7 @@ Result<bool> DeviceTable::look_up_here(const TableLookup& lookup, std::vector<Mi
     std::copy_n(rows.data() + i * dim, dim, out + positions[i] * stride);
   }
   set_found(lookup, positions, found);
-  table_->count_lookups(lookup.keys, n - positions.size() + hits.value());
+  table_->count_lookups(lookup.keys, lookup.times, hits_of(lookup, positions, found));
   return true;
 }
 
@@ -90,6 +90,16 @@ void DeviceTable::set_found(const TableLookup& lookup, std::span<const uint32_t>
     uint8_t& byte = bits[positions[i] / 8];
     byte = static_cast<uint8_t>(byte & ~(1U << (positions[i] % 8)));
   }
+}
+
+// As set_found() says it.
+uint64_t DeviceTable::hits_of(const TableLookup& lookup, std::span<const uint32_t> positions,
+                              std::span<const uint8_t> found) {
+  uint64_t hits = all_times(lookup.times, lookup.keys);
+  for (size_t i = 0; i < positions.size(); ++i) {
+    if (!is_set(found, i)) hits -= lookup.times.empty() ? 1 : lookup.times[positions[i]];
+  }
+  return hits;
 }
 
 Result<uint64_t> DeviceTable::look_up_missed(const TableLookup& lookup,
@@ -155,7 +165,7 @@ Result<bool> DeviceTable::pool_here(const BagBatch& bags, RowBatch out,
   const Result<uint64_t> hits = look_up_missed({.keys = bags.keys}, positions, rows, found, missed);
   if (!hits.ok()) return hits.status();
   if (!cache_->pool(bags, positions, rows.data(), out.data())) return false;
-  table_->count_lookups(bags.keys, bags.keys.size() - positions.size() + hits.value());
+  table_->count_lookups(bags.keys, {}, bags.keys.size() - positions.size() + hits.value());
   return true;
 }
 

@@ -114,7 +114,7 @@ Result<bool> DeviceTable::look_up_there(const TableLookup& lookup, TierOutput* o
   if (!hits.ok()) return hits.status();
   if (!positions.empty() && !cache_->fill_output(output, positions, rows.data())) return false;
   set_found(lookup, positions, found);
-  table_->count_lookups(lookup.keys, lookup.keys.size() - positions.size() + hits.value());
+  table_->count_lookups(lookup.keys, lookup.times, hits_of(lookup, positions, found));
   return true;
 }
 

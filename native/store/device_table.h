@@ -182,6 +182,8 @@ class DeviceTable final : public Table, private FrontRows {
                  std::span<const uint8_t> found) const;
   Result<bool> pool_here(const BagBatch& bags, RowBatch out, std::vector<Missed>& missed)
       HOTROW_REQUIRES_SHARED(mutex_);
+  static uint64_t hits_of(const TableLookup& lookup, std::span<const uint32_t> positions,
+                          std::span<const uint8_t> found);
   /// Rows [missed, dim] of what the device has not; notes in `missed` the keys that have one.
   Result<uint64_t> look_up_missed(const TableLookup& lookup, std::span<const uint32_t> positions,
                                   std::vector<float>& rows, std::vector<uint8_t>& found,

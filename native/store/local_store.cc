@@ -293,7 +293,8 @@ Status LocalStore::push_all(std::span<const TablePush> pushes) {
     requests.push_back({.table = sparse,
                         .keys = pushes[i].keys,
                         .gradients = pushes[i].gradients,
-                        .options = pushes[i].options});
+                        .options = pushes[i].options,
+                        .times = pushes[i].times});
     if (front != nullptr) fronts.push_back(front);
   }
   if (fronts.empty()) return SparseTable::push_all(requests);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/guarded.h"
-#include "table/shards.h"
+#include "base/shards.h"
 
 namespace hotrow {
 

@@ -19,10 +19,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/shards.h"
 #include "base/sync.h"
 #include "table/cold_rows.h"
 #include "table/counting_bloom.h"
-#include "table/shards.h"
 
 namespace hotrow {
 

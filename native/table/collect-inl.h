@@ -23,7 +23,7 @@ void SparseTable::keep_idle(std::vector<std::unique_ptr<Scratch>>& idle,
 template <class Source>
 Status SparseTable::collect(PushPlan& plan, KeyBatch keys, PushKind kind, const Source& source) {
   plan.kind = kind;
-  if (hot_keys_ && kind == PushKind::kGradient) hot_keys_->offer(keys);
+  if (hot_keys_ && kind == PushKind::kGradient) hot_keys_->offer(keys, plan.times);
   plan.moment = moment();
   plan.stamps.clear();
   // Golden-ratio steps: whoever comes next begins far from here.
@@ -54,6 +54,9 @@ void SparseTable::collect_part(PushPlan& plan, uint32_t number, const Source& so
   part.sort_by_shard(batch.hashes, plan.first_shard);
   if (count) part.added.assign(batch.size(), 0);
   const auto all_finite = row_kernels().all_finite;
+  const auto times_of = [times = plan.times](size_t position) {
+    return times.empty() ? 1U : times[position];
+  };
   auto read = source();
   if (float* const sums = part.single_values(); sums != nullptr && !count) {
     plan.batch->each(number, [&](size_t position, uint32_t id) {
@@ -67,12 +70,12 @@ void SparseTable::collect_part(PushPlan& plan, uint32_t number, const Source& so
       const bool assigned = judged && plan.kind == PushKind::kAssign;
       if ((skip || assigned) && !all_finite(row, options_.dim)) {
         if (skip) {
-          ++part.skipped;
+          part.skipped += times_of(position);
           return;
         }
         clean.store(false, std::memory_order_relaxed);
       }
-      if (count) ++part.added[id];
+      if (count) part.added[id] += times_of(position);
       part.add(id, row, scale);
     });
   }

@@ -9,12 +9,12 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/batch_index.h"
 #include "base/histogram.h"
 #include "base/sync.h"
 #include "base/thread_pool.h"
 #include "memory/budget.h"
 #include "memory/epoch.h"
-#include "table/batch_index.h"
 
 namespace hotrow {
 

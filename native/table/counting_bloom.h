@@ -46,10 +46,10 @@
 #include <span>
 
 #include "base/hash.h"
+#include "base/shards.h"
 #include "hotrow/status.h"
 #include "memory/budget.h"
 #include "memory/pages.h"
-#include "table/shards.h"
 
 namespace hotrow {
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/batch_check.h"
+
 namespace hotrow {
 
 namespace {
@@ -23,10 +25,11 @@ HotKeys::HotKeys(HotKeysOptions options)
   counted_.reserve(counters_);
 }
 
-void HotKeys::offer(KeyBatch keys) {
+void HotKeys::offer(KeyBatch keys, std::span<const uint32_t> times) {
   if (keys.empty()) return;
-  const uint64_t first = offered_.fetch_add(keys.size(), std::memory_order_relaxed);
-  const uint64_t end = first + keys.size();
+  const uint64_t all = all_times(times, keys);
+  const uint64_t first = offered_.fetch_add(all, std::memory_order_relaxed);
+  const uint64_t end = first + all;
   uint64_t run = first >> shift_;
   if (place_in(run) < first) ++run;
   if (place_in(run) >= end) return;
@@ -36,7 +39,17 @@ void HotKeys::offer(KeyBatch keys) {
     dropped_.fetch_add(lost, std::memory_order_relaxed);
     return;
   }
-  for (; place_in(run) < end; ++run) count(keys[place_in(run) - first]);
+  size_t i = 0;
+  uint64_t passed = times.empty() ? 0 : times[0];  // up to and with key i
+  for (; place_in(run) < end; ++run) {
+    const uint64_t at = place_in(run) - first;
+    if (times.empty()) {
+      i = at;
+    } else {
+      while (passed <= at) passed += times[++i];
+    }
+    count(keys[i]);
+  }
   mutex_.unlock();
 }
 

@@ -23,6 +23,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/hash.h"
@@ -52,8 +53,9 @@ class HotKeys {
   HotKeys& operator=(const HotKeys&) = delete;
 
   /// Counts the keys that are sampled of a call's. keys [n], kept by nobody. Never waits; costs one
-  /// atomic addition, and some 30 ns for each sampled key.
-  void offer(KeyBatch keys) HOTROW_EXCLUDES(mutex_);
+  /// atomic addition, and some 30 ns for each sampled key. `times`: that key i stands for times[i]
+  /// keys, side by side; empty: for one.
+  void offer(KeyBatch keys, std::span<const uint32_t> times = {}) HOTROW_EXCLUDES(mutex_);
 
   /// The n keys with the highest counts, highest first; of equal counts the one with the smaller
   /// error, then the smaller key. Fewer when fewer are counted. Offers meanwhile are dropped.

@@ -19,12 +19,12 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/shards.h"
 #include "base/sync.h"
 #include "memory/epoch.h"
 #include "memory/line_arena.h"
 #include "memory/slab_pool.h"
 #include "table/bucket.h"
-#include "table/shards.h"
 
 namespace hotrow {
 

@@ -52,10 +52,10 @@ uint64_t SparseTable::gather_parallel(const GatherRequest& request) {
   return hits.load(std::memory_order_relaxed);
 }
 
-void SparseTable::count_lookups(KeyBatch keys, uint64_t hits) {
-  counters_.lookups.fetch_add(keys.size(), std::memory_order_relaxed);
+void SparseTable::count_lookups(KeyBatch keys, std::span<const uint32_t> times, uint64_t hits) {
+  counters_.lookups.fetch_add(all_times(times, keys), std::memory_order_relaxed);
   counters_.hits.fetch_add(hits, std::memory_order_relaxed);
-  if (hot_keys_) hot_keys_->offer(keys);
+  if (hot_keys_) hot_keys_->offer(keys, times);
 }
 
 Status SparseTable::check_wishes(KeyBatch keys, const LookupOptions& options) const {
@@ -88,7 +88,7 @@ Status SparseTable::check_age(const LookupOptions& options) const {
 Status SparseTable::look_up(const TableLookup& lookup) {
   const Result<uint64_t> hits = look_up_quietly(lookup);
   if (!hits.ok()) return hits.status();
-  count_lookups(lookup.keys, hits.value());
+  count_lookups(lookup.keys, lookup.times, hits.value());
   spread_rows(lookup, options_.dim);
   return {};
 }
@@ -97,7 +97,8 @@ Result<uint64_t> SparseTable::look_up_quietly(const TableLookup& lookup) {
   const size_t n = lookup.keys.size();
   const size_t stride = lookup.stride == 0 ? options_.dim : lookup.stride;
   const bool is_cold = cold();
-  std::vector<uint8_t> found(lookup.options.found.empty() && !is_cold ? 0 : n);
+  const bool flags = !lookup.options.found.empty() || is_cold || !lookup.times.empty();
+  std::vector<uint8_t> found(flags ? n : 0);
   std::vector<float> missing;
   if (lookup.options.missing) missing.assign(options_.dim, *lookup.options.missing);
   const GatherRequest request{.keys = lookup.keys,
@@ -114,6 +115,10 @@ Result<uint64_t> SparseTable::look_up_quietly(const TableLookup& lookup) {
     hits += read.value();
   }
   if (!lookup.options.found.empty()) pack_bits(found, lookup.options.found);
+  if (!lookup.times.empty()) {
+    hits = 0;
+    for (size_t i = 0; i < n; ++i) hits += uint64_t{found[i]} * lookup.times[i];
+  }
   return hits;
 }
 

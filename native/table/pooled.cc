@@ -117,7 +117,7 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
     if (demotes() || expects_repetition(bags.keys.size())) {
       const Result<uint64_t> hits = pool_repeated(bags, parts, out.data());
       if (!hits.ok()) return hits.status();
-      count_lookups(bags.keys, hits.value());
+      count_lookups(bags.keys, {}, hits.value());
       return {};
     }
     std::atomic<uint64_t> hits{0};
@@ -127,7 +127,7 @@ Status SparseTable::lookup_pooled(const BagBatch& bags, RowBatch out) {
           pool_directly(bags, first, count * (part + 1) / parts, out.data() + first * options_.dim),
           std::memory_order_relaxed);
     });
-    count_lookups(bags.keys, hits.load(std::memory_order_relaxed));
+    count_lookups(bags.keys, {}, hits.load(std::memory_order_relaxed));
     return {};
   });
 }

@@ -11,6 +11,7 @@
 // exclusively.
 #include <algorithm>
 
+#include "base/batch_check.h"
 #include "base/guarded.h"
 #include "memory/epoch.h"
 #include "table/collect-inl.h"
@@ -44,6 +45,7 @@ std::unique_ptr<PushPlan> SparseTable::take_plan() {
   plan->update = {};
   plan->comes_back = false;
   plan->front = nullptr;
+  plan->times = {};
   return plan;
 }
 
@@ -143,7 +145,8 @@ Status SparseTable::apply(PushPlan& plan) {
   }
   rows_->release(plan);
   auto& applied = plan.kind == PushKind::kAssign ? counters_.updates : counters_.pushes;
-  const uint64_t counted = plan.comes_back ? 0 : plan.batch->size() - skipped;
+  const uint64_t counted =
+      plan.comes_back ? 0 : all_times(plan.times, plan.batch->keys()) - skipped;
   applied.fetch_add(counted, std::memory_order_relaxed);
   counters_.skipped.fetch_add(skipped, std::memory_order_relaxed);
   counters_.created.fetch_add(created, std::memory_order_relaxed);
@@ -272,6 +275,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
     HOTROW_RETURN_IF_ERROR(request.table->check_learns());
     HOTROW_RETURN_IF_ERROR(
         request.table->check_rows("gradients", request.keys, request.gradients.size()));
+    HOTROW_RETURN_IF_ERROR(check_times(request.times, request.keys));
     HOTROW_RETURN_IF_ERROR(request.table->rules_.optimizer().check(request.options));
     keys += request.keys.size();
   }
@@ -285,6 +289,7 @@ Status SparseTable::push_together(std::span<const PushRequest> requests) {
     pointers.push_back(plans.back().get());
     plans.back()->options = request.options;
     plans.back()->front = request.front;
+    plans.back()->times = request.times;
     status = request.table->collect(*plans.back(), request.keys, PushKind::kGradient,
                                     rows_of(request.gradients, request.table->options_.dim));
     if (!status.ok()) break;

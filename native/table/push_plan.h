@@ -7,13 +7,14 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "base/batch_index.h"
 #include "hotrow/batch.h"
 #include "hotrow/options.h"
 #include "memory/budget.h"
 #include "simd/kernels.h"
-#include "table/batch_index.h"
 #include "table/cold_tier.h"
 #include "table/front_rows.h"
 #include "table/index.h"
@@ -94,8 +95,8 @@ class PushPart {
   bool counts_later(size_t id) const { return (added[id] & kUncounted) != 0; }
 
   RowRules::Scratch scratch;
-  // By id: positions that were added; none, and nothing is applied. Empty unless NonFinite::kSkip
-  // or admission needs it, or ids were claimed.
+  // By id: positions that were added, each as often as it counts; none, and nothing is applied.
+  // Empty unless NonFinite::kSkip or admission needs it, or ids were claimed.
   std::vector<uint32_t> added;
   std::vector<uint32_t> claimed;  // ids, by FrontRows
   uint64_t rows_left = 0;         // rows this part may still create
@@ -150,6 +151,7 @@ struct PushPlan {
   // Rows that were the table's come back as they are: not judged, and no call that anybody counts.
   bool comes_back = false;
   FrontRows* front = nullptr;
+  std::span<const uint32_t> times;  // of each position; see TablePush. Empty: once
   std::unique_ptr<BatchIndex> batch;
   mutable std::vector<PushPart> parts;  // at least as many as the batch has; each its thread's
   IndexShards::Counts keys_in = {};     // distinct keys by shard that the index may have to take

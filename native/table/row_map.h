@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/shards.h"
 #include "hotrow/store.h"
 #include "memory/budget.h"
 #include "table/changes.h"
@@ -21,7 +22,6 @@
 #include "table/moment.h"
 #include "table/push_plan.h"
 #include "table/row_rules.h"
-#include "table/shards.h"
 
 namespace hotrow {
 

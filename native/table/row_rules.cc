@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/shards.h"
 #include "memory/slab_pool.h"
-#include "table/shards.h"
 
 namespace hotrow {
 

@@ -14,10 +14,10 @@
 #include <string>
 #include <vector>
 
+#include "base/batch_index.h"
 #include "base/guarded.h"
 #include "hotrow/store.h"
 #include "memory/epoch.h"
-#include "table/batch_index.h"
 #include "table/cold_tier.h"
 #include "table/context.h"
 #include "table/front_rows.h"
@@ -74,7 +74,8 @@ class SparseTable final : public Table {
     KeyBatch keys;
     ConstRowBatch gradients;
     PushOptions options;
-    FrontRows* front = nullptr;  // in front of this table, or none
+    FrontRows* front = nullptr;         // in front of this table, or none
+    std::span<const uint32_t> times{};  // see TablePush
   };
   /// Applies all requests or none. The tables are distinct and share one context.
   static Status push_all(std::span<const PushRequest> requests);
@@ -102,7 +103,8 @@ class SparseTable final : public Table {
   /// As lookup_into() of a lookup that was checked, without repeating rows; nobody counts it.
   /// Returns how many keys had a row.
   Result<uint64_t> look_up_quietly(const TableLookup& lookup);
-  void count_lookups(KeyBatch keys, uint64_t hits);
+  /// `times`: see TableLookup; `hits` counts by them.
+  void count_lookups(KeyBatch keys, std::span<const uint32_t> times, uint64_t hits);
   /// Values, and with `state` the optimizer's, of those of page.keys that have a row; the others
   /// drop out.
   Status read_whole(ScanPage& page, bool state) { return read_page(page, state); }

@@ -31,7 +31,7 @@ void fields(Archive& a, T& v)
   a("sessionMs", v.session_ms);
   a("inDoubt", v.in_doubt);
   a("epoch", v.epoch);
-  a("denseChunks", v.dense_chunks);
+  a("features", v.features);
   a("ticket", v.ticket);
   a("fabric", v.fabric);
   a("noTransport", v.no_transport);

@@ -11,6 +11,7 @@
 #include "hotrow/options.h"
 #include "hotrow/stats.h"
 #include "hotrow/store.h"
+#include "wire/frame.h"
 
 namespace hotrow::wire {
 
@@ -42,8 +43,9 @@ struct Welcome {
   std::string ticket;
   std::string fabric;
   std::string no_transport;
-  /// It knows chunks of dense parameters, stamps, and PULL and UPDATE of several of them.
-  bool dense_chunks = false;
+  uint64_t features = 0;  ///< bits of Feature that the server knows
+
+  bool knows(Feature feature) const { return (features & feature) != 0; }
 };
 
 /// One call: its name and what of the rest it reads. Fields that are left out are the defaults.

@@ -108,8 +108,16 @@ enum class Kind : uint16_t {
   kCount = 11,     ///< one u64
   kBytes = 12,     ///< u8 [n]
   kStamp = 13,     ///< u64 [2], of a dense parameter's values: run and change
+  kTimes = 14,     ///< u32 [n]: how often each key of a lookup or push counts
 };
-inline constexpr uint16_t kLastKind = 13;
+inline constexpr uint16_t kLastKind = 14;
+
+/// Bits of what a server says that it knows beyond the protocol's first form.
+enum Feature : uint64_t {
+  kKnowsTimes = 1,        ///< Kind::kTimes
+  kKnowsDenseChunks = 2,  ///< Kind::kStamp, chunks, and kPull and kUpdate of several parameters
+};
+inline constexpr uint64_t kAllFeatures = kKnowsTimes | kKnowsDenseChunks;
 
 enum class Type : uint16_t { kU8 = 1, kU32 = 2, kU64 = 3, kF32 = 4 };
 

@@ -292,7 +292,7 @@ real('a freeze ends when its mover has lost its lock, and not before', async (co
   await registry.etcd.ask('/v3/kv/deleterange', { key: btoa(registry.moverKey) }, kWaitMs)
   await push
   mover.goOn()
-  assert.match(await mover.ended, /^ERR_CONFLICT .*somebody else/)
+  assert.match(await mover.ended, /^ERR_CONFLICT .*refused.*lost its lock: its lease has ended$/)
   assert.is(addon.readPlacement((await registry.placement())?.text ?? '').epoch, 1)
   assert.equal(await table.lookup(keys), new Float32Array(kKeys).fill(2))
   assert.ok((await moveSlots(address, '0-16383', b)).slots > 0)
@@ -316,7 +316,10 @@ real(
     const same = addon.writePlacement(2, servers, slots)
     assert.ok(await registry.etcd.swap(registry.placementKey, stored.revision, same, kWaitMs))
     first.goOn()
-    assert.match(await first.ended, /^ERR_CONFLICT/)
+    assert.match(
+      await first.ended,
+      /^ERR_CONFLICT .*: the placement was changed: its epoch is 2 now$/,
+    )
     await table.push(keys, ones)
     // As one that was started anew would write it: it has other rows, and no freeze.
     const second = await standingAt(address, 'frozen', b)
@@ -324,7 +327,10 @@ real(
     const [member] = await registry.etcd.get([key], kWaitMs)
     await context.etcd.put(key, member?.value ?? '')
     second.goOn()
-    assert.match(await second.ended, /^ERR_CONFLICT/)
+    assert.match(
+      await second.ended,
+      new RegExp(`^ERR_CONFLICT .*: server '${a}' was started anew$`),
+    )
     await table.push(keys, ones)
     assert.equal(await table.lookup(keys), new Float32Array(kKeys).fill(3))
     assert.is(members.length, 2)

@@ -203,6 +203,9 @@ struct TableLookup {
   size_t stride = 0;    ///< values from one row to the next; 0: the table's dim
   uint32_t repeat = 1;  ///< copies of each row, one after the other: a user's row for M items
   LookupOptions options;
+  /// For servers: how many lookups each key stands for, as stats() and hot_keys() count them, from
+  /// 1 on; empty: one. Only of a store on this machine.
+  std::span<const uint32_t> times{};
 };
 
 /// One table's part of push_all.
@@ -211,6 +214,9 @@ struct TablePush {
   KeyBatch keys;
   ConstRowBatch gradients;
   PushOptions options;
+  /// For servers: of how many gradients each row is the sum, as admission and figures count them,
+  /// from 1 on; empty: of one. Only of a store on this machine.
+  std::span<const uint32_t> times{};
 };
 
 /// Of which version of several servers a version is one server's part (hotrow/connect.h). Servers

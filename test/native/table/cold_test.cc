@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/shards.h"
 #include "memory/epoch.h"
 #include "support/random.h"
 #include "support/scale.h"
 #include "support/status.h"
 #include "support/stores.h"
 #include "table/hash_set.h"
-#include "table/shards.h"
 #include "table/table.h"
 
 namespace hotrow::test {

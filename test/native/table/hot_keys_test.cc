@@ -79,6 +79,30 @@ uint32_t recalled(const HotKeys& sketch, const std::vector<uint64_t>& keys, uint
                                              [&](auto& key) { return named.contains(key.key); }));
 }
 
+TEST(HotKeys, AKeyThatStandsForSeveralCountsAsThese) {
+  Random random(71);
+  HotKeys folded({.wanted = 4, .sample_shift = 3});
+  HotKeys plain({.wanted = 4, .sample_shift = 3});
+  for (int round = 0; round < 50; ++round) {
+    const std::vector<uint64_t> keys = random.keys(random.below(40), 20);
+    std::vector<uint32_t> times;
+    std::vector<uint64_t> all;
+    for (const uint64_t key : keys) {
+      times.push_back(static_cast<uint32_t>(random.between(1, 50)));
+      all.insert(all.end(), times.back(), key);
+    }
+    folded.offer(keys, times);
+    plain.offer(all);
+  }
+  const auto a = folded.top(kAll);
+  const auto b = plain.top(kAll);
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].key, b[i].key);
+    EXPECT_EQ(a[i].count, b[i].count);
+  }
+}
+
 TEST(HotKeys, IsEmptyAtFirst) {
   HotKeys sketch;
   EXPECT_TRUE(sketch.top(10).empty());

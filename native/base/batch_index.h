@@ -7,8 +7,8 @@
 // The batch is split by hash into parts, one a thread, that share no key. A part visits its
 // positions in batch order, so whatever is summed over them comes out the same for any number of
 // parts.
-#ifndef HOTROW_TABLE_BATCH_INDEX_H_
-#define HOTROW_TABLE_BATCH_INDEX_H_
+#ifndef HOTROW_BASE_BATCH_INDEX_H_
+#define HOTROW_BASE_BATCH_INDEX_H_
 
 #include <cstdint>
 #include <vector>
@@ -49,6 +49,7 @@ class BatchIndex {
   const Part& part(uint32_t number) const { return parts_[number]; }
   /// Keys of the batch, and how many of them are distinct.
   uint64_t size() const { return keys_.size(); }
+  KeyBatch keys() const { return keys_; }
   uint64_t distinct() const;
 
   /// Part and id of the key at each position.
@@ -92,4 +93,4 @@ class BatchIndex {
 
 }  // namespace hotrow
 
-#endif  // HOTROW_TABLE_BATCH_INDEX_H_
+#endif  // HOTROW_BASE_BATCH_INDEX_H_

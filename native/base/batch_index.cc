@@ -1,11 +1,11 @@
-#include "table/batch_index.h"
+#include "base/batch_index.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
 
 #include "base/hash.h"
-#include "table/shards.h"
+#include "base/shards.h"
 
 namespace hotrow {
 

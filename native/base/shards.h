@@ -1,6 +1,6 @@
 // How a table is cut into shards: its units of locking, growth and work.
-#ifndef HOTROW_TABLE_SHARDS_H_
-#define HOTROW_TABLE_SHARDS_H_
+#ifndef HOTROW_BASE_SHARDS_H_
+#define HOTROW_BASE_SHARDS_H_
 
 #include <array>
 #include <cstdint>
@@ -21,4 +21,4 @@ struct IndexShards {
 
 }  // namespace hotrow
 
-#endif  // HOTROW_TABLE_SHARDS_H_
+#endif  // HOTROW_BASE_SHARDS_H_
