@@ -505,6 +505,45 @@ TEST_F(PulledByStamp, AShortAnswerWhereNothingHasChanged) {
   EXPECT_EQ(changed.stamp, (std::vector<uint64_t>{first.stamp[0], first.stamp[1] + 1}));
 }
 
+// Of several parameters in one request: what is wrong with one is its request's, and no more.
+TEST_F(PulledByStamp, PartsOfOneRequest) {
+  const auto run = [&](client::Request& request, client::Reply& reply) {
+    must(plain_->connection->send(request, reply, Plain::soon()));
+    must(plain_->connection->wait(reply, Plain::soon()));
+    return reply.status;
+  };
+  const std::vector<float> ones(5, 1.0F);
+  const std::vector<float> few(4, 1.0F);
+  client::CountReply reply;
+  client::Request update(wire::Verb::kUpdate);
+  update.add<float>(0, number_, wire::Kind::kValues, ones);
+  update.add<float>(1, number_, wire::Kind::kValues, few);
+  EXPECT_TRUE(fails(run(update, reply), kInvalid, "values: expected 5"));
+  client::CountReply none;
+  client::Request without(wire::Verb::kUpdate);
+  without.add<float>(0, number_, wire::Kind::kValues, ones);
+  without.add(1, number_, wire::CallOptions());
+  EXPECT_TRUE(fails(run(without, none), kInvalid, "values: expected 5"));
+  size_t values = 0;
+  std::vector<float> landed(5);
+  const auto place = [&](const wire::Section& section) -> std::span<std::byte> {
+    if (section.kind != wire::Kind::kValues) return {};
+    ++values;
+    return std::as_writable_bytes(std::span(landed));
+  };
+  client::Reply of_many(place);
+  client::Request many(wire::Verb::kPull);
+  for (uint16_t part = 0; part < 1000; ++part) many.add(part, number_, wire::CallOptions());
+  must(run(many, of_many));
+  EXPECT_EQ(values, 1000U);
+  client::Reply of_unknown(place);
+  client::Request unknown(wire::Verb::kPull);
+  unknown.add(0, number_, wire::CallOptions());
+  unknown.add(1, number_ + 77, wire::CallOptions());
+  EXPECT_TRUE(fails(run(unknown, of_unknown), StatusCode::kNotFound, "number"));
+  EXPECT_EQ(values_of(*dense_), ones);
+}
+
 TEST_F(PulledByStamp, StampsThatAreNoneAreRefused) {
   const auto known = pull(std::vector<uint64_t>{0, 0}).stamp;
   for (const std::vector<uint64_t>& wrong :
