@@ -108,14 +108,16 @@ enum class Kind : uint16_t {
   kCount = 11,     ///< one u64
   kBytes = 12,     ///< u8 [n]
   kTimes = 13,     ///< u32 [n]: how often each key of a lookup or push counts
+  kHeats = 14,     ///< u32 [n + 1]: what a policy remembers of each key, then the clock there
 };
-inline constexpr uint16_t kLastKind = 13;
+inline constexpr uint16_t kLastKind = 14;
 
 /// Bits of what a server says that it knows beyond the protocol's first form.
 enum Feature : uint64_t {
   kKnowsTimes = 1,  ///< Kind::kTimes
+  kKnowsHeats = 2,  ///< Kind::kHeats, and the wish for them
 };
-inline constexpr uint64_t kAllFeatures = kKnowsTimes;
+inline constexpr uint64_t kAllFeatures = kKnowsTimes | kKnowsHeats;
 
 enum class Type : uint16_t { kU8 = 1, kU32 = 2, kU64 = 3, kF32 = 4 };
 
@@ -166,8 +168,10 @@ enum Wish : uint32_t {
   kHasMissing = 2,
   kRelaxed = 4,
   kWantsState = 8,
+  kWantsHeats = 16,
 };
-inline constexpr uint32_t kAllWishes = kWantsFound | kHasMissing | kRelaxed | kWantsState;
+inline constexpr uint32_t kAllWishes =
+    kWantsFound | kHasMissing | kRelaxed | kWantsState | kWantsHeats;
 
 /// The next multiple of the alignment.
 constexpr uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
