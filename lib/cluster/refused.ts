@@ -30,8 +30,8 @@ function holds({ target, revision }: Condition, value: EtcdValue | undefined): b
 }
 
 /**
- * ERR_CONFLICT that names what of a refused change did not hold. Asked afterwards: what is as it was
- * again by then is not named.
+ * ERR_CONFLICT that names what of a refused change did not hold. Asked afterwards: what is as it
+ * was again by then is not named.
  */
 export async function refusal(
   registry: Registry,

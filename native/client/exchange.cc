@@ -90,6 +90,8 @@ std::span<std::byte> PageReply::take(const wire::Section& section) {
       return resized(page_.rows);
     case wire::Kind::kState:
       return resized(page_.state);
+    case wire::Kind::kHeats:
+      return resized(page_.heats);
     case wire::Kind::kCount:
       return std::as_writable_bytes(std::span(&page_.next.emplace(), 1));
     default:
@@ -99,7 +101,8 @@ std::span<std::byte> PageReply::take(const wire::Section& section) {
 
 Result<ScanPage> PageReply::page(uint64_t dim, uint64_t state_values) {
   const uint64_t n = page_.keys.size();
-  if (page_.rows.size() == n * dim && page_.state.size() == n * state_values) {
+  const bool heats = page_.heats.empty() || page_.heats.size() == n + 1;
+  if (page_.rows.size() == n * dim && page_.state.size() == n * state_values && heats) {
     return std::move(page_);
   }
   return Status(StatusCode::kProtocol, "a page whose rows are not one a key");

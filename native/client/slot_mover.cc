@@ -210,6 +210,26 @@ Status RemoteSlotMover::bring_all(MovedRows& moved) {
   return {};
 }
 
+RemoteSlotMover::Differs RemoteSlotMover::note(OfTable& table, Digests& before,
+                                               const ScanPage& page, uint32_t i) {
+  Xxh3 sum;
+  const auto add = [&sum, i](const std::vector<float>& values, size_t width) {
+    sum.add({reinterpret_cast<const char*>(values.data() + i * width), width * sizeof(float)});
+  };
+  add(page.rows, table.options.dim);
+  add(page.state, table.state_values);
+  const Digest digest{sum.value(), page.heats.empty() ? kNoHeat : page.heats[i]};
+  table.digests[page.keys[i]] = digest;
+  const auto known = before.find(page.keys[i]);
+  Differs differs{true, digest.heat != kNoHeat};
+  if (known == before.end()) return differs;
+  differs.row = known->second.row != digest.row;
+  // A row that comes again is as if just used.
+  differs.heat = differs.heat && (differs.row || known->second.heat != digest.heat);
+  before.erase(known);
+  return differs;
+}
+
 Status RemoteSlotMover::bring(OfTable& table, MovedRows& moved) {
   const auto stats = ask<TableStats>(from_, {.call = "tableStats", .parameter = table.from});
   if (!stats.ok()) return stats.status();
@@ -217,8 +237,8 @@ Status RemoteSlotMover::bring(OfTable& table, MovedRows& moved) {
   table.steps = stats.value().steps;
   Digests before = std::exchange(table.digests, {});
   table.digests.reserve(before.size());
-  const size_t dim = table.options.dim;
   std::vector<uint32_t> changed;
+  std::vector<uint32_t> used;
   bool sent = false;
   std::optional<uint64_t> at = 0;
   while (at) {
@@ -227,25 +247,18 @@ Status RemoteSlotMover::bring(OfTable& table, MovedRows& moved) {
     const ScanPage& page = read.value();
     at = page.next;
     changed.clear();
+    used.clear();
     for (uint32_t i = 0; i < page.keys.size(); ++i) {
-      Xxh3 sum;
-      const auto add = [&sum, i](const std::vector<float>& values, size_t width) {
-        sum.add({reinterpret_cast<const char*>(values.data() + i * width), width * sizeof(float)});
-      };
-      add(page.rows, dim);
-      add(page.state, table.state_values);
-      const uint64_t digest = sum.value();
-      table.digests[page.keys[i]] = digest;
-      const auto known = before.find(page.keys[i]);
-      const bool same = known != before.end() && known->second == digest;
-      if (known != before.end()) before.erase(known);
-      if (!same) changed.push_back(i);
+      const Differs differs = note(table, before, page, i);
+      if (differs.row) changed.push_back(i);
+      if (differs.heat) used.push_back(i);
     }
     // Once at least where only the count of steps has changed.
     if (!changed.empty() || (!at && steps && !sent)) {
       HOTROW_RETURN_IF_ERROR(send_rows(table, page, changed));
       sent = true;
     }
+    if (!used.empty()) HOTROW_RETURN_IF_ERROR(send_heats(table, page, used));
     moved.rows += changed.size();
     moved.bytes += changed.size() * row_bytes(table.options.dim, table.state_values);
   }
@@ -259,6 +272,8 @@ Status RemoteSlotMover::bring(OfTable& table, MovedRows& moved) {
 Result<ScanPage> RemoteSlotMover::read_page(const OfTable& table, uint64_t from) {
   wire::CallOptions options;
   options.flags = wire::kWantsState;
+  const auto knows = [&](size_t server) { return cluster_->peer(server).knows(wire::kKnowsHeats); };
+  if (knows(from_) && knows(to_)) options.flags |= wire::kWantsHeats;
   options.from = from;
   options.most = std::max<uint64_t>(cluster_->most_piece_bytes(kMovedPageBytes) /
                                         row_bytes(table.options.dim, table.state_values),
@@ -297,6 +312,17 @@ Status RemoteSlotMover::send_rows(const OfTable& table, const ScanPage& page,
                                 static_cast<uint32_t>(table.state_values));
   }
   return take(exchange, table.to, table.steps);
+}
+
+Status RemoteSlotMover::send_heats(const OfTable& table, const ScanPage& page,
+                                   std::span<const uint32_t> rows) {
+  const std::vector<uint64_t> keys = gather(page.keys, 1, rows);
+  std::vector<uint32_t> heats = gather(page.heats, 1, rows);
+  heats.push_back(page.heats.back());
+  Exchange exchange(Verb::kTake, Effect::kChanges);
+  exchange.request.add<uint64_t>(0, table.to, Kind::kKeys, keys);
+  exchange.request.add<uint32_t>(0, table.to, Kind::kHeats, heats);
+  return take(exchange, table.to, 0);
 }
 
 Status RemoteSlotMover::erase(const OfTable& table, std::span<const uint64_t> keys) {

@@ -1,7 +1,8 @@
 // RemoteSlotMover: the SlotMover over connections to all servers.
 //
 // Rows go through this process, a page at a time, and of each row it keeps a digest: in the freeze
-// only rows whose digest differs are sent again.
+// only rows whose digest differs are sent again. What an eviction policy remembers of rows goes
+// after them, in the freeze of those that were sent again or used since.
 #ifndef HOTROW_CLIENT_SLOT_MOVER_H_
 #define HOTROW_CLIENT_SLOT_MOVER_H_
 
@@ -37,7 +38,11 @@ class RemoteSlotMover final : public SlotMover {
   Status tell(std::string_view placement) override;
 
  private:
-  using Digests = std::unordered_map<uint64_t, uint64_t>;  // of a row and its state, by key
+  struct Digest {
+    uint64_t row = 0;  // of a row and its state
+    uint32_t heat = kNoHeat;
+  };
+  using Digests = std::unordered_map<uint64_t, Digest>;  // by key
 
   /// One table on both servers.
   struct OfTable {
@@ -68,7 +73,14 @@ class RemoteSlotMover final : public SlotMover {
   /// Ends a TAKE of the new server's parameter, and sends it.
   Status take(Exchange& exchange, uint32_t parameter, uint64_t steps);
   Status send_rows(const OfTable& table, const ScanPage& page, std::span<const uint32_t> rows);
+  Status send_heats(const OfTable& table, const ScanPage& page, std::span<const uint32_t> rows);
   Status erase(const OfTable& table, std::span<const uint64_t> keys);
+  /// Of which row `i` of a page is to be sent, and its heat, as far as the new server has others.
+  struct Differs {
+    bool row = false;
+    bool heat = false;
+  };
+  static Differs note(OfTable& table, Digests& before, const ScanPage& page, uint32_t i);
 
   const std::shared_ptr<Cluster> cluster_;
   const std::vector<std::string> servers_;

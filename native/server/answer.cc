@@ -361,9 +361,21 @@ Outcome erase_or_score(const Work& work) {
   return {{}, count.value()};
 }
 
-// Of slots that are expected: what an update or erase is.
+// What the old server's policy remembers of rows that came before.
+Outcome set_heats(const Work& work) {
+  auto table = table_of(work, 0);
+  if (!table.ok()) return {table.status()};
+  auto keys = work.message.values<uint64_t>(0, Kind::kKeys);
+  auto heats = work.message.values<uint32_t>(0, Kind::kHeats);
+  if (!keys.ok()) return {keys.status()};
+  if (!heats.ok()) return {heats.status()};
+  return {table.value()->set_heats(keys.value(), heats.value())};
+}
+
+// Of slots that are expected: what an update or erase is; or what is remembered of their rows.
 Outcome take(const Work& work) {
   if (work.message.parts() != 1) return {wrong("it has not one part")};
+  if (work.message.find(0, Kind::kHeats) != nullptr) return set_heats(work);
   const bool assigns = work.message.find(0, Kind::kRows) != nullptr ||
                        work.message.find(0, Kind::kValues) != nullptr;
   return assigns ? update(work) : erase_or_score(work);
@@ -533,9 +545,10 @@ Result<AlignedBuffer> evicted_page(Table& table, const wire::FrameHeader& reques
 // keys, rows, state; and where the next page begins, when there is one.
 Result<AlignedBuffer> scan_page(Table& table, const wire::FrameHeader& request, uint64_t rows,
                                 const wire::CallOptions& options, const SlotSet* slots) {
-  const bool state = (options.flags & wire::kWantsState) != 0;
-  auto page = slots == nullptr ? table.scan(options.from, rows, {.state = state})
-                               : scan_slots(table, *slots, options.from, rows, {.state = state});
+  const ScanOptions wishes{.state = (options.flags & wire::kWantsState) != 0,
+                           .heats = (options.flags & wire::kWantsHeats) != 0};
+  auto page = slots == nullptr ? table.scan(options.from, rows, wishes)
+                               : scan_slots(table, *slots, options.from, rows, wishes);
   if (!page.ok()) return page.status();
   const ScanPage& its = page.value();
   const auto width = std::max<uint32_t>(static_cast<uint32_t>(table.state_values()), 1);
@@ -543,12 +556,16 @@ Result<AlignedBuffer> scan_page(Table& table, const wire::FrameHeader& request, 
   frame.layout().add(0, 0, Kind::kKeys, Type::kU64, its.keys.size());
   frame.layout().add(0, 0, Kind::kRows, Type::kF32, its.keys.size(), table.options().dim);
   frame.layout().add(0, 0, Kind::kState, Type::kF32, its.state.size() / width, width);
+  const size_t heats = frame.layout().size();
+  if (!its.heats.empty()) frame.layout().add(0, 0, Kind::kHeats, Type::kU32, its.heats.size());
+  const size_t next = frame.layout().size();
   if (its.next) frame.layout().add(0, 0, Kind::kCount, Type::kU64, 1);
   frame.begin(reply_to(request, {}));
   frame.put<uint64_t>(0, its.keys);
   frame.put<float>(1, its.rows);
   frame.put<float>(2, its.state);
-  if (its.next) frame.array<uint64_t>(3)[0] = *its.next;
+  if (!its.heats.empty()) frame.put<uint32_t>(heats, its.heats);
+  if (its.next) frame.array<uint64_t>(next)[0] = *its.next;
   return frame.finish(true);
 }
 

@@ -34,6 +34,7 @@ void append(ScanPage& to, const ScanPage& from, size_t row) {
   to.keys.push_back(from.keys[row]);
   copy(to.rows, from.rows);
   copy(to.state, from.state);
+  if (!from.heats.empty()) to.heats.push_back(from.heats[row]);
 }
 
 // Erases the rows of these slots in one table; `erase(keys)` does.
@@ -91,17 +92,20 @@ Status slots_have_moved() {
 Result<ScanPage> scan_slots(Table& table, const SlotSet& slots, uint64_t from, size_t rows,
                             const ScanOptions& options) {
   ScanPage all;
+  std::optional<uint32_t> clock;
   auto at = next_hash(slots, from);
   while (at && all.keys.size() < rows) {
     const auto looked = table.scan(*at, std::min(kLookRows, rows - all.keys.size()), options);
     if (!looked.ok()) return looked.status();
     const ScanPage& page = looked.value();
+    if (!page.heats.empty()) clock = page.heats.back();
     for (size_t i = 0; i < page.keys.size(); ++i) {
       if (slots[placement_slot(page.keys[i])]) append(all, page, i);
     }
     at = page.next ? next_hash(slots, *page.next) : std::nullopt;
   }
   all.next = at;
+  if (clock) all.heats.push_back(*clock);
   return all;
 }
 

@@ -70,6 +70,9 @@ class DeviceTable final : public Table, private FrontRows {
   Result<uint64_t> evict(uint64_t rows) override;
   Result<uint64_t> shrink(const ShrinkOptions& options) override;
   Status decay(double factor) override { return table_->decay(factor); }
+  Status set_heats(KeyBatch keys, std::span<const uint32_t> heats) override {
+    return table_->set_heats(keys, heats);
+  }
   Result<uint64_t> set_scores(KeyBatch keys, std::span<const float> scores) override {
     return table_->set_scores(keys, scores);
   }

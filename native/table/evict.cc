@@ -231,6 +231,37 @@ void IndexedRows<IndexT>::decay(double factor, Moment moment) {
 }
 
 template <class IndexT>
+void IndexedRows<IndexT>::heats(KeyBatch keys, std::span<uint32_t> heats) {
+  std::ranges::fill(heats, kNoHeat);
+  if constexpr (kHeat) {
+    Writer writer(index_);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const uint64_t hash = mix64(keys[i]);
+      writer.enter(IndexShards::of(hash));
+      const Hold hold = writer.find(keys[i], hash);
+      if (hold.has_row()) heats[i] = hold.holder->heats.load(hold.place).bits();
+    }
+  }
+}
+
+template <class IndexT>
+void IndexedRows<IndexT>::set_heats(KeyBatch keys, std::span<const uint32_t> heats, uint32_t theirs,
+                                    Moment moment) {
+  if constexpr (kHeat) {
+    Writer writer(index_);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (heats[i] == kNoHeat) continue;
+      const uint64_t hash = mix64(keys[i]);
+      writer.enter(IndexShards::of(hash));
+      const Hold hold = writer.find(keys[i], hash);
+      if (!hold.has_row()) continue;
+      hold.holder->heats.store(hold.place,
+                               rules_.heat().moved(Heat(heats[i]), theirs, moment.clock));
+    }
+  }
+}
+
+template <class IndexT>
 void IndexedRows<IndexT>::note_evicted(std::span<const uint64_t> keys, EvictionReason reason) {
   const MutexLock lock(log_mutex_);
   evicted_[static_cast<size_t>(reason)] += keys.size();
@@ -263,6 +294,9 @@ std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t most) {
                                                Moment);                                          \
   template void IndexedRows<IndexT>::age_candidates(Writer&, double, const BatchIndex*);         \
   template void IndexedRows<IndexT>::decay(double, Moment);                                      \
+  template void IndexedRows<IndexT>::heats(KeyBatch, std::span<uint32_t>);                       \
+  template void IndexedRows<IndexT>::set_heats(KeyBatch, std::span<const uint32_t>, uint32_t,    \
+                                               Moment);                                          \
   template std::vector<EvictedKey> IndexedRows<IndexT>::take_evicted(size_t);
 HOTROW_FOR_BOTH_INDEXES(HOTROW_INSTANTIATE)
 #undef HOTROW_INSTANTIATE

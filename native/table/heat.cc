@@ -170,6 +170,12 @@ Heat HeatRule::scored(float score) {
   return Heat(((bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U) >> 8);
 }
 
+Heat HeatRule::moved(Heat heat, uint32_t theirs, uint32_t ours) const {
+  if (form_ == Form::kClock) return Heat(ours - age24(theirs, heat));
+  if (form_ != Form::kLogCount) return heat;
+  return {heat.upper(), static_cast<uint16_t>(ours - age16(theirs, heat.lower()))};
+}
+
 uint32_t HeatRule::rank(Heat heat, uint32_t clock, uint64_t step) const {
   switch (form_) {
     case Form::kClock:

@@ -109,6 +109,10 @@ class HeatRule {
   /// The heat of a key to which the caller gave a score.
   static Heat scored(float score);
 
+  /// The heat at a table whose clock is `ours`, of a key that had it by the clock `theirs`: its age
+  /// is the same.
+  Heat moved(Heat heat, uint32_t theirs, uint32_t ours) const;
+
   /// Keys of lower rank go first. `step` is the table's latest.
   uint32_t rank(Heat heat, uint32_t clock, uint64_t step) const;
   /// Milliseconds since the last use, where the policy knows; else 0.

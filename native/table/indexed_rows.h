@@ -51,6 +51,9 @@ class IndexedRows final : public RowMap {
   void apply(const PushPlan& plan, uint32_t number) override;
   uint64_t erase(KeyBatch keys) override;
   uint64_t set_scores(KeyBatch keys, std::span<const float> scores) override;
+  void heats(KeyBatch keys, std::span<uint32_t> heats) override;
+  void set_heats(KeyBatch keys, std::span<const uint32_t> heats, uint32_t theirs,
+                 Moment moment) override;
   // evict.cc
   uint64_t evict(uint64_t rows, EvictionReason reason, Moment moment) override {
     return evict_but(rows, reason, moment, nullptr);

@@ -110,6 +110,12 @@ class RowMap {
   /// Returns how many keys had a row.
   virtual uint64_t erase(KeyBatch keys) = 0;
   virtual uint64_t set_scores(KeyBatch keys, std::span<const float> scores) = 0;
+  /// What the policy remembers of keys, [n]: kNoHeat of those without a row here, and of all where
+  /// it remembers nothing.
+  virtual void heats(KeyBatch keys, std::span<uint32_t> heats) = 0;
+  /// As Table::set_heats(), of [n] heats by the clock `theirs`.
+  virtual void set_heats(KeyBatch keys, std::span<const uint32_t> heats, uint32_t theirs,
+                         Moment moment) = 0;
   /// Evicts the coldest of what it samples, `rows` of them; fewer when there are no more.
   virtual uint64_t evict(uint64_t rows, EvictionReason reason, Moment moment) = 0;
   /// Evicts what `sweep` asks for, in shards [first, last).

@@ -58,6 +58,7 @@ class SparseTable final : public Table {
   Result<uint64_t> shrink(const ShrinkOptions& options) override;
   Status decay(double factor) override;
   Result<uint64_t> set_scores(KeyBatch keys, std::span<const float> scores) override;
+  Status set_heats(KeyBatch keys, std::span<const uint32_t> heats) override;
   Result<std::vector<EvictedKey>> take_evicted(size_t most) override;
   Result<ScanPage> scan(uint64_t from, size_t rows, const ScanOptions& options = {}) override;
   Result<std::vector<HotKey>> hot_keys(size_t most) override;

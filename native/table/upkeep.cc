@@ -118,6 +118,23 @@ Result<uint64_t> SparseTable::set_scores(KeyBatch keys, std::span<const float> s
   });
 }
 
+Status SparseTable::set_heats(KeyBatch keys, std::span<const uint32_t> heats) {
+  HOTROW_RETURN_IF_ERROR(wait_until_warm());
+  return change([&]() -> Status {
+    HOTROW_RETURN_IF_ERROR(check_keys(keys));
+    if (!HeatRule::needed(options_.eviction.policy)) {
+      return {StatusCode::kUnsupported, "heats: the table's eviction policy remembers nothing"};
+    }
+    if (heats.size() != keys.size() + 1) {
+      return Status::invalid_argument("heats: expected " + std::to_string(keys.size() + 1) +
+                                      " values, one a key and a clock, received " +
+                                      std::to_string(heats.size()));
+    }
+    rows_->set_heats(keys, heats.first(keys.size()), heats.back(), moment());
+    return {};
+  });
+}
+
 Result<std::vector<EvictedKey>> SparseTable::take_evicted(size_t most) {
   return call([&]() -> Result<std::vector<EvictedKey>> { return rows_->take_evicted(most); });
 }
@@ -208,6 +225,12 @@ Result<ScanPage> SparseTable::scan(uint64_t from, size_t rows, const ScanOptions
       page.next = rows_->walk(from, rows, page.keys);
     }
     HOTROW_RETURN_IF_ERROR(read_page(page, options.state));
+    if (options.heats && HeatRule::needed(options_.eviction.policy)) {
+      page.heats.resize(page.keys.size() + 1);
+      rows_->heats(page.keys, std::span(page.heats).first(page.keys.size()));
+      // After they were read: none is younger.
+      page.heats.back() = moment().clock;
+    }
     return page;
   });
 }

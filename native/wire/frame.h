@@ -109,15 +109,17 @@ enum class Kind : uint16_t {
   kBytes = 12,     ///< u8 [n]
   kStamp = 13,     ///< u64 [2], of a dense parameter's values: run and change
   kTimes = 14,     ///< u32 [n]: how often each key of a lookup or push counts
+  kHeats = 15,     ///< u32 [n + 1]: what a policy remembers of each key, then the clock there
 };
-inline constexpr uint16_t kLastKind = 14;
+inline constexpr uint16_t kLastKind = 15;
 
 /// Bits of what a server says that it knows beyond the protocol's first form.
 enum Feature : uint64_t {
   kKnowsTimes = 1,        ///< Kind::kTimes
   kKnowsDenseChunks = 2,  ///< Kind::kStamp, chunks, and kPull and kUpdate of several parameters
+  kKnowsHeats = 4,        ///< Kind::kHeats, and the wish for them
 };
-inline constexpr uint64_t kAllFeatures = kKnowsTimes | kKnowsDenseChunks;
+inline constexpr uint64_t kAllFeatures = kKnowsTimes | kKnowsDenseChunks | kKnowsHeats;
 
 enum class Type : uint16_t { kU8 = 1, kU32 = 2, kU64 = 3, kF32 = 4 };
 
@@ -168,8 +170,10 @@ enum Wish : uint32_t {
   kHasMissing = 2,
   kRelaxed = 4,
   kWantsState = 8,
+  kWantsHeats = 16,
 };
-inline constexpr uint32_t kAllWishes = kWantsFound | kHasMissing | kRelaxed | kWantsState;
+inline constexpr uint32_t kAllWishes =
+    kWantsFound | kHasMissing | kRelaxed | kWantsState | kWantsHeats;
 
 /// The next multiple of the alignment.
 constexpr uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }

@@ -43,6 +43,8 @@ struct UpdateOptions {
 /// What a scan reads beside values.
 struct ScanOptions {
   bool state = false;  ///< the optimizer's state of each row, of the same instant
+  /// For servers: what the eviction policy remembers of each row, too; of a store on this machine.
+  bool heats = false;
 };
 
 /// How the rows of a bag become one. With weights u_i (1 when none are given):

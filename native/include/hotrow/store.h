@@ -50,7 +50,12 @@ struct ScanPage {
   std::vector<float> rows;       ///< [m, dim]
   std::vector<float> state;      ///< [m, state_values()], or empty: not asked
   std::optional<uint64_t> next;  ///< where the next page begins, or none: this was the last
+  /// [m + 1], see Table::set_heats; or empty: not asked, or the policy remembers nothing.
+  std::vector<uint32_t> heats{};
 };
+
+/// In the place of a row's heat: it is not known.
+inline constexpr uint32_t kNoHeat = UINT32_MAX;
 
 /// One sparse table: rows of `dim` f32 values under 64-bit keys.
 class Table {
@@ -125,6 +130,16 @@ class Table {
   /// Scores [n] of rows for kLowestScore; keys without a row are passed over. A new row's score is
   /// 0. Returns how many had a row.
   virtual Result<uint64_t> set_scores(KeyBatch keys, std::span<const float> scores) = 0;
+  /// For servers between which rows move: how often and when rows were used, or their scores, as a
+  /// table of the same options had them (ScanPage). heats [n + 1]: of each key, then the clock
+  /// there by which they were written; here a row is as old as it was there. Keys without a row,
+  /// and heats that are kNoHeat, are passed over. ERR_UNSUPPORTED where the policy remembers
+  /// nothing, and of stores elsewhere.
+  virtual Status set_heats(KeyBatch keys, std::span<const uint32_t> heats) {
+    (void)keys;
+    (void)heats;
+    return {StatusCode::kUnsupported, "heats: of a table on this machine only"};
+  }
   /// Takes up to `most` of the evicted keys remembered (EvictionOptions::log), oldest first.
   virtual Result<std::vector<EvictedKey>> take_evicted(size_t most) = 0;
 

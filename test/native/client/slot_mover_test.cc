@@ -168,6 +168,96 @@ TEST_F(MovedSlots, ScatteredSlotsMoveAloneAndWhatIsGoneIsGone) {
   EXPECT_EQ(lookup(*table, keys), expected);
 }
 
+/// The keys that go when so many must, least remembered first.
+std::vector<uint64_t> evicted(Table& table, uint64_t rows) {
+  must(table.evict(rows));
+  std::vector<uint64_t> keys;
+  for (const EvictedKey& each : must(table.take_evicted(10'000))) keys.push_back(each.key);
+  std::ranges::sort(keys);
+  return keys;
+}
+
+// What goes afterwards is what would have gone without the move, of every policy that remembers.
+TEST_F(MovedSlots, WhatEvictionRemembersOfRowsComesWithThem) {
+  start_two();
+  const auto remote = client();
+  const auto twin_store = private_store();
+  // Of one shard few rows: a sample of an eviction has them all.
+  std::vector<uint64_t> keys;
+  for (uint64_t key = 0; keys.size() < 60; ++key) {
+    if (placement_slot(key) < kSlots / 2) keys.push_back(key);
+  }
+  const std::vector<uint64_t> warm(keys.begin(), keys.begin() + 30);
+  std::vector<std::pair<std::shared_ptr<Table>, std::shared_ptr<Table>>> tables;
+  for (const auto policy : {EvictionPolicy::kLru, EvictionPolicy::kLfu, EvictionPolicy::kAgeingLfu,
+                            EvictionPolicy::kLowestScore}) {
+    TableOptions options = sum_table(2);
+    options.eviction = {.policy = policy, .max_rows = 4000, .log = 10'000};
+    const std::string name = "t" + std::to_string(static_cast<int>(policy));
+    tables.emplace_back(must(remote->table(name, options)), must(twin_store->table(name, options)));
+  }
+  const auto both = [&](const auto& work) {
+    for (const auto& [table, twin] : tables) {
+      work(*table);
+      work(*twin);
+    }
+  };
+  both([&](Table& table) {
+    must(table.push(keys, std::vector<float>(keys.size() * 2, 1.0F)));
+    if (table.options().eviction.policy == EvictionPolicy::kLowestScore) {
+      std::vector<float> scores(keys.size());
+      for (size_t i = 0; i < keys.size(); ++i) scores[i] = i < 30 ? 5.0F : -5.0F;
+      must(table.set_scores(keys, scores));
+    }
+    for (int i = 0; i < 5; ++i) lookup(table, warm);
+  });
+  const auto moves = mover();
+  const SlotGroup all = group(0, 1, half(0));
+  must(moves->pause_versions());
+  must(moves->copy(all));
+  // Only used, after the copy: the rows are as they were.
+  both([&](Table& table) {
+    for (int i = 0; i < 40; ++i) lookup(table, {keys[40], keys[41]});
+  });
+  must(moves->freeze());
+  give(all);
+  must(moves->tell(map_.to_text()));
+  moves->resume_versions();
+  for (const auto& [table, twin] : tables) {
+    const EvictionPolicy policy = table->options().eviction.policy;
+    EXPECT_EQ(lookup(*table, {keys[0]}), (std::vector<float>{1, 1}));
+    lookup(*twin, {keys[0]});
+    // The cold ones, and of those with a score the two that were used later as well.
+    const uint64_t rows = policy == EvictionPolicy::kLowestScore ? 30 : 28;
+    const auto gone = evicted(*twin, rows);
+    EXPECT_EQ(gone.size(), rows);
+    EXPECT_FALSE(std::ranges::binary_search(gone, keys[0]));
+    // The old server has its rows still, until there is a version.
+    EXPECT_EQ(evicted(table_of(1, table->name()), rows), gone) << static_cast<int>(policy);
+  }
+}
+
+TEST(Heats, OfWrongLengthOrOfATableWithoutAreRefused) {
+  const auto store = private_store();
+  TableOptions options = sum_table(1);
+  const std::vector<uint64_t> keys = {1, 2};
+  const std::vector<uint32_t> heats = {7, kNoHeat};
+  const auto plain = must(store->table("plain", options));
+  EXPECT_TRUE(fails(plain->set_heats(keys, heats), StatusCode::kUnsupported, "heats"));
+  must(plain->push(keys, std::vector<float>(2)));
+  EXPECT_TRUE(must(plain->scan(0, 10, {.heats = true})).heats.empty());
+  options.eviction = {.policy = EvictionPolicy::kLfu, .max_rows = 4000};
+  const auto table = must(store->table("lfu", options));
+  must(table->push(keys, std::vector<float>(2)));
+  EXPECT_TRUE(fails(table->set_heats(keys, heats), StatusCode::kInvalidArgument,
+                    "heats: expected 3 values, one a key and a clock, received 2"));
+  must(table->set_heats(keys, std::vector<uint32_t>{70, kNoHeat, 1000}));
+  must(table->set_heats(std::vector<uint64_t>{99}, std::vector<uint32_t>{70, 1000}));
+  const ScanPage page = must(table->scan(0, 10, {.heats = true}));
+  ASSERT_EQ(page.keys.size(), 2U);
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(page.heats[i], page.keys[i] == 1 ? 70U : 1U);
+}
+
 // Each client has a lane of its own, so that a row says what was lost and what was done twice.
 TEST_F(MovedSlots, WhileClientsPushAndReadNothingIsLostOrDoubled) {
   start_two();

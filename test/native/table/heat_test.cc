@@ -174,5 +174,30 @@ TEST(HeatRule, AUseAfterTheAskersClockIsFresh) {
   EXPECT_EQ(ageing.uses(heat, kNow + 1), uses + 1) << "a call with the clock of before";
 }
 
+TEST(Heat, ARowThatMovesIsAsOldThereAsItWas) {
+  constexpr EvictionPolicy kAll[] = {EvictionPolicy::kLru, EvictionPolicy::kLfu,
+                                     EvictionPolicy::kAgeingLfu, EvictionPolicy::kTtl,
+                                     EvictionPolicy::kLowestScore};
+  for (const EvictionPolicy policy : kAll) {
+    EvictionOptions options{.policy = policy};
+    if (policy == EvictionPolicy::kTtl) options.ttl_ms = 1000;
+    const HeatRule rule(options, 1000);
+    // Both clocks go round.
+    for (const uint32_t theirs : {5U, 40'000U, 70'000U, (1U << 24) - 1}) {
+      for (const uint32_t ours : {0U, 3U, 65'535U, 5'000'000U}) {
+        for (const uint32_t age : {0U, 1U, 300U, 20'000U}) {
+          Heat heat = rule.fresh(theirs - age, 0);
+          for (int i = 0; i < 6; ++i) heat = rule.used(heat, theirs - age, 77);
+          const Heat moved = rule.moved(heat, theirs, ours);
+          ASSERT_EQ(rule.rank(moved, ours, 0), rule.rank(heat, theirs, 0))
+              << static_cast<int>(policy) << ": " << theirs << ", " << ours << ", " << age;
+          ASSERT_EQ(rule.unseen_ms(moved, ours), rule.unseen_ms(heat, theirs));
+          ASSERT_EQ(rule.uses(moved, ours), rule.uses(heat, theirs));
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hotrow::test
