@@ -7,6 +7,7 @@
 import { analysisSteps } from './ci/analysis.mjs'
 import { gpuSteps } from './ci/gpu.mjs'
 import { packageSteps } from './ci/package.mjs'
+import { rdmaSteps } from './ci/rdma.mjs'
 import { sanitizerSteps } from './ci/sanitizers.mjs'
 import { run, say } from './common/process.mjs'
 import { add, closingLine, noTotals, parseClosingLine } from './common/totals.mjs'
@@ -61,7 +62,8 @@ async function perform({ name, work }) {
 const chosen = (name) => wanted.length === 0 || wanted.some((word) => name.includes(word))
 const started = performance.now()
 if (chosen('npm test')) await tests()
-for (const step of [...analysisSteps, ...packageSteps, ...gpuSteps, ...sanitizerSteps]) {
+const steps = [analysisSteps, packageSteps, gpuSteps, rdmaSteps, sanitizerSteps].flat()
+for (const step of steps) {
   if (chosen(step.name)) await perform(step)
 }
 for (const { name, output } of failures) {

@@ -64,7 +64,7 @@ class FabricLink {
 
   /// Does what there is to do; true: it did something.
   virtual bool progress() = 0;
-  /// True: wake_fd() will tell. False: progress() has to do something first.
+  /// True: wake_fd() will tell. False: something has come, for progress() to deal with.
   virtual bool arm() = 0;
   /// Counts what has come, been sent and failed: when it stays, nothing has.
   virtual uint64_t changes() const = 0;

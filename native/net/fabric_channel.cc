@@ -69,6 +69,14 @@ bool FabricChannel::progress() {
   return did;
 }
 
+// Arming may find something too.
+bool FabricChannel::arm() {
+  const uint64_t before = link_->changes();
+  const bool armed = link_->arm();
+  if (reader_waits_ && link_->changes() != before) ring();
+  return armed;
+}
+
 void FabricChannel::ring() const {
   constexpr uint64_t kOne = 1;
   (void)!::write(bell_, &kOne, sizeof kOne);
@@ -129,7 +137,7 @@ bool FabricChannel::wait(bool to_read, bool to_write, Deadline deadline,
         drop({StatusCode::kUnavailable, "a reply stopped halfway"});
         return true;
       }
-      if (now < spin_end || did || !link_->arm()) continue;
+      if (now < spin_end || did || !arm()) continue;
       if (to_read) reader_waits_ = true;
     }
     sleep(to_read, deadline);
@@ -155,7 +163,7 @@ Status FabricChannel::enter(std::string_view server_address, std::string_view ti
         return {StatusCode::kUnavailable,
                 "the server does not answer over shared memory or RDMA: can it be reached so?"};
       }
-      if (did || !link_->arm()) continue;
+      if (did || !arm()) continue;
     }
     sleep(true, deadline);
   }

@@ -46,6 +46,7 @@ class FabricChannel {
 
  private:
   bool progress() HOTROW_REQUIRES(mutex_);
+  bool arm() HOTROW_REQUIRES(mutex_);
   /// The link is gone, and with it whatever it would have written or read.
   void drop(const Status& why) HOTROW_REQUIRES(mutex_);
   bool ready(bool to_read, bool to_write) HOTROW_REQUIRES(mutex_);

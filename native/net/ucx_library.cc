@@ -144,6 +144,16 @@ Status load(UcxCalls& calls) {
   return {};
 }
 
+using Setting = std::pair<const char*, const char*>;
+
+// Each link has a worker of its own, for which UCX would register 60 MB: for thousands of messages
+// from hundreds of peers. A link has one, which sends 64 pieces of 8 KiB before it waits.
+constexpr std::array kRdmaSettings{
+    Setting("IB_REG_METHODS", "direct"), Setting("RC_RX_QUEUE_LEN", "256"),
+    Setting("RC_FC_WND_SIZE", "128"),    Setting("RC_TX_BUFS_GROW", "64"),
+    Setting("UD_RX_QUEUE_LEN", "128"),   Setting("UD_TX_BUFS_GROW", "32"),
+};
+
 Result<ucp_context_h> make_context(const UcxCalls& calls, Transport transport) {
   ucp_config_t* config = nullptr;
   if (calls.config_read(nullptr, nullptr, &config) != UCS_OK) {
@@ -159,7 +169,9 @@ Result<ucp_context_h> make_context(const UcxCalls& calls, Transport transport) {
   bool set = modify("TLS", shm ? "posix,cma" : "rc,ud") && modify("RNDV_SCHEME", "get_zcopy") &&
              modify("PROTO_ENABLE", "n") && modify("UNIFIED_MODE", "n") &&
              modify("ADDRESS_VERSION", "v1");
-  if (!shm) set = set && modify("IB_REG_METHODS", "direct");
+  if (!shm) {
+    for (const auto& [name, value] : kRdmaSettings) set = set && modify(name, value);
+  }
   ucp_params_t params{};
   params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_MT_WORKERS_SHARED;
   params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;

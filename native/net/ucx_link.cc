@@ -390,7 +390,12 @@ bool UcxLink::progress() {
   return did;
 }
 
-bool UcxLink::arm() { return calls_.worker_arm(worker_) == UCS_OK; }
+bool UcxLink::arm() {
+  if (calls_.worker_arm(worker_) != UCS_OK) return false;
+  // Verbs tell of what completes after they were armed, and need not of what did just before:
+  // Soft-RoCE does not. Such a message would wait for the next one.
+  return options_.transport != Transport::kRdma || calls_.worker_progress(worker_) == 0;
+}
 
 bool UcxLink::at_hand() const {
   if (!failed_.ok() || fetching() || arrived_.empty()) return false;

@@ -60,6 +60,18 @@ test('a server that speaks TCP only is left at once by whoever wants more', asyn
   await store.close()
 })
 
+test('without a device for RDMA a server does not start, and says why', async () => {
+  const store = await open(':memory:')
+  const made = await serve(store, { transport: 'rdma' }).catch((reason: unknown) => reason)
+  if (made instanceof StoreError) {
+    assert.is(made.code, 'ERR_UNSUPPORTED')
+    assert.match(made.message, /UCX finds no device for RDMA|shared memory and RDMA need UCX/)
+  } else {
+    await (made as Server).stop()
+  }
+  await store.close()
+})
+
 const kClient = `
 import { connect, sum } from 'hotrow'
 const store = await connect(process.env.ADDRESS, { transport: process.env.TRANSPORT })

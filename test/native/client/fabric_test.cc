@@ -13,12 +13,10 @@
 #include <thread>
 #include <vector>
 
-#include "base/hex.h"
 #include "base/random_id.h"
 #include "client/connection.h"
 #include "hotrow/connect.h"
 #include "hotrow/server.h"
-#include "net/fabric.h"
 #include "net/listener.h"
 #include "support/child.h"
 #include "support/comes_true.h"
@@ -26,6 +24,7 @@
 #include "support/folder.h"
 #include "support/scale.h"
 #include "support/stores.h"
+#include "support/tickets.h"
 #include "support/tls_files.h"
 
 namespace hotrow::test {
@@ -256,39 +255,17 @@ TEST(FabricStores, WhoMayDoWhatIsAsOverTls) {
 class FabricTickets : public testing::Test {
  protected:
   wire::Welcome greet(bool wants = true) {
-    const auto address = must(net::parse_address(server_->address()));
-    auto socket = must(net::Socket::connect(address, Clock::now() + seconds(20)));
-    const std::string hello =
-        wants ? R"({"version":1,"transport":")" + tested_transport_name() + "\"}"
-              : R"({"version":1})";
-    const AlignedBuffer frame = wire::text_frame({.verb = wire::Verb::kHello}, hello);
-    std::span<const std::byte> bytes = frame.bytes();
-    EXPECT_EQ(must(socket.send({&bytes, 1})), bytes.size());
-    std::string heard;
-    std::vector<std::byte> space(1 << 16);
-    while (heard.find("\"}") == std::string::npos) {
-      if (socket.wait(net::Socket::kReadable, Clock::now() + seconds(20), {}) == 0) break;
-      const size_t came = must(socket.receive(space, {}));
-      heard.append(reinterpret_cast<const char*>(space.data()), came);
-    }
-    sockets_.push_back(std::move(socket));
-    const size_t begin = heard.find("{\"");
-    return must(wire::from_text<wire::Welcome>(
-        std::string_view(heard).substr(begin, heard.rfind('}') + 1 - begin)));
+    Greeted greeted = test::greet(server_->address(), wants);
+    sockets_.push_back(std::move(greeted.socket));
+    return greeted.welcome;
   }
-  static bool opens(net::FabricLink& link, const wire::Welcome& welcome, const std::string& ticket,
-                    milliseconds most = seconds(20)) {
-    must(link.ask(from_hex(welcome.fabric), ticket));
-    const auto end = Clock::now() + most;
-    while (!link.open() && Clock::now() < end) (void)link.progress();
-    return link.open();
-  }
-  // For what must not happen.
-  static milliseconds a_while() {
-    return milliseconds(tested_transport() == Transport::kShm ? 300 : 1500);
-  }
-  static std::unique_ptr<net::FabricLink> link() {
-    return must(net::FabricLink::make({.transport = tested_transport()}));
+
+  // What a link has to say may still be on its way, as is what it takes to say it.
+  bool refuses(net::FabricLink& link, uint64_t so_many) const {
+    return comes_true([&] {
+      (void)link.progress();
+      return server_->stats().refused == so_many;
+    });
   }
 
   std::shared_ptr<Store> store_ = private_store();
@@ -305,21 +282,21 @@ TEST_F(FabricTickets, AreGoodOnceForTheirConnectionOnly) {
   EXPECT_NE(first.ticket, second.ticket);
   EXPECT_TRUE(greet(false).ticket.empty());
   // A guessed one, and that of another connection; each of tickets that are new, for these end.
-  const auto guessed = link();
+  const auto guessed = new_link();
   const wire::Welcome third = greet();
   EXPECT_FALSE(opens(*guessed, third, random_id(), a_while()));
-  EXPECT_TRUE(comes_true([&] { return server_->stats().refused == 1; }));
-  const auto swapped = link();
+  EXPECT_TRUE(refuses(*guessed, 1));
+  const auto swapped = new_link();
   const wire::Welcome fourth = greet();
   const wire::Welcome fifth = greet();
   EXPECT_FALSE(opens(*swapped, fourth, fifth.ticket, a_while()));
-  EXPECT_TRUE(comes_true([&] { return server_->stats().refused == 2; }));
-  const auto right = link();
+  EXPECT_TRUE(refuses(*swapped, 2));
+  const auto right = new_link();
   const wire::Welcome sixth = greet();
   EXPECT_TRUE(opens(*right, sixth, sixth.ticket));
-  const auto again = link();
+  const auto again = new_link();
   EXPECT_FALSE(opens(*again, sixth, sixth.ticket, a_while()));
-  EXPECT_TRUE(comes_true([&] { return server_->stats().refused == 3; }));
+  EXPECT_TRUE(refuses(*again, 3));
   EXPECT_EQ(server_->stats().fabric, 1U);
   EXPECT_EQ(server_->stats().connections, 7U);
 }
@@ -329,7 +306,7 @@ TEST_F(FabricTickets, AreGoodForFiveSecondsOnly) {
   server_ = must(Server::start(store_, {.transport = tested_transport()}));
   const wire::Welcome welcome = greet();
   std::this_thread::sleep_for(net::kTicketTime + seconds(1));
-  const auto late = link();
+  const auto late = new_link();
   EXPECT_FALSE(opens(*late, welcome, welcome.ticket, a_while()));
   EXPECT_EQ(server_->stats().fabric, 0U);
   EXPECT_EQ(server_->stats().connections, 1U);  // over TCP it goes on
@@ -339,7 +316,7 @@ TEST_F(FabricTickets, TheEndOfTheConnectionOverTcpIsThatOfItsLink) {
   HOTROW_NEEDS_FABRIC();
   server_ = must(Server::start(store_, {.transport = tested_transport()}));
   const wire::Welcome welcome = greet();
-  const auto its = link();
+  const auto its = new_link();
   ASSERT_TRUE(opens(*its, welcome, welcome.ticket));
   sockets_.clear();
   EXPECT_TRUE(comes_true([&] { return server_->stats().connections == 0; }));
@@ -352,7 +329,7 @@ TEST_F(FabricTickets, WhatIsNoFrameEndsTheConnection) {
   const auto client = must(dial_shm(server_->address()));
   const auto table = must(client->table("t", sum_table(1)));
   const wire::Welcome welcome = greet();
-  const auto its = link();
+  const auto its = new_link();
   ASSERT_TRUE(opens(*its, welcome, welcome.ticket));
   AlignedBuffer garbage(100'000);
   std::fill_n(garbage.data(), garbage.size(), std::byte{7});
@@ -364,7 +341,7 @@ TEST_F(FabricTickets, WhatIsNoFrameEndsTheConnection) {
   EXPECT_EQ(server_->stats().refused, 1U);
   // And over TCP nothing may come any more.
   const wire::Welcome other = greet();
-  const auto second = link();
+  const auto second = new_link();
   ASSERT_TRUE(opens(*second, other, other.ticket));
   const AlignedBuffer frame = wire::text_frame({.verb = wire::Verb::kCall}, "{}");
   std::span<const std::byte> bytes = frame.bytes();
