@@ -239,10 +239,7 @@ export interface EvictionOptions {
     | 'smallestNorm'
     | 'lowestScore'
     | 'random'
-  /**
-   * By default no limit but the store's. Of a reopened table it is for the rows in memory until all
-   * of them have come.
-   */
+  /** By default no limit but the store's. */
   readonly maxRows?: number
   /** Rows and index, at least 8 MiB. By default no limit but the store's. */
   readonly maxBytes?: number

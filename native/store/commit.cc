@@ -217,8 +217,8 @@ Status LocalStore::write_table(Engine::Version& version, SparseTable& table, Tab
   return version.end_file();
 }
 
-// Rows are read when they are asked for, and all of them behind that; of a table that demotes, only
-// when they are asked for.
+// Rows are read when they are asked for, and all of them behind that. A table that evicts has to
+// know all of its rows from the start; one that demotes never does.
 Status LocalStore::restore(const std::shared_ptr<SparseTable>& table, const StoredTable& stored) {
   HOTROW_RETURN_IF_ERROR(table->track_changes());
   table->restore_steps(stored.steps);
@@ -230,7 +230,7 @@ Status LocalStore::restore(const std::shared_ptr<SparseTable>& table, const Stor
   HOTROW_RETURN_IF_ERROR(table->begin_cold(std::move(rows), stored.rows));
   if (demotes) return {};
   warmer_.warm(table, *engine_, stored);
-  return {};
+  return table->rules().evicts() ? table->wait_until_warm() : Status();
 }
 
 Status LocalStore::restore_refused(const StoredTable& stored) const {

@@ -3,7 +3,6 @@
 #include <cstring>
 #include <iterator>
 #include <new>
-#include <optional>
 #include <utility>
 
 #include "base/sort_unique.h"
@@ -51,15 +50,11 @@ struct SparseTable::Arrival {
   DemotionStamps* stamps = nullptr;  // when they were read
   PushPlan* plan = nullptr;          // of whose batch no row leaves for them
   std::span<const uint8_t> uses;     // how often each was used, or empty: once
-  std::optional<Moment> used;        // when, or nothing: now
   uint64_t stale = 0;                // that were demoted again meanwhile, and left out
 };
 
 Status SparseTable::begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count) {
   tier_ = std::make_unique<ColdTier>(std::move(rows), count);
-  opened_ = moment();
-  // Before the first use since.
-  --opened_.clock;
   if (demotes()) {
     const uint64_t most = context_.budget.limit() / rules_.row_bytes();
     HOTROW_RETURN_IF_ERROR(
@@ -90,7 +85,6 @@ bool SparseTable::put_promised(const RowImages& images, RestorePlan& plan, Arriv
   if (arrival != nullptr) {
     plan.stamps = demotes() ? arrival->stamps : nullptr;
     plan.uses = arrival->uses;
-    plan.moment = arrival->used.value_or(plan.moment);
   }
   const MutexLock counts(tier_->counts());
   const bool whole = rows_->restore(images, plan);
@@ -99,22 +93,22 @@ bool SparseTable::put_promised(const RowImages& images, RestorePlan& plan, Arriv
   return whole;
 }
 
-// Evicts or demotes what is in the way, if the table does: with its gate held exclusively, and
-// where other tables take the room that is made, with the store's held so.
-Result<bool> SparseTable::put_in_making_room(const RowImages& images, Arrival& arrival) {
+// Demotes what is in the way: with the table's gate held exclusively, and where other tables take
+// the room that is made, with the store's held so.
+Result<bool> SparseTable::put_in_or_demote(const RowImages& images, Arrival& arrival) {
   const Result<bool> put = put_in(images, &arrival);
-  if (!put.ok() || put.value() || !rules_.evicts()) return put;
+  if (!put.ok() || put.value()) return put;
   {
     const SharedLock capacity(context_.capacity_gate);
     const ExclusiveLock own(gate_);
-    if (make_room_and_put(images, arrival)) return true;
+    if (demote_and_put(images, arrival)) return true;
   }
   EpochDomain::instance().reclaim();
   const ExclusiveLock capacity(context_.capacity_gate);
-  return make_room_and_put(images, arrival);
+  return demote_and_put(images, arrival);
 }
 
-bool SparseTable::make_room_and_put(const RowImages& images, Arrival& arrival) {
+bool SparseTable::demote_and_put(const RowImages& images, Arrival& arrival) {
   DemotionStamps before;
   tier_->stamp(before);
   RestorePlan plan;
@@ -127,30 +121,6 @@ bool SparseTable::make_room_and_put(const RowImages& images, Arrival& arrival) {
     if (stamp == before[shard]) stamp = after[shard];
   }
   return room && put_promised(images, plan, &arrival);
-}
-
-// In slices, for all of which room is made at once.
-Result<bool> SparseTable::fill_in(const RowImages& images, uint64_t to_come) {
-  DemotionStamps stamps;
-  PushPlan plan;
-  Arrival arrival{.stamps = &stamps, .plan = &plan, .used = opened_};
-  Result<bool> put = put_in(images, &arrival, to_come);
-  if (!put.ok() || put.value() || !rules_.evicts()) return put;
-  constexpr uint64_t kSlices = 8;
-  const size_t most = std::max<uint64_t>(rules_.limit_rows() / kSlices, 1);
-  const size_t row_bytes = rules_.row_bytes();
-  RowImages slice;
-  for (size_t first = 0; first < images.hashes.size(); first += slice.hashes.size()) {
-    slice.clear();
-    for (size_t i = first; i < std::min(first + most, images.hashes.size()); ++i) {
-      slice.add(images.hashes[i], images.bytes.data() + i * row_bytes, row_bytes);
-    }
-    tier_->stamp(stamps);
-    plan.moment = moment();
-    put = put_in_making_room(slice, arrival);
-    if (!put.ok() || !put.value()) return put;
-  }
-  return true;
 }
 
 SparseTable::Counted SparseTable::count_rows() const {
@@ -232,7 +202,8 @@ Status SparseTable::bring(PushPlan& plan) {
       }
       arrival.uses = uses;
     }
-    const Result<bool> put = put_in_making_room(images, arrival);
+    const Result<bool> put =
+        demotes() ? put_in_or_demote(images, arrival) : put_in(images, &arrival);
     if (!put.ok()) return put.status();
     if (!put.value()) return no_room_for(images.hashes.size());
     if (arrival.stale == 0) return {};
@@ -249,12 +220,7 @@ Status SparseTable::bring(KeyBatch keys) {
   RowImages images;
   HOTROW_RETURN_IF_ERROR(tier_->rows().read(hashes, images));
   if (images.hashes.empty()) return {};
-  DemotionStamps stamps;
-  tier_->stamp(stamps);
-  PushPlan plan;
-  plan.moment = moment();
-  Arrival arrival{.stamps = &stamps, .plan = &plan};
-  const Result<bool> put = put_in_making_room(images, arrival);
+  const Result<bool> put = put_in(images, nullptr);
   if (!put.ok()) return put.status();
   return put.value() ? Status() : no_room_for(images.hashes.size());
 }
@@ -352,7 +318,7 @@ void SparseTable::promote(const RowImages& images, std::span<const uint64_t> mis
   plan.batch = take_batch();
   plan.batch->assign(keys, 1, context_.pool);
   Arrival arrival{.stamps = &stamps, .plan = &plan, .uses = uses};
-  const Result<bool> put = put_in_making_room(hot, arrival);
+  const Result<bool> put = put_in_or_demote(hot, arrival);
   return_batch(std::move(plan.batch));
   if (put.ok() && put.value()) {
     counters_.promoted.fetch_add(hot.hashes.size() - arrival.stale, std::memory_order_relaxed);

@@ -116,13 +116,11 @@ class SparseTable final : public Table {
   // --- While its rows come from elsewhere (cold.cc); see ColdRows.
   /// Before anybody has the table: `count` rows are not in memory.
   Status begin_cold(std::shared_ptr<ColdRows> rows, uint64_t count);
-  /// Takes rows that are not in memory and were not removed, as cold as rows can be that were not
-  /// used since the table was opened. Where they do not fit, the coldest of all go if the table
-  /// evicts; false if it does not. `to_come`: about so many more follow in the last one's shard,
-  /// which then grows once for all of them. In the order of hashes they would crowd its first
-  /// buckets else, time and again.
+  /// Takes rows that are not in memory and were not removed; false when they do not fit. `to_come`:
+  /// about so many more follow in the last one's shard, which then grows once for all of them. In
+  /// the order of hashes they would crowd its first buckets else, time and again.
   Result<bool> fill(const RowImages& images, uint64_t to_come = 0) {
-    return call([&] { return fill_in(images, to_come); });
+    return call([&] { return put_in(images, nullptr, to_come); });
   }
   /// All rows are in memory, or never will be. The caller is in no call.
   void end_cold(Status status);
@@ -259,9 +257,8 @@ class SparseTable final : public Table {
   struct Arrival;
   Result<bool> put_in(const RowImages& images, Arrival* arrival, uint64_t to_come = 0);
   bool put_promised(const RowImages& images, RestorePlan& plan, Arrival* arrival);
-  Result<bool> put_in_making_room(const RowImages& images, Arrival& arrival);
-  bool make_room_and_put(const RowImages& images, Arrival& arrival);
-  Result<bool> fill_in(const RowImages& images, uint64_t to_come);
+  Result<bool> put_in_or_demote(const RowImages& images, Arrival& arrival);
+  bool demote_and_put(const RowImages& images, Arrival& arrival);
   Status bring(PushPlan& plan);
   Status bring(KeyBatch keys);
   /// Were rows of the batch demoted since they were brought in?
@@ -313,7 +310,6 @@ class SparseTable final : public Table {
   std::atomic<uint64_t> plans_begun_{0};  // publishes nothing
   uint32_t sweep_shard_ = 0;              // where sweep_expired() goes on; of its one thread
   std::unique_ptr<ColdTier> tier_;        // constant once the table is there
-  Moment opened_;                         // of a table that was cold; constant as well
   std::atomic<bool> cold_{false};
   std::atomic<bool> promoting_{false};  // one lookup at a time
   Mutex warm_mutex_;

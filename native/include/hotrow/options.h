@@ -242,8 +242,7 @@ enum class EvictionPolicy : uint8_t {
 
 /// When rows are evicted: before a push or update that would pass a limit, with some more so that
 /// it is not for every push; at once on demand; and ahead of need where `background` says so. A
-/// victim is the coldest of sixteen keys or so. Limits hold at every moment; of a reopened table
-/// for the rows in memory, until all of them have come.
+/// victim is the coldest of sixteen keys or so. Limits hold at every moment.
 struct EvictionOptions {
   EvictionPolicy policy = EvictionPolicy::kNone;
   uint64_t max_rows = 0;   ///< 0: no limit but the store's

@@ -1,8 +1,6 @@
 // Tables whose rows are not all in memory: every call answers as if they were.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <bit>
 #include <chrono>
 #include <map>
 #include <thread>
@@ -10,7 +8,6 @@
 
 #include "base/hash.h"
 #include "base/shards.h"
-#include "memory/epoch.h"
 #include "support/random.h"
 #include "support/scale.h"
 #include "support/status.h"
@@ -115,103 +112,6 @@ TEST_F(Cold, ErasedRowsStayGone) {
   EXPECT_EQ(values({8, 9, 10}), (std::vector<float>{0, 0, 0, 1, 1, 1, 10, 10, 10}));
   EXPECT_EQ(stats_of(*table_).rows, kRows - 1);
   EXPECT_EQ(stats_of(*table_).cold_rows, 0U);
-}
-
-/// A table of at most as many rows as there are out there.
-class ColdEvicting : public Cold {
- protected:
-  void SetUp() override { set_up(kRows); }
-  void set_up(uint64_t most_rows) {
-    TableOptions options = sum_table(kDim);
-    options.eviction = {.policy = EvictionPolicy::kLru, .max_rows = most_rows, .log = 2 * kRows};
-    table_ = must(SparseTable::create("t", options, context_));
-    must(table_->track_changes());
-    table_->rows_for_versions().remember_gone(false);
-    rows_ = std::make_shared<MapRows>(kRows, table_->rules().row_bytes(), kDim);
-    must(table_->begin_cold(rows_, kRows));
-  }
-  /// In small pieces, as they come from disk.
-  void fill() {
-    const RowImages all = rows_->all();
-    const size_t row_bytes = table_->rules().row_bytes();
-    for (size_t first = 0; first < kRows; first += 50) {
-      RowImages images;
-      for (size_t i = first; i < first + 50; ++i) {
-        images.add(all.hashes[i], all.bytes.data() + i * row_bytes, row_bytes);
-      }
-      ASSERT_TRUE(must(table_->fill(images)));
-    }
-    table_->end_cold({});
-  }
-  uint64_t found(const std::vector<uint64_t>& keys) {
-    std::vector<float> rows(keys.size() * kDim);
-    std::vector<uint8_t> bits((keys.size() + 7) / 8);
-    must(table_->lookup(keys, rows, {.found = bits}));
-    uint64_t count = 0;
-    for (const uint8_t byte : bits) count += static_cast<uint64_t>(std::popcount(byte));
-    return count;
-  }
-};
-
-TEST_F(ColdEvicting, WhatWasUsedSinceStaysAndTheLimitHolds) {
-  const std::vector<uint64_t> known = range(0, 60);
-  const std::vector<uint64_t> fresh = range(1000, 100);
-  must(table_->push(known, std::vector<float>(known.size() * kDim, 1.0F)));
-  must(table_->push(fresh, std::vector<float>(fresh.size() * kDim, 1.0F)));
-  EXPECT_EQ(found(range(0, kRows)), kRows);
-  fill();
-  const TableStats stats = stats_of(*table_);
-  EXPECT_LE(stats.rows, kRows);
-  EXPECT_GE(stats.rows, kRows - 50);
-  EXPECT_EQ(stats.cold_rows, 0U);
-  EXPECT_EQ(stats.evicted_capacity, kRows + fresh.size() - stats.rows);
-  EXPECT_EQ(found(known), known.size());
-  EXPECT_EQ(found(fresh), fresh.size());
-  EXPECT_EQ(found(range(0, kRows)) + fresh.size(), stats.rows);
-  for (const uint64_t key : known) {
-    EXPECT_EQ(values({key})[0], static_cast<float>(key) + 1);
-  }
-  // They are gone from disk with the next version, too.
-  table_->freeze();
-  EXPECT_EQ(table_->rows_for_versions().removed().size(), stats.evicted_capacity);
-  for (uint32_t shard = 0; shard < IndexShards::kCount; ++shard) {
-    const EpochGuard guard;
-    RowImages images;
-    table_->rows_for_versions().collect(shard, images);
-  }
-  (void)table_->rows_for_versions().collected();
-  table_->finish_cut(true);
-}
-
-TEST_F(ColdEvicting, OfALowerLimitTheRestGoes) {
-  table_->close();
-  set_up(30);
-  const std::vector<uint64_t> known = range(0, 20);
-  must(table_->push(known, std::vector<float>(known.size() * kDim, 1.0F)));
-  fill();
-  EXPECT_LE(stats_of(*table_).rows, 30U);
-  EXPECT_EQ(found(known), known.size());
-  EXPECT_EQ(found(range(0, kRows)), stats_of(*table_).rows);
-}
-
-TEST_F(ColdEvicting, RowsThatOthersPushMeanwhileAreWhatTheyPushed) {
-  const std::vector<uint64_t> hot = range(0, 8);
-  uint64_t pushes = 0;
-  std::atomic<bool> filled{false};
-  std::thread filler([&] {
-    fill();
-    filled = true;
-  });
-  for (uint64_t fresh = 10'000; !filled; fresh += 4) {
-    must(table_->push(hot, std::vector<float>(hot.size() * kDim, 1.0F)));
-    ++pushes;
-    must(table_->push(range(fresh, 4), std::vector<float>(4 * kDim, 1.0F)));
-  }
-  filler.join();
-  for (const uint64_t key : hot) {
-    EXPECT_EQ(values({key})[0], static_cast<float>(key + pushes));
-  }
-  EXPECT_LE(stats_of(*table_).rows, kRows);
 }
 
 // Rows come from disk in the order of their hashes, many batches a shard in a large table. What is
