@@ -63,6 +63,9 @@ async function opened(path: string, call: Call): Promise<Opened> {
     const store = await open(path, { readOnly })
     return { store, writes: !readOnly, close: () => store.close() }
   }
+  if (clusterOf(call) !== undefined) {
+    throw new UsageError('--follow: servers of a cluster have rows of their own; leave out --etcd')
+  }
   const isFolder = !source.startsWith('s3:')
   if (isFolder && resolve(source) !== resolve(path)) {
     throw new UsageError(`--follow: expected s3://bucket/prefix or '${path}', received '${source}'`)

@@ -41,10 +41,11 @@ export async function refusal(
   const { cluster, etcd, placementKey, moverKey } = registry
   const map: Condition = { key: placementKey, target: 'MOD', revision: stored.revision }
   const all = [map, ...conditions]
-  const values = await etcd.get(
-    all.map(({ key }) => key),
-    timeoutMs,
-  )
+  const keys = all.map(({ key }) => key)
+  const values = await etcd.get(keys, timeoutMs).catch(() => undefined)
+  if (values === undefined) {
+    return callError('ERR_CONFLICT', `cluster '${cluster}': etcd refused the change`)
+  }
   const said = all.flatMap((its, i) => {
     const value = values[i]
     if (holds(its, value)) return []

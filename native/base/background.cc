@@ -8,12 +8,11 @@
 
 namespace hotrow {
 
-void stand_behind(Standing standing) {
-  // A tenth of what an ordinary thread has where both want the core, which is not nothing; and a
-  // third of that.
-  const int nice = standing == Standing::kBehindCalls ? 10 : 15;
+void stand_behind_calls() {
+  // A tenth of what an ordinary thread has where both want the core, which is not nothing.
+  constexpr int kNice = 10;
   // Of the calling thread alone, on Linux.
-  (void)::setpriority(PRIO_PROCESS, 0, nice);
+  (void)::setpriority(PRIO_PROCESS, 0, kNice);
 }
 
 Status behind_calls(const std::function<Status()>& work) {
@@ -22,7 +21,7 @@ Status behind_calls(const std::function<Status()>& work) {
   std::thread thread;
   try {
     thread = std::thread([&] {
-      stand_behind(Standing::kBehindCalls);
+      stand_behind_calls();
       try {
         status = work();
       } catch (...) {

@@ -2,18 +2,15 @@
 #ifndef HOTROW_BASE_BACKGROUND_H_
 #define HOTROW_BASE_BACKGROUND_H_
 
-#include <cstdint>
 #include <functional>
 
 #include "hotrow/status.h"
 
 namespace hotrow {
 
-enum class Standing : uint8_t { kBehindCalls, kBehindCommits };
-
 /// Lowers the calling thread's priority for good: Linux lets no ordinary process raise it again.
 /// For threads of one's own.
-void stand_behind(Standing standing);
+void stand_behind_calls();
 
 /// Does `work` on a thread of lower priority and waits for it; on the calling thread where there
 /// are no threads left. What `work` throws is thrown here.

@@ -32,6 +32,8 @@ enum class Effect : uint8_t {
 struct Exchange {
   Exchange(wire::Verb verb, Effect its_effect) : request(verb), effect(its_effect) {}
 
+  static constexpr uint64_t kNoGeneration = UINT64_MAX;
+
   Request request;
   Effect effect;
   /// A reply that has not come is of no interest any more.
@@ -44,6 +46,10 @@ struct Exchange {
   std::shared_ptr<Connection> connection;  // that it went out on; none: on none
   uint64_t waiting = 0;                    // the request whose reply is to come
   uint64_t sequence = 0;
+  /// It names a number of this generation. Numbers of two are never right together.
+  void names(uint64_t its) {
+    generation = generation == 0 || generation == its ? its : kNoGeneration;
+  }
   uint64_t generation = 0;  // of the numbers it names; 0: it names none
   bool stale = false;       // these were of a server that has been started anew; nothing was done
   ClientTimes::Pair* pair = nullptr;  // of the only table that it names

@@ -37,8 +37,8 @@ Status expect_finite(const char* name, std::span<const float> values) {
 
 // Of a change that some servers have done: what says that nothing was done would not be true.
 Status partly_changed(const Status& status) {
-  if (status_traits(status.code()).outcome == "unknown") return status;
-  return {StatusCode::kTimeout, "some chunks were changed, others were not: " + status.message()};
+  if (may_have_applied(status)) return status;
+  return {StatusCode::kTimeout, "some chunks may be changed, others were not: " + status.message()};
 }
 
 template <class T>
@@ -125,7 +125,7 @@ class RemoteDense::Round {
         return refuse(message, number.status(), UINT32_MAX);
       }
       if (!number.ok()) return number.status();
-      message.exchange.generation = number.value().generation;
+      message.exchange.names(number.value().generation);
       const Place place{static_cast<uint16_t>(i), number.value().number, chunk};
       way_.add(message.exchange.request, place,
                its_.cluster_->peer(message.server).knows(wire::kKnowsDenseChunks));
@@ -142,11 +142,11 @@ class RemoteDense::Round {
   Status end(Message& message) {
     Status status =
         its_.cluster_->peer(message.server).end(message.exchange, message.reply, deadline_);
-    applied_ |= status.ok();
+    if (message.exchange.stale) return again(message, status);
     if (status.code() == StatusCode::kWrongOwner) {
       return refuse(message, std::move(status), message.reply.epoch);
     }
-    if (message.exchange.stale) return again(message, status);
+    applied_ |= may_have_applied(status);
     return status;
   }
 
@@ -197,7 +197,7 @@ RemoteDense::RemoteDense(std::shared_ptr<Cluster> cluster, std::string name,
   }
 }
 
-Status RemoteDense::run(const Way& way) {
+Status RemoteDense::run(const Way& way, const PushOfStep* step) {
   const Deadline deadline = cluster_->deadline();
   std::vector<uint32_t> chunks(chunks_.size());
   for (uint32_t i = 0; i < chunks.size(); ++i) chunks[i] = i;
@@ -205,10 +205,12 @@ Status RemoteDense::run(const Way& way) {
   while (true) {
     Traced::phase("split");
     const auto view = cluster_->view();
+    if (step != nullptr) HOTROW_RETURN_IF_ERROR(step->check(view->epoch));
     Round round(*this, way, *view, chunks, deadline);
     const Status status = round.run();
     const Refused& refused = round.refused();
-    applied |= round.applied() && way.verb != Verb::kPull;
+    // Of what servers only hold none is applied.
+    applied |= round.applied() && way.verb != Verb::kPull && way.step == 0;
     if (!status.ok()) return applied ? partly_changed(status) : status;
     chunks = round.take_left();
     if (chunks.empty()) return {};
@@ -359,7 +361,6 @@ Status RemoteDense::push_at(std::span<const float> gradient, const PushOptions& 
   call.learning_rate = options.learning_rate;
   PushOfStep push(cluster_->open_step(), chunks_.size());
   HOTROW_RETURN_IF_ERROR(push.status());
-  HOTROW_RETURN_IF_ERROR(push.check(cluster_->view()->epoch));
   const Way way{.verb = Verb::kPush,
                 .step = push.clock(),
                 .add =
@@ -369,7 +370,7 @@ Status RemoteDense::push_at(std::span<const float> gradient, const PushOptions& 
                       request.add(at.part, at.number, call);
                     },
                 .place = [](uint32_t, const wire::Section&) { return std::span<std::byte>(); }};
-  return push.done(run(way));
+  return push.done(run(way, &push));
 }
 
 Status RemoteDense::update(std::span<const float> values, const UpdateOptions& options) {

@@ -18,6 +18,7 @@
 #include "base/sync.h"
 #include "client/cluster.h"
 #include "client/dense_copies.h"
+#include "client/open_step.h"
 #include "client/remote_table.h"
 #include "hotrow/store.h"
 
@@ -74,7 +75,7 @@ class RemoteDense final : public Dense {
               uint64_t chunk0_state);
 
   /// All chunks, until a deadline: again, as long as servers say that some are not theirs.
-  Status run(const Way& way);
+  Status run(const Way& way, const PushOfStep* step = nullptr);
   Status push_at(std::span<const float> gradient, const PushOptions& options);
   Status update_at(std::span<const float> values, const UpdateOptions& options);
   /// Writes the values that the servers need not send; keeps what may save the next reply.

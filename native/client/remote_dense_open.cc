@@ -82,12 +82,23 @@ class RemoteDense::Opening {
     }
   }
 
+  /// A cut that some server could not have is not begun: chunk 0 would stand alone.
+  Result<bool> all_know_chunks(const View& view) {
+    for (const uint32_t server : view.members) {
+      const auto welcome = cluster_->peer(server).welcome(deadline_);
+      if (!welcome.ok()) return welcome.status();
+      if (!welcome.value().knows(wire::kKnowsDenseChunks)) return false;
+    }
+    return true;
+  }
+
   Status open_first(const View& view, size_t server) {
-    const auto welcome = cluster_->peer(server).welcome(deadline_);
-    if (!welcome.ok()) return welcome.status();
     wire::Call call = call_;
-    if (call.flag && welcome.value().knows(wire::kKnowsDenseChunks))
-      call.dense = first_options(view, call_);
+    if (call.flag && whole_name(call_.name) == call_.name) {
+      const auto known = all_know_chunks(view);
+      if (!known.ok()) return known.status();
+      if (known.value()) call.dense = first_options(view, call_);
+    }
     const uint64_t generation = cluster_->peer(server).generation();
     auto opened = cluster_->ask<wire::OpenedDense>(server, call, deadline_, Effect::kReads);
     if (!opened.ok()) return opened.status();

@@ -100,7 +100,7 @@ class Round {
       if (!number.ok()) return about_slot(view_, keys, number.status());
       const uint16_t part = sent->parts++;
       Request& request = sent->exchange.request;
-      sent->exchange.generation = number.value().generation;
+      sent->exchange.names(number.value().generation);
       request.header().epoch = view_.epoch;
       request.header().clock = step_;
       request.add(part, number.value().number, Kind::kKeys, keys);
@@ -113,7 +113,7 @@ class Round {
 
   Status end(Sent& sent) {
     Status status = cluster_.peer(sent.server).end(sent.exchange, sent.reply, deadline_);
-    applied_ |= status.ok();
+    applied_ |= !sent.exchange.stale && may_have_applied(status);
     if (status.code() != StatusCode::kWrongOwner) return status;
     refused_.add(std::move(status), sent.server, sent.reply.epoch);
     refused_keys_.resize(pushes_.size());
@@ -145,6 +145,12 @@ class Round {
 };
 
 Status check(std::span<const TablePush> pushes, const Cluster& cluster) {
+  // Keys, gradients and options of each.
+  constexpr size_t kMost = wire::kMostSections / 3;
+  if (pushes.size() > kMost) {
+    return Status::invalid_argument("requests: expected at most " + std::to_string(kMost) +
+                                    ", received " + std::to_string(pushes.size()));
+  }
   std::set<std::string_view> seen;  // handles of one table are several
   for (size_t i = 0; i < pushes.size(); ++i) {
     const TablePush& push = pushes[i];
@@ -194,16 +200,20 @@ Status RemoteStore::push_all(std::span<const TablePush> pushes) {
     PushOfStep step(cluster_->open_step(), cluster_->members().size());
     HOTROW_RETURN_IF_ERROR(step.status());
     Folded folded(pushes);
-    if (step.clock() == 0) folded.fold();
+    // Four sections of each then.
+    if (step.clock() == 0 && 4 * pushes.size() <= wire::kMostSections) folded.fold();
     Left left;
     bool applied = false;
     while (true) {
       const auto view = cluster_->view();
       HOTROW_RETURN_IF_ERROR(step.check(view->epoch));
       Round round(*cluster_, *view, folded.pushes, left, deadline, step.clock());
-      if (Status failed = round.run(); !failed.ok()) return step.done(std::move(failed));
-      if (round.refused().ok()) return step.done({});
+      Status failed = round.run();
       applied |= round.applied();
+      // What servers only hold is applied by none.
+      if (step.clock() != 0) applied = false;
+      if (!failed.ok()) return step.done(applied ? partly_applied(failed) : std::move(failed));
+      if (round.refused().ok()) return step.done({});
       if (!round.catch_up()) {
         return step.done(applied ? partly_applied(round.refused()) : round.refused());
       }

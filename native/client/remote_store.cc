@@ -178,7 +178,7 @@ Status RemoteStore::lookup_all(std::span<const TableLookup> lookups) {
       if (!number.ok()) return number.status();
       const Fold& fold = parts[i].fold.emplace(table->fold(its.keys));
       const auto part = static_cast<uint16_t>(i);
-      exchange.generation = number.value().generation;
+      exchange.names(number.value().generation);
       exchange.request.add(part, number.value().number, Kind::kKeys, fold.keys());
       table->add_times(view->only(), exchange.request, number.value().number, fold.times(), part);
       exchange.request.add(part, number.value().number, call_options(its.options));

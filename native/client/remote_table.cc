@@ -42,10 +42,14 @@ CallOptions call_options(const LookupOptions& options) {
   return call;
 }
 
+bool may_have_applied(const Status& status) {
+  return status.ok() || status_traits(status.code()).outcome == "unknown";
+}
+
 Status partly_applied(const Status& status) {
-  if (status.code() != StatusCode::kWrongOwner) return status;
+  if (may_have_applied(status)) return status;
   return {StatusCode::kTimeout,
-          "some of the batch was applied, the rest was not by the deadline: " + status.message()};
+          "some of the batch may be applied, the rest was not: " + status.message()};
 }
 
 void Numbers::set(size_t server, const Number& number) {
@@ -227,6 +231,7 @@ Status RemoteTable::look_up(Verb verb, KeyBatch keys, std::span<float> out, size
   if (!wishes.found.empty()) wishes.found = wishes.found.first((its.keys().size() + 7) / 8);
   HOTROW_RETURN_IF_ERROR(
       look_up_folded(verb, its, out.first(its.keys().size() * width), width, wishes));
+  if (!its.folded()) return {};
   Traced::phase("join");
   its.spread(out, width);
   its.spread_bits(options.found);
@@ -393,7 +398,9 @@ Result<uint64_t> RemoteTable::change_in(const PushOfStep* step, Verb verb, const
     if (verb == Verb::kPushBags && its.ok()) return round.refused.status;
     return its.status();
   });
-  if (!status.ok()) return applied ? partly_applied(status) : status;
+  // What servers only hold is applied by none.
+  const bool held = step != nullptr && step->clock() != 0;
+  if (!status.ok()) return applied && !held ? partly_applied(status) : status;
   return count;
 }
 
@@ -452,7 +459,7 @@ Result<uint64_t> RemoteTable::change_once(Verb verb, Round& round, const Fill& f
       if (sent->part != nullptr) round.refused.add_keys(sent->part->from);
       continue;
     }
-    round.applied |= status.ok();
+    round.applied |= may_have_applied(status);
     count += sent->reply.count;
     if (first.ok()) first = about_slot(view, keys, std::move(status));
   }

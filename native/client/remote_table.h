@@ -64,9 +64,11 @@ struct Refused {
   void add_keys(std::span<const uint32_t> its) { keys.insert(keys.end(), its.begin(), its.end()); }
 };
 
-/// Of a change that some servers have applied: what ERR_WRONG_OWNER would say, that nothing of it
-/// was, becomes ERR_TIMEOUT, whose outcome is unknown.
+/// Of a change that some servers may have applied: what another's error says, that nothing of it
+/// was, becomes ERR_TIMEOUT, whose outcome is unknown. Whoever sends it again then knows.
 Status partly_applied(const Status& status);
+/// May a server have applied a change that ended so?
+bool may_have_applied(const Status& status);
 
 class RemoteTable;
 /// ERR_INVALID_ARGUMENT, which names requests[i], unless the table is one of the cluster's: a table

@@ -58,6 +58,8 @@ void Traced::begin(Sight& sight, std::string_view name, std::string_view table) 
 }
 
 void Traced::begin_phase(std::string_view name) {
+  const bool ended = phases_.empty() || phases_.back().when.end != Interval::Point{};
+  if (!ended && phases_.back().name == name) return;
   const auto now = std::chrono::steady_clock::now();
   end_phase(now);
   if (phases_.size() < kMostPhases) phases_.push_back({name, {now, {}}});

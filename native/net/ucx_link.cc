@@ -394,7 +394,9 @@ bool UcxLink::arm() {
   if (calls_.worker_arm(worker_) != UCS_OK) return false;
   // Verbs tell of what completes after they were armed, and need not of what did just before:
   // Soft-RoCE does not. Such a message would wait for the next one.
-  return options_.transport != Transport::kRdma || calls_.worker_progress(worker_) == 0;
+  if (options_.transport != Transport::kRdma) return true;
+  const uint64_t before = changes_;
+  return calls_.worker_progress(worker_) == 0 && changes_ == before;
 }
 
 bool UcxLink::at_hand() const {

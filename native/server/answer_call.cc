@@ -112,6 +112,13 @@ Text open_dense(Hub& hub, const Grant& grant, const wire::Call& call) {
     return Status::invalid_argument("name: expected that of chunk " +
                                     std::to_string(call.dense.chunk.index));
   }
+  const DenseChunk& made = call.dense.chunk;
+  if (call.flag && made.used() && made.index == 0 && made.slot != slot_of_name(whole)) {
+    return Status::invalid_argument("chunk: expected chunk 0 in the slot of the name");
+  }
+  if (call.flag && made.used() && call.dense.seed == 0) {
+    return Status::invalid_argument("seed: expected that of the whole with a chunk, received 0");
+  }
   const auto check_slot = [&](uint32_t slot) {
     return hub.ownership.hold([&](const Owned& owned) -> Status {
       // By the mover before it is this server's.

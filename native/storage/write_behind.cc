@@ -1,5 +1,6 @@
 #include "storage/write_behind.h"
 
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -104,7 +105,12 @@ void WriteBehind::run() {
       waiting_.pop_front();
       writing_ = true;
     }
-    IOStatus status = write(piece);
+    IOStatus status;
+    try {
+      status = write(piece);
+    } catch (const std::bad_alloc&) {
+      status = IOStatus::IOError("no memory to write a file with");
+    }
     if (status.ok()) continue;
     const MutexLock lock(mutex_);
     status_ = std::move(status);

@@ -49,7 +49,7 @@ Status Collector::collect(Piece& piece) {
 }
 
 void Collector::run() {
-  stand_behind(Standing::kBehindCalls);
+  stand_behind_calls();
   for (;;) {
     Piece piece;
     {

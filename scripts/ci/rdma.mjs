@@ -3,7 +3,8 @@
 import { run } from '../common/process.mjs'
 import { closingLine, parseClosingLine } from '../common/totals.mjs'
 
-const kMostMs = 1_000_000
+/** More than its parts may take together: what ends them ends what they have started, too. */
+const kMostMs = 1_500_000
 
 async function guests() {
   const result = await run(process.execPath, ['scripts/rdma.mjs'], {

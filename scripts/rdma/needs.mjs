@@ -2,7 +2,15 @@
 // build/rdma. The kernel's flavour for clouds has no Soft-RoCE, so it is the general one.
 
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { installPackages, packageManager } from '../bootstrap/system.mjs'
 import { root, run, say, succeeds, which } from '../common/process.mjs'
@@ -23,10 +31,19 @@ function nameOfPackage() {
   return /Depends: (linux-image-\S+)/.exec(stdout ?? '')?.[1]
 }
 
-/** Moves what is used of an unpacked package to `folder`; a folder that is there is complete. */
+/**
+ * Moves what is used of an unpacked package to `folder`; a folder that is there is complete.
+ * Returns what the package lacks, if anything.
+ */
 function keep(unpacked, folder) {
   const [image] = sources([join(unpacked, 'boot')], /\/?vmlinuz-[^/]*$/)
   const modules = sources([join(unpacked, 'lib/modules')], /\.ko$/)
+  const [list] = sources([join(unpacked, 'lib/modules')], /\/modules\.builtin$/)
+  const builtIn = list ? readFileSync(join(root, list), 'utf8') : ''
+  const has = (name) =>
+    modules.some((each) => basename(each) === `${name}.ko`) || builtIn.includes(`/${name}.ko`)
+  const missing = kModules.find((name) => !has(name))
+  if (!image || missing) return missing ?? 'vmlinuz'
   const made = `${folder}.new`
   rmSync(join(root, made), { recursive: true, force: true })
   mkdirSync(join(root, made), { recursive: true })
@@ -65,7 +82,8 @@ export async function guestKernel() {
     const [file] = readdirSync(join(root, work)).filter((each) => each.endsWith('.deb'))
     const unpacked = succeeds('dpkg-deb', ['-x', join(root, work, file), join(root, work)])
     if (!unpacked) return { skip: `${name} cannot be unpacked` }
-    keep(work, folder)
+    const missing = keep(work, folder)
+    if (missing) return { skip: `${name} has no ${missing} as it is looked for` }
   } finally {
     rmSync(join(root, work), { recursive: true, force: true })
   }

@@ -90,6 +90,8 @@ test('another folder, or what was never there, is refused', ({ folder }) => {
   }
   assert.match(refused('--follow', join(folder, 'writer')), /^2 .*--follow: expected s3:/)
   assert.match(refused('--follow', join(folder, 'none')), /^1 .*none.* there is no store|^1 .*none/)
+  const cluster = ['--etcd', 'http://127.0.0.1:1', '--cluster', 'c']
+  assert.match(refused('--follow', join(folder, 'none'), ...cluster), /^2 .*leave out --etcd/)
   assert.match(refused('--follow', 's3:x'), /^2 .*s3:\/\/bucket\/prefix/)
 })
 

@@ -264,7 +264,7 @@ TEST_F(PlacedServers, WhatSomeServersHaveAppliedIsNoRefusal) {
   for (uint16_t& server : map_.slots) server = 0;
   tell(1);
   const Status status = table->push(keys, std::vector<float>(200, 1.0F));
-  EXPECT_TRUE(fails(status, StatusCode::kTimeout, "some of the batch was applied"));
+  EXPECT_TRUE(fails(status, StatusCode::kTimeout, "some of the batch may be applied"));
   map_ = before;
 }
 

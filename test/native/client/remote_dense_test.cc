@@ -284,10 +284,19 @@ TEST(RemoteDense, ChunksThatCannotBeAreRefused) {
   DenseServers servers(1);
   must(servers.connected()->table("t", sum_table(1)));
   Plain plain(servers.addresses()[0]);
-  const DenseOptions whole = of_sum({500, 1000});
+  DenseOptions whole = of_sum({500, 1000});
+  whole.seed = 7;
   const DenseCut cut = cut_for(whole, 2);
   const auto slots = spread("w", whole.shape, cut, std::vector<uint16_t>(kSlots));
-  wire::Call call{.call = "dense", .flag = true, .chunks = true};
+  wire::Call call{.call = "dense", .name = "w", .flag = true, .chunks = true};
+  call.dense = chunk_options(whole, cut, 0, slots);
+  call.dense.chunk.slot = (call.dense.chunk.slot + 1) % kSlots;
+  call.dense.chunk.slots =
+      slots_text(std::vector<uint16_t>(slots.size(), static_cast<uint16_t>(call.dense.chunk.slot)));
+  EXPECT_TRUE(fails(plain.call(call), kInvalid, "the slot of the name"));
+  call.dense = chunk_options(whole, cut, 0, slots);
+  call.dense.seed = 0;
+  EXPECT_TRUE(fails(plain.call(call), kInvalid, "seed"));
   call.dense = chunk_options(whole, cut, 1, slots);
   for (const std::string name : {"w", "w\x1f",
                                  "w\x1f"
