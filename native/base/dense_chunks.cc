@@ -20,8 +20,8 @@ constexpr uint64_t kEvenShares = 12;
 constexpr char kSeparator = '\x1f';
 constexpr size_t kSlotDigits = 4;
 
-uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
 uint64_t ceil_div(uint64_t n, uint64_t by) { return (n + by - 1) / by; }
+uint64_t to_multiple(uint64_t n, uint64_t of) { return ceil_div(n, of) * of; }
 
 Status wrong_chunk(const std::string& what) { return Status::invalid_argument("chunk: " + what); }
 
@@ -29,7 +29,7 @@ Status wrong_chunk(const std::string& what) { return Status::invalid_argument("c
 // each server, or kEvenShares and more.
 uint64_t pieces_for(uint64_t rows, uint64_t columns, uint64_t servers) {
   const uint64_t small = ceil_div(columns * sizeof(float), kDenseChunkValueBytes);
-  const uint64_t alike = round_up(small, servers / std::gcd(rows, servers));
+  const uint64_t alike = to_multiple(small, servers / std::gcd(rows, servers));
   const uint64_t many = std::max(small, ceil_div(kEvenShares * servers, rows));
   return std::min(std::min(alike, many), columns);
 }
@@ -70,7 +70,7 @@ DenseCut cut_for(const DenseOptions& whole, size_t servers) {
   }
   const uint64_t rows_a_chunk = std::max<uint64_t>(kDenseChunkValueBytes / row_bytes, 1);
   const uint64_t most = std::min<uint64_t>(rows, kMaxDenseChunks);
-  const uint64_t count = std::min(round_up(ceil_div(rows, rows_a_chunk), servers), most);
+  const uint64_t count = std::min(to_multiple(ceil_div(rows, rows_a_chunk), servers), most);
   return {.count = static_cast<uint32_t>(count), .pieces = 0};
 }
 

@@ -35,12 +35,6 @@ Status expect_finite(const char* name, std::span<const float> values) {
                                   ": expected finite values, received NaN or infinity");
 }
 
-// Of a change that some servers have done: what says that nothing was done would not be true.
-Status partly_changed(const Status& status) {
-  if (may_have_applied(status)) return status;
-  return {StatusCode::kTimeout, "some chunks may be changed, others were not: " + status.message()};
-}
-
 template <class T>
 std::span<T> part(std::span<T> all, const ValueRange& range) {
   return all.subspan(range.first, range.count);
@@ -211,12 +205,12 @@ Status RemoteDense::run(const Way& way, const PushOfStep* step) {
     const Refused& refused = round.refused();
     // Of what servers only hold none is applied.
     applied |= round.applied() && way.verb != Verb::kPull && way.step == 0;
-    if (!status.ok()) return applied ? partly_changed(status) : status;
+    if (!status.ok()) return applied ? partly_applied(status, "the chunks") : status;
     chunks = round.take_left();
     if (chunks.empty()) return {};
     if (refused.status.ok()) continue;
     if (!cluster_->catch_up(refused.server, refused.epoch, view->epoch, deadline)) {
-      return applied ? partly_changed(refused.status) : refused.status;
+      return applied ? partly_applied(refused.status, "the chunks") : refused.status;
     }
   }
 }

@@ -46,10 +46,10 @@ bool may_have_applied(const Status& status) {
   return status.ok() || status_traits(status.code()).outcome == "unknown";
 }
 
-Status partly_applied(const Status& status) {
+Status partly_applied(const Status& status, std::string_view what) {
   if (may_have_applied(status)) return status;
-  return {StatusCode::kTimeout,
-          "some of the batch may be applied, the rest was not: " + status.message()};
+  return {StatusCode::kTimeout, "some of " + std::string(what) +
+                                    " may be applied, the rest was not: " + status.message()};
 }
 
 void Numbers::set(size_t server, const Number& number) {
@@ -216,10 +216,7 @@ Status RemoteTable::in_rounds(KeyBatch keys, const Work& work) {
 Fold RemoteTable::fold(KeyBatch keys, std::span<const float> gradients) {
   if (!cluster_->know_times(*cluster_->view())) return Fold(keys);
   // Those that are not finite are left out one by one, not with what they are added to.
-  if (options_.non_finite == NonFinite::kSkip &&
-      !std::ranges::all_of(gradients, [](float value) { return std::isfinite(value); })) {
-    return Fold(keys);
-  }
+  if (options_.non_finite == NonFinite::kSkip && !all_finite(gradients)) return Fold(keys);
   return folds_.of(keys);
 }
 

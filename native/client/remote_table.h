@@ -66,7 +66,7 @@ struct Refused {
 
 /// Of a change that some servers may have applied: what another's error says, that nothing of it
 /// was, becomes ERR_TIMEOUT, whose outcome is unknown. Whoever sends it again then knows.
-Status partly_applied(const Status& status);
+Status partly_applied(const Status& status, std::string_view what = "the batch");
 /// May a server have applied a change that ended so?
 bool may_have_applied(const Status& status);
 

@@ -1,7 +1,6 @@
 // Answers to the requests about rows: arrays are read where they came in, and results are written
 // where they go out.
 #include <algorithm>
-#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -263,7 +262,7 @@ Outcome hold_bags(const Work& work, const std::shared_ptr<Table>& table, const B
   if (Status valid = check_bags(bags, "gradients", gradients.size(), dim); !valid.ok()) {
     return {std::move(valid)};
   }
-  if (!std::ranges::all_of(bags.weights, [](float weight) { return std::isfinite(weight); })) {
+  if (!all_finite(bags.weights)) {
     return {Status::invalid_argument("weights: expected finite values, received NaN or infinity")};
   }
   // A key's gradient is longer than the key that was sent: there is to be room before it is made.

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { cleanEnvironment, root, run, succeeds, which } from '../common/process.mjs'
 import { closingLine } from '../common/totals.mjs'
-import { runGtest } from '../test/gtest.mjs'
+import { runGtest, testNames } from '../test/gtest.mjs'
 
 const kFlags = '-O1 -g1 -fno-omit-frame-pointer'
 /** Of one process, which does a third of the tests. */
@@ -48,17 +48,7 @@ const kOneThread = [
 
 /** A pattern that matches no test leaves nothing out, and nobody would see it. */
 function matchingNothing(patterns, program) {
-  const { stdout } = spawnSync(program[0], [...program.slice(1), '--gtest_list_tests'], {
-    encoding: 'utf8',
-    env,
-  })
-  let suite = ''
-  const names = []
-  for (const line of stdout.split('\n')) {
-    const [name] = line.trim().split(/\s+#/)
-    if (line.startsWith(' ')) names.push(suite + name)
-    else suite = name
-  }
+  const names = testNames(program, { env })
   return patterns.filter((pattern) => {
     const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&')
     const match = new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`)

@@ -1,9 +1,9 @@
 // What runs in guests, and the counts that must come back.
 
-import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { add, noTotals } from '../common/totals.mjs'
 import { skipReason } from '../test/ctest.mjs'
+import { testNames } from '../test/gtest.mjs'
 import { cableEnd, kAlone, startGuest } from './guest.mjs'
 
 /** Of an idle machine a minute or so; others may be at work beside it. */
@@ -23,19 +23,7 @@ const kClient = 'FabricApartClient.*'
 
 const without = Object.keys(kLeftOut).join(':')
 
-/** The names of the tests that a filter means. */
-function named(program, filter) {
-  const args = [`--gtest_filter=${filter}`, '--gtest_list_tests']
-  const { stdout } = spawnSync(program, args, { encoding: 'utf8' })
-  let suite = ''
-  const names = []
-  for (const line of stdout.split('\n')) {
-    const [name] = line.trim().split(/\s+#/)
-    if (line.startsWith('  ')) names.push(suite + name)
-    else suite = name
-  }
-  return names
-}
+const named = (program, filter) => testNames([program, `--gtest_filter=${filter}`])
 
 export const testsTogether = (program) => named(program, `${kTogether}-${without}`)
 

@@ -2,6 +2,7 @@
 // Under a sanitizer a process takes longer to start than most tests to run, so CTest's one process
 // for each test would be the larger part.
 
+import { spawnSync } from 'node:child_process'
 import { run } from '../common/process.mjs'
 import { noTotals } from '../common/totals.mjs'
 import { skipReason } from './ctest.mjs'
@@ -15,6 +16,20 @@ async function runTraced(program, args, options) {
   const crashed = /^==\d+==LeakSanitizer has encountered a fatal error/m.test(its.output)
   const passed = /^\[ {2}PASSED {2}\] /m.test(its.output) && !its.output.includes('[  FAILED  ]')
   return crashed && passed ? run(program, args, options) : its
+}
+
+/** The names of a program's tests; `command` starts it, with a filter or without. */
+export function testNames([program, ...args], options = {}) {
+  const listing = [...args, '--gtest_list_tests']
+  const { stdout } = spawnSync(program, listing, { encoding: 'utf8', ...options })
+  let suite = ''
+  const names = []
+  for (const line of stdout.split('\n')) {
+    const [name] = line.trim().split(/\s+#/)
+    if (line.startsWith('  ')) names.push(suite + name)
+    else suite = name
+  }
+  return names
 }
 
 const count = (output, pattern) => [...output.matchAll(pattern)].length
