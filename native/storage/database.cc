@@ -72,11 +72,10 @@ class Engine::Database::FailureListener final : public rocksdb::EventListener {
     if (manifest) deletions_stopped_.store(true, std::memory_order_relaxed);
     if (manifest || (reason == Reason::kCompaction && error->IsIOError())) *error = {};
   }
-  /// Of two cores a compaction would take what the calls and the writer of a version need. Not
-  /// lower than that writer: it holds locks that commits need. RocksDB keeps its threads: it is for
-  /// good.
+  /// Of two cores a compaction would take what the calls and the writer of a version need. RocksDB
+  /// keeps its threads: it is for good.
   void OnCompactionBegin(rocksdb::DB* /*db*/, const rocksdb::CompactionJobInfo& /*of*/) override {
-    stand_behind_calls();
+    stand_behind(Behind::kCommits);
   }
   /// RocksDB deletes no files since a failure; true once for each time.
   bool deletions_stopped() { return deletions_stopped_.exchange(false, std::memory_order_relaxed); }

@@ -49,7 +49,7 @@ Status Collector::collect(Piece& piece) {
 }
 
 void Collector::run() {
-  stand_behind_calls();
+  stand_behind(Behind::kCalls);
   for (;;) {
     Piece piece;
     {

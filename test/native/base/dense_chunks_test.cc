@@ -46,8 +46,11 @@ std::vector<uint64_t> spread_of(const DenseOptions& whole, size_t servers,
     EXPECT_EQ(range.first, next);
     EXPECT_GT(range.count, 0U);
     next += range.count;
-    if (cut.pieces == 0) EXPECT_EQ(range.count % columns, 0U);
-    if (cut.pieces != 0) EXPECT_EQ(range.first / columns, (next - 1) / columns);
+    if (cut.pieces == 0) {
+      EXPECT_EQ(range.count % columns, 0U);
+    } else {
+      EXPECT_EQ(range.first / columns, (next - 1) / columns);
+    }
     const bool one_row = cut.pieces == 0 && range.count == columns;
     EXPECT_TRUE(one_row || range.count * sizeof(float) <= kDenseChunkValueBytes);
     bytes[owners[slots[i]]] += range.count * sizeof(float);
@@ -56,7 +59,9 @@ std::vector<uint64_t> spread_of(const DenseOptions& whole, size_t servers,
     EXPECT_TRUE(ok(chunk.validate()));
     EXPECT_EQ(values_of(chunk.shape), range.count);
     EXPECT_EQ(whole_options(chunk), whole);
-    if (i == 0) EXPECT_EQ(slots_of(chunk.chunk), slots);
+    if (i == 0) {
+      EXPECT_EQ(slots_of(chunk.chunk), slots);
+    }
   }
   EXPECT_EQ(next, values_of(whole.shape));
   return bytes;
