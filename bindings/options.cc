@@ -139,6 +139,15 @@ ConnectOptions read_connect_options(Napi::Object object) {
   for (uint32_t i = 0; i < servers.Length(); ++i) {
     options.servers.push_back(read_string(servers.Get(i), "servers"));
   }
+  const auto followers = object.Get("followers").As<Napi::Array>();
+  for (uint32_t i = 0; i < followers.Length(); ++i) {
+    const auto pair = followers.Get(i).As<Napi::Array>();
+    Followers& its = options.followers.emplace_back();
+    its.of = read_string(pair.Get(0U), "followers");
+    for (uint32_t j = 1; j < pair.Length(); ++j) {
+      its.servers.push_back(read_string(pair.Get(j), "followers"));
+    }
+  }
   return options;
 }
 

@@ -63,6 +63,8 @@ Napi::Object to_object(Napi::Env env, const GpuTableStats& stats) {
 Napi::Value stats_value(Napi::Env env, const std::optional<RemoteStats>& stats) {
   if (!stats) return env.Null();
   Napi::Object object = Napi::Object::New(env);
+  object.Set("hedged", to_number(env, stats->hedged));
+  object.Set("hedgesWon", to_number(env, stats->hedges_won));
   set_latency(object, stats->latency);
   Napi::Array servers = Napi::Array::New(env, stats->servers.size());
   for (uint32_t i = 0; i < stats->servers.size(); ++i) {

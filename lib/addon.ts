@@ -346,6 +346,8 @@ export interface NativeConnectOptions {
   spinUs: number
   tls: NativeTls
   transport: number
+  /** Each a server and the servers that follow it. */
+  followers: string[][]
   /** '' for none. */
   trace: string
 }

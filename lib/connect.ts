@@ -33,6 +33,14 @@ export interface ConnectOptions {
   /** `'tcp'` by default. With `'shm'` and `'rdma'`: that or no connection. */
   transport?: Transport
   /**
+   * Of one of the servers, by its name as it is given, or several, those that follow it (`hotrow
+   * serve --follow`): `'HOST:PORT'` or several. A `lookup` of one table with `maxAgeMs` goes to a
+   * follower too where its server does not answer as soon as it answers 19 of 20, and takes the rows
+   * that come first, all of one server; so it does where the server is gone. A follower whose version
+   * is older than `maxAgeMs` does not answer. Not with etcd or a placement, which move keys.
+   */
+  followers?: Readonly<Record<string, string | readonly string[]>>
+  /**
    * A file to be made, in the place of one that is there, which shows each call's way to the
    * servers and back, for Perfetto and Chrome (docs/FORMATS.md, "Traces"); whole when the store is
    * closed, of at most 256 MiB. By default none: then it costs nothing.
@@ -63,7 +71,7 @@ export interface ConnectOptions {
  *
  * Rejects with ERR_UNAVAILABLE when a server does not answer within the timeout, with ERR_DENIED
  * when one of the two does not accept the other, with ERR_INVALID_ARGUMENT when a file of `tls`
- * cannot be used or `trace` cannot be written, with ERR_UNSUPPORTED when this side or a server
+ * cannot be used, `trace` cannot be written, or a follower has other versions than its server, with ERR_UNSUPPORTED when this side or a server
  * cannot have the `transport`.
  *
  * Servers may have a placement (docs/FORMATS.md): then any of them leads to the others, and the
@@ -80,14 +88,19 @@ export async function connect(
   servers: string | readonly string[] | ClusterAddress,
   options: ConnectOptions = {},
 ): Promise<Store> {
-  checkObject('options', options, ['timeoutMs', 'spinUs', 'tls', 'transport', 'trace'])
+  const fields = ['timeoutMs', 'spinUs', 'tls', 'transport', 'followers', 'trace']
+  checkObject('options', options, fields)
   const { timeoutMs = 10_000, spinUs = 0 } = options
   checkInteger('timeoutMs', timeoutMs, 1, 86_400_000)
   checkInteger('spinUs', spinUs, 0, 1_000_000)
   const tls = checkTls(options.tls, clientTlsFields)
   const transport = checkChoice('transport', options.transport ?? 'tcp', transports)
   const trace = checkFile('trace', options.trace)
+  const followers = followersOf(options.followers)
   const registry = registryOf(servers)
+  if (registry !== undefined && followers.length > 0) {
+    throw rangeError('followers', 'none with etcd', options.followers)
+  }
   const first =
     registry === undefined
       ? { servers: serverList(servers), text: '' }
@@ -99,6 +112,7 @@ export async function connect(
     spinUs,
     tls,
     transport,
+    followers,
     trace,
   })
   try {
@@ -120,13 +134,27 @@ function registryOf(servers: unknown): Registry | undefined {
 }
 
 function serverList(servers: unknown): string[] {
-  const list = typeof servers === 'string' ? [servers] : servers
-  if (!Array.isArray(list)) {
-    throw typeError('servers', 'a string, an array of strings or { etcd, cluster }', servers)
+  return addressList('servers', servers, 'a string, an array of strings or { etcd, cluster }')
+}
+
+/** Each server with its followers behind it. */
+function followersOf(followers: unknown): string[][] {
+  if (followers === undefined) return []
+  if (typeof followers !== 'object' || followers === null || Array.isArray(followers)) {
+    throw typeError('followers', 'an object of servers and their followers', followers)
   }
-  for (const server of list as unknown[]) {
-    if (typeof server !== 'string') throw typeError('servers', 'strings', server)
-    if (server.includes('\0')) throw rangeError('servers', 'HOST:PORT', server)
+  return Object.entries(followers).map(([server, its]) => [
+    ...addressList('followers', server, 'HOST:PORT'),
+    ...addressList(`followers['${server}']`, its, 'a string or an array of strings'),
+  ])
+}
+
+function addressList(name: string, addresses: unknown, expected: string): string[] {
+  const list = typeof addresses === 'string' ? [addresses] : addresses
+  if (!Array.isArray(list)) throw typeError(name, expected, addresses)
+  for (const address of list as unknown[]) {
+    if (typeof address !== 'string') throw typeError(name, 'strings', address)
+    if (address.includes('\0')) throw rangeError(name, 'HOST:PORT', address)
   }
   return [...(list as string[])]
 }

@@ -231,6 +231,10 @@ export interface ServerStats extends ServerFigures {
 
 /** What the way to the servers costs a store of `connect`. */
 export interface RemoteStats {
+  /** Lookups sent to `followers` of `connect` too; of a large batch each request counts. */
+  readonly hedged: number
+  /** Of these, those that were answered there first. */
+  readonly hedgesWon: number
   /** How long this store's requests took, by the verb of the protocol. */
   readonly latency: Readonly<Record<string, ClientLatency>>
   /** Of those that name one table or dense parameter alone. */

@@ -35,7 +35,7 @@ function moverOptions(options: MoveOptions): MoverOptions {
   }
   const tls = checkTls(options.tls, clientTlsFields)
   return {
-    native: { timeoutMs, spinUs: 0, tls, transport: 0, trace: '' },
+    native: { timeoutMs, spinUs: 0, tls, transport: 0, followers: [], trace: '' },
     leaseMs,
     // For one that died a moment ago; and etcd's leases end late.
     waitMs: 3 * leaseMs,

@@ -22,9 +22,10 @@ std::vector<uint32_t> first(size_t n) {
 
 }  // namespace
 
-Status check_servers(std::span<const std::string> servers, const ClientTls& tls) {
-  const auto wrong = [](const std::string& what) {
-    return Status::invalid_argument("servers: " + what);
+Status check_servers(std::span<const std::string> servers, const ClientTls& tls,
+                     std::string_view field) {
+  const auto wrong = [field](const std::string& what) {
+    return Status::invalid_argument(std::string(field) + ": " + what);
   };
   if (servers.empty()) return wrong("expected HOST:PORT of a server but received none");
   if (servers.size() > kMostServers) {
@@ -46,6 +47,23 @@ Status check_servers(std::span<const std::string> servers, const ClientTls& tls)
   return {};
 }
 
+Status check_followers(const ConnectOptions& options) {
+  std::vector<std::string> all = options.servers;
+  std::set<std::string_view> followed;
+  for (const Followers& followers : options.followers) {
+    if (std::ranges::find(options.servers, followers.of) == options.servers.end()) {
+      return Status::invalid_argument("followers: '" + followers.of + "' is none of the servers");
+    }
+    if (!followed.insert(followers.of).second) {
+      return Status::invalid_argument("followers: '" + followers.of + "' appears twice");
+    }
+    HOTROW_RETURN_IF_ERROR(check_servers(followers.servers, options.tls, "followers"));
+    all.insert(all.end(), followers.servers.begin(), followers.servers.end());
+  }
+  // Each is one server's, and no server itself.
+  return options.followers.empty() ? Status() : check_servers(all, options.tls, "followers");
+}
+
 Cluster::Cluster(const ConnectOptions& options, const std::vector<net::Address>& addresses,
                  std::shared_ptr<const Credentials> credentials,
                  std::shared_ptr<net::TraceFile> trace)
@@ -58,11 +76,19 @@ Cluster::Cluster(const ConnectOptions& options, const std::vector<net::Address>&
     names_[i] = options.servers[i];
     path_ += (path_.empty() ? "hotrow://" : ",") + addresses[i].to_string();
   }
+  hedges_.resize(addresses.size());
   const MutexLock lock(mutex_);
   positions_ = addresses.size();
+  for (const Followers& followers : options.followers) {
+    std::vector<uint32_t> its;
+    // As check_followers() has said they are good addresses, and not too many.
+    for (const std::string& name : followers.servers) its.push_back(position(name).value());
+    const auto of = std::ranges::find(options.servers, followers.of) - options.servers.begin();
+    hedges_[static_cast<size_t>(of)] = std::make_unique<Hedge>(std::move(its));
+  }
   view_ = std::make_shared<const View>(View{.epoch = 0,
                                             .digest = 0,
-                                            .members = first(positions_),
+                                            .members = first(addresses.size()),
                                             .positions = positions_,
                                             .placement = Placement(options.servers)});
 }
@@ -142,6 +168,42 @@ Status Cluster::greet() {
       HOTROW_RETURN_IF_ERROR(take_map_of(server, deadline()));
     }
     if (view()->epoch == known) return {};
+  }
+}
+
+Status Cluster::meet_followers() {
+  using Versions = std::vector<VersionInfo>;
+  for (size_t server = 0; server < hedges_.size(); ++server) {
+    if (hedges_[server] == nullptr) continue;
+    for (const uint32_t follower : hedges_[server]->followers()) {
+      const Deadline soon =
+          std::min(deadline(), std::chrono::steady_clock::now() + std::chrono::seconds(1));
+      const wire::Call call{.call = "versions"};
+      const auto its = ask<Versions>(follower, call, soon, Effect::kReads);
+      if (is_of_connection(its.status())) continue;
+      const auto all = ask<Versions>(server, call, deadline(), Effect::kReads);
+      if (!its.ok() || !all.ok()) return its.ok() ? all.status() : its.status();
+      const auto newest = std::ranges::max_element(its.value(), {}, &VersionInfo::version);
+      const auto same = std::ranges::find_if(all.value(), [&](const VersionInfo& version) {
+        return newest != its.value().end() && version.version == newest->version;
+      });
+      // Its server keeps the last ones only.
+      const bool may_follow = newest != its.value().end() &&
+                              (same == all.value().end() || same->time_ms == newest->time_ms);
+      if (may_follow) continue;
+      return Status::invalid_argument("followers: '" + names_[follower] + "' does not follow '" +
+                                      names_[server] + "': it has other versions");
+    }
+  }
+  return {};
+}
+
+void Cluster::count_hedges(RemoteStats& stats) const {
+  for (const auto& hedge : hedges_) {
+    if (hedge == nullptr) continue;
+    const auto [sent, won] = hedge->sent_and_won();
+    stats.hedged += sent;
+    stats.hedges_won += won;
   }
 }
 

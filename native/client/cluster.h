@@ -20,16 +20,22 @@
 
 #include "base/sync.h"
 #include "client/dense_copies.h"
+#include "client/hedge.h"
 #include "client/open_step.h"
 #include "client/peer.h"
 #include "client/placement.h"
 #include "hotrow/batch.h"
 #include "hotrow/connect.h"
+#include "hotrow/stats.h"
 
 namespace hotrow::client {
 
-/// ERR_INVALID_ARGUMENT unless all are HOST:PORT where a client with such `tls` may go.
-Status check_servers(std::span<const std::string> servers, const ClientTls& tls);
+/// ERR_INVALID_ARGUMENT, about `field`, unless all are HOST:PORT where a client with such `tls` may
+/// go.
+Status check_servers(std::span<const std::string> servers, const ClientTls& tls,
+                     std::string_view field = "servers");
+/// ERR_INVALID_ARGUMENT unless these are servers of their own, each of one of the options' servers.
+Status check_followers(const ConnectOptions& options);
 
 /// Where keys are as far as is known at one moment.
 struct View {
@@ -65,6 +71,15 @@ class Cluster {
   Status adopt(std::string_view text) HOTROW_EXCLUDES(mutex_);
   /// Connects to the servers and asks those that have a slot map for it.
   Status greet();
+  /// Looks whether those followers that answer are followers. ERR_INVALID_ARGUMENT: one has another
+  /// store's versions.
+  Status meet_followers();
+  /// Of a server of ConnectOptions that has followers; else null.
+  Hedge* hedge(size_t server) const {
+    return server < hedges_.size() ? hedges_[server].get() : nullptr;
+  }
+  /// Adds up what became of lookups that went to followers.
+  void count_hedges(RemoteStats& stats) const;
   /// After `server`, whose placement had the epoch `its`, refused what the view of epoch `known`
   /// said is its: waits until another view may say more. False when the deadline has passed.
   bool catch_up(size_t server, uint32_t its, uint32_t known, Deadline deadline)
@@ -126,6 +141,7 @@ class Cluster {
   std::string path_;
   OpenStep open_step_;
   DenseCopies dense_copies_;
+  std::vector<std::unique_ptr<Hedge>> hedges_;  // by position of a server of options_
 
   mutable Mutex mutex_;
   CondVar changed_;

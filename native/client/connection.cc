@@ -166,17 +166,13 @@ void Connection::forget_locked(uint64_t request) {
   }
 }
 
-Connection::Turn Connection::turn(Reply& reply, Deadline deadline) {
+Connection::Turn Connection::turn(Reply& reply, Deadline deadline, bool keep) {
   const MutexLock lock(mutex_);
   while (true) {
     if (reply.done) return Turn::kDone;
-    if (!reply.arriving && !broken_.ok()) {
-      pending_.erase(reply.request);
-      return Turn::kLate;
-    }
     const auto now = std::chrono::steady_clock::now();
-    if (now >= deadline && !reply.arriving) {
-      pending_.erase(reply.request);
+    if ((!reply.arriving && !broken_.ok()) || (now >= deadline && (keep || !reply.arriving))) {
+      if (!keep) pending_.erase(reply.request);
       return Turn::kLate;
     }
     if (!reading_ && broken_.ok()) {
@@ -200,6 +196,19 @@ Status Connection::wait(Reply& reply, Deadline deadline) {
       }
       case Turn::kLead:
         leave(read_frame(deadline));
+    }
+  }
+}
+
+Connection::Settled Connection::settled(Reply& reply, Deadline until) {
+  while (true) {
+    switch (turn(reply, until, true)) {
+      case Turn::kDone:
+        return Settled::kDone;
+      case Turn::kLate:
+        return broken().ok() ? Settled::kLate : Settled::kBroken;
+      case Turn::kLead:
+        leave(read_frame(until));
     }
   }
 }

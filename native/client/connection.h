@@ -44,6 +44,11 @@ class Connection {
   /// ERR_UNAVAILABLE: the connection is gone. Nothing refers to the reply from then on.
   Status wait(Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_);
 
+  enum class Settled : uint8_t { kDone, kBroken, kLate };
+  /// Waits for the reply until then. kBroken: it does not come any more, the connection is gone;
+  /// unless it is kDone, the reply must still live until wait() or forget().
+  Settled settled(Reply& reply, Deadline until) HOTROW_EXCLUDES(mutex_);
+
   /// Nothing refers to the reply of that request from then on.
   void forget(uint64_t request) HOTROW_EXCLUDES(mutex_);
 
@@ -69,8 +74,9 @@ class Connection {
   static constexpr uint64_t kMostReplyBytes = uint64_t{2} << 30;
 
   enum class Turn : uint8_t { kDone, kLead, kLate };
-  /// Waits for the reply or for the right to read.
-  Turn turn(Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  /// Waits for the reply or for the right to read. kLate: without `keep` nothing refers to the
+  /// reply any more.
+  Turn turn(Reply& reply, Deadline deadline, bool keep = false) HOTROW_EXCLUDES(mutex_);
   bool try_lead() HOTROW_EXCLUDES(mutex_);
   /// Gives the right to read back. What was read: ERR_TIMEOUT is nothing, other failures end the
   /// connection.

@@ -26,9 +26,9 @@ uint32_t milliseconds_left(Deadline deadline) {
   return static_cast<uint32_t>(std::clamp<int64_t>(left, 1, UINT32_MAX));
 }
 
-bool is_of_connection(const Status& status) { return status.code() == StatusCode::kUnavailable; }
-
 }  // namespace
+
+bool is_of_connection(const Status& status) { return status.code() == StatusCode::kUnavailable; }
 
 Result<std::shared_ptr<const Credentials>> read_credentials(const ClientTls& tls) {
   auto made = std::make_shared<Credentials>();
@@ -170,9 +170,9 @@ Status Peer::may_repeat(const Exchange& exchange, const Connection& connection) 
                                            " broke, and it is not known whether the call was done"};
 }
 
-Status Peer::begin(Exchange& exchange, Reply& reply, Deadline deadline) {
+Status Peer::begin(Exchange& exchange, Reply& reply, Deadline deadline, Deadline connect_by) {
   while (true) {
-    auto connection = connected(deadline);
+    auto connection = connected(connect_by);
     if (!connection.ok()) return connection.status();
     HOTROW_RETURN_IF_ERROR(may_repeat(exchange, *connection.value()));
     if (exchange.generation != 0 && exchange.generation != connection.value()->generation) {
@@ -199,7 +199,7 @@ Status Peer::begin(Exchange& exchange, Reply& reply, Deadline deadline) {
       exchange.waiting = reply.request;
     }
     // Of a frame that is not whole the server does nothing.
-    if (status.ok() || !is_of_connection(status) || Clock::now() >= deadline) return status;
+    if (status.ok() || !is_of_connection(status) || Clock::now() >= connect_by) return status;
   }
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/sync.h"
 #include "client/connection.h"
@@ -37,8 +38,9 @@ struct Exchange {
   Request request;
   Effect effect;
   /// A reply that has not come is of no interest any more.
-  ~Exchange() {
-    if (waiting != 0) connection->forget(waiting);
+  ~Exchange() { forget(); }
+  void forget() {
+    if (waiting != 0) connection->forget(std::exchange(waiting, 0));
   }
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -60,6 +62,9 @@ struct Credentials {
   std::shared_ptr<const net::TlsContext> tls;  ///< null: it speaks plainly
   net::Secrets token;                          ///< one at most
 };
+
+/// Is it that no connection carried the request or its reply?
+bool is_of_connection(const Status& status);
 
 /// ERR_INVALID_ARGUMENT when a file cannot be used.
 Result<std::shared_ptr<const Credentials>> read_credentials(const ClientTls& tls);
@@ -87,7 +92,12 @@ class Peer {
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
   /// Sends a request, so that others can be sent before its reply is waited for.
-  Status begin(Exchange& exchange, Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  Status begin(Exchange& exchange, Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_) {
+    return begin(exchange, reply, deadline, deadline);
+  }
+  /// A connection is to be there by `connect_by`, which is not after the deadline.
+  Status begin(Exchange& exchange, Reply& reply, Deadline deadline, Deadline connect_by)
+      HOTROW_EXCLUDES(mutex_);
   /// Waits for the reply, sending the request again as its effect allows; the server's status.
   Status end(Exchange& exchange, Reply& reply, Deadline deadline) HOTROW_EXCLUDES(mutex_);
   Status run(Exchange& exchange, Reply& reply, Deadline deadline) {

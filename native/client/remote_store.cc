@@ -383,6 +383,7 @@ Result<StoreStats> RemoteStore::stats() {
       remote.servers.push_back(std::move(figures).value());
     }
     remote.latency = cluster_->sight().summaries();
+    cluster_->count_hedges(remote);
     sum.remote = std::move(remote);
     return sum;
   });
@@ -403,6 +404,7 @@ void RemoteStore::close() {
 
 Status ConnectOptions::validate() const {
   HOTROW_RETURN_IF_ERROR(client::check_servers(servers, tls));
+  HOTROW_RETURN_IF_ERROR(client::check_followers(*this));
   HOTROW_RETURN_IF_ERROR(tls.validate());
   HOTROW_RETURN_IF_ERROR(expect_between(timeout_ms, "timeoutMs", 1, client::kMostTimeoutMs));
   return expect_between(spin_us, "spinUs", 0, client::kMostSpinUs);
@@ -427,6 +429,7 @@ Result<std::shared_ptr<Store>> connect(const ConnectOptions& options) {
         options, addresses, std::move(credentials).value(), std::move(trace));
     if (!options.placement.empty()) HOTROW_RETURN_IF_ERROR(cluster->adopt(options.placement));
     HOTROW_RETURN_IF_ERROR(cluster->greet());
+    HOTROW_RETURN_IF_ERROR(cluster->meet_followers());
     auto store = std::make_shared<client::RemoteStore>(std::move(cluster));
     HOTROW_RETURN_IF_ERROR(store->settle());
     return std::shared_ptr<Store>(std::move(store));

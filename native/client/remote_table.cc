@@ -122,6 +122,20 @@ struct RemoteTable::Flight {
   std::vector<uint8_t> landed_found;  // of a batch that is cut
   std::span<const uint32_t> from;     // of a batch that is cut: where row i goes
   std::vector<uint32_t> times;        // of a batch that is cut: of its keys
+  Hedge* hedge = nullptr;             // null: no follower may answer
+  CallOptions call;
+
+  /// Takes the rows of another flight of the same keys, whose rows are side by side.
+  void take(const Flight& other) {
+    whole = true;
+    std::copy(other.found.begin(), other.found.end(), found.begin());
+    const auto bytes = std::as_bytes(other.rows);
+    if (cut) {
+      scatter(0, bytes);
+    } else {
+      std::copy(other.rows.begin(), other.rows.end(), rows.begin());
+    }
+  }
 
  private:
   static bool is_rows(const wire::Section& section) {
@@ -147,8 +161,83 @@ struct RemoteTable::Flight {
   }
 };
 
+Status RemoteTable::begin(Flight& flight, const Round& round) {
+  Peer& peer = cluster_->peer(flight.server);
+  if (flight.hedge == nullptr) return peer.begin(flight.exchange, flight.reply, round.deadline);
+  const Deadline soon = std::min(round.deadline, Hedge::Clock::now() + Hedge::kReach);
+  Status status = peer.begin(flight.exchange, flight.reply, round.deadline, soon);
+  // A follower may be there: end() sees that it has not begun.
+  return is_of_connection(status) && !flight.exchange.stale ? Status() : status;
+}
+
+bool RemoteTable::ask_follower(Flight& flight, const Round& round) {
+  using Settled = Connection::Settled;
+  // Both are waited for in turn.
+  constexpr std::chrono::microseconds kTurn{200};
+  Hedge& hedge = *flight.hedge;
+  const auto now = Hedge::Clock::now();
+  const auto follower = hedge.ask(now);
+  if (!follower) return false;
+  const Deadline soon = std::min(round.deadline, now + Hedge::kReach);
+  Peer& peer = cluster_->peer(*follower);
+  std::vector<float> rows(flight.keys.size() * flight.width);
+  std::vector<uint8_t> found(flight.found.size());
+  Flight other(Verb::kLookup);
+  other.rows = rows;
+  other.width = flight.width;
+  other.found = found;
+  const auto number = numbers_.of(*follower, soon);
+  if (number.ok()) {
+    other.exchange.generation = number.value().generation;
+    other.exchange.request.add(0, number.value().number, Kind::kKeys, flight.keys);
+    other.exchange.request.add(0, number.value().number, flight.call);
+  }
+  if (!number.ok() || !peer.begin(other.exchange, other.reply, round.deadline, soon).ok()) {
+    hedge.unreachable(*follower, Hedge::Clock::now());
+    return false;
+  }
+  bool both = flight.exchange.waiting != 0;
+  while (true) {
+    if (both) {
+      const auto its =
+          flight.exchange.connection->settled(flight.reply, Hedge::Clock::now() + kTurn);
+      if (its == Settled::kDone) return false;
+      both = its == Settled::kLate;
+    }
+    const Deadline until = both ? Hedge::Clock::now() + kTurn : round.deadline;
+    const auto its = other.exchange.connection->settled(other.reply, until);
+    if (its == Settled::kDone) break;
+    if (its == Settled::kBroken || !both) return false;
+    if (Hedge::Clock::now() >= round.deadline) return false;
+  }
+  const Status status = peer.end(other.exchange, other.reply, round.deadline);
+  if (!status.ok() || !other.whole) return false;
+  // Its rows do not come over these.
+  flight.exchange.forget();
+  flight.take(other);
+  hedge.won();
+  return true;
+}
+
+Status RemoteTable::end(Flight& flight, const Round& round) {
+  Peer& peer = cluster_->peer(flight.server);
+  if (flight.hedge != nullptr) {
+    const auto sent = flight.reply.at[Reply::kSend];
+    const bool begun = flight.exchange.waiting != 0;
+    const Deadline late = std::min(round.deadline, sent + flight.hedge->patience());
+    const bool there = begun && flight.exchange.connection->settled(flight.reply, late) ==
+                                    Connection::Settled::kDone;
+    if (!there && ask_follower(flight, round)) return {};
+    if (!begun) return peer.run(flight.exchange, flight.reply, round.deadline);
+    Status status = peer.end(flight.exchange, flight.reply, round.deadline);
+    if (flight.reply.done) flight.hedge->came(flight.reply.at[Reply::kStages] - sent);
+    return status;
+  }
+  return peer.end(flight.exchange, flight.reply, round.deadline);
+}
+
 Status RemoteTable::land(Flight& flight, Round& round) {
-  Status status = cluster_->peer(flight.server).end(flight.exchange, flight.reply, round.deadline);
+  Status status = end(flight, round);
   round.stale |= flight.exchange.stale;
   if (status.code() == StatusCode::kWrongOwner) {
     round.refused.add(std::move(status), flight.server, flight.reply.epoch);
@@ -177,8 +266,7 @@ Status RemoteTable::fly(std::vector<std::unique_ptr<Flight>>& flights, Round& ro
   for (const auto& flight : flights) {
     if (!first.ok()) break;
     if (under_way.size() >= kUnderWay * round.view.members.size()) land_one();
-    Status begun =
-        cluster_->peer(flight->server).begin(flight->exchange, flight->reply, round.deadline);
+    Status begun = begin(*flight, round);
     if (begun.ok()) {
       under_way.push_back(flight.get());
     } else if (first.ok()) {
@@ -307,7 +395,10 @@ Result<std::vector<std::unique_ptr<RemoteTable::Flight>>> RemoteTable::plan(
       flight.exchange.request.header().epoch = round.view.epoch;
       flight.exchange.request.add(0, number.value().number, Kind::kKeys, flight.keys);
       add_times(server, flight.exchange.request, number.value().number, times);
-      flight.exchange.request.add(0, number.value().number, call_options(options));
+      flight.call = call_options(options);
+      flight.exchange.request.add(0, number.value().number, flight.call);
+      const bool old = verb == Verb::kLookup && options.max_age_ms != 0;
+      if (old && round.view.epoch == 0) flight.hedge = cluster_->hedge(server);
     }
   }
   return flights;

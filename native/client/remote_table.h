@@ -169,6 +169,11 @@ class RemoteTable final : public Table {
   Status push_spread(const BagBatch& bags, ConstRowBatch bag_gradients, const PushOptions& options);
   Status fly(std::vector<std::unique_ptr<Flight>>& flights, Round& round);
   Status land(Flight& flight, Round& round);
+  Status begin(Flight& flight, const Round& round);
+  /// Waits for the flight's reply; that of a follower where its own server is late.
+  Status end(Flight& flight, const Round& round);
+  /// Has a follower answered first? Then the rows are in place. If not, its server is to answer.
+  bool ask_follower(Flight& flight, const Round& round);
   /// Sends what `fill(exchange, number, server's part)` adds to each server that has keys; the sum
   /// of what they count. With one server the part is empty: it has the whole batch.
   Result<ScanPage> scan_one(size_t server, uint64_t from, size_t rows, const ScanOptions& options,

@@ -244,7 +244,10 @@ async function standingAt(address: ClusterAddress, step: string, to: string) {
   const there = new Promise<void>((done) => {
     arrived = done
   })
-  const native = { timeoutMs: kWaitMs, spinUs: 0, tls: tlsOfNone(), transport: 0, trace: '' }
+  const native = {
+    ...{ timeoutMs: kWaitMs, spinUs: 0, tls: tlsOfNone() },
+    ...{ transport: 0, followers: [], trace: '' },
+  }
   const options = {
     native,
     leaseMs: 2000,

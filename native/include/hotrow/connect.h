@@ -15,6 +15,14 @@
 
 namespace hotrow {
 
+/// Servers that follow one of a client's (`hotrow serve --follow`): they have its rows, as of one
+/// of its last versions.
+struct Followers {
+  std::string of;                    ///< one of ConnectOptions::servers, as it is spelt there
+  std::vector<std::string> servers;  ///< HOST:PORT
+  bool operator==(const Followers&) const = default;
+};
+
 struct ConnectOptions {
   /// HOST:PORT of each server. Several share the keys of every table: all clients must name the
   /// same ones, in any order and in the same spelling.
@@ -34,6 +42,10 @@ struct ConnectOptions {
   /// What carries requests and replies. kShm, kRdma: that or no connection, ERR_UNSUPPORTED where
   /// one of the two sides cannot.
   Transport transport = Transport::kTcp;
+  /// A lookup of one table with LookupOptions::max_age_ms goes to a follower too where its server
+  /// does not answer as soon as it answers 19 of 20, and takes the rows that come first, all of one
+  /// server. None are asked where the servers have a placement, which moves keys.
+  std::vector<Followers> followers;
   /// A file to be made that shows each call's way to the servers and back (docs/FORMATS.md,
   /// "Traces"), of at most 256 MiB; empty: none.
   std::string trace;
@@ -61,9 +73,10 @@ struct ConnectOptions {
 ///   A rollback() that fails may have been done by some servers.
 /// - apply() and snapshot() are about folders of the server's machine: ERR_UNSUPPORTED.
 ///
-/// ERR_UNAVAILABLE when a server does not answer within the timeout; ERR_DENIED when one of the two
-/// does not accept the other; ERR_INVALID_ARGUMENT for files of `tls` that cannot be used and a
-/// `trace` that cannot be written.
+/// ERR_UNAVAILABLE when a server does not answer within the timeout (a follower need not);
+/// ERR_DENIED when one of the two does not accept the other; ERR_INVALID_ARGUMENT for files of
+/// `tls` that cannot be used, a `trace` that cannot be written and a follower whose newest version
+/// is none of its server's.
 Result<std::shared_ptr<Store>> connect(const ConnectOptions& options);
 
 }  // namespace hotrow

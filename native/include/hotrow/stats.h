@@ -149,6 +149,10 @@ struct ServerFigures {
 
 /// Of a store of other processes: what its way there costs.
 struct RemoteStats {
+  /// Lookups that this client has sent to followers too (ConnectOptions::followers), and those of
+  /// them that were answered there first. A batch may be several.
+  uint64_t hedged = 0;
+  uint64_t hedges_won = 0;
   std::vector<RequestTimes> latency;  ///< of this client's requests, as ServerFigures has them
   /// Each of the servers; of tables that this client may not use nothing. A server of before there
   /// were such figures has none.

@@ -12,6 +12,7 @@ const options = {
     spinUs: 0,
     tls: Object.fromEntries(fields.map((field) => [field, ''])),
     transport: 0,
+    followers: [],
     trace: '',
   },
   leaseMs: 2000,

@@ -91,7 +91,7 @@ DenseState state_of(Dense& dense) {
   return its;
 }
 
-std::vector<float> values_of(Dense& dense) {
+std::vector<float> dense_values(Dense& dense) {
   std::vector<float> values(dense.size());
   must(dense.pull(values));
   return values;
@@ -108,7 +108,7 @@ DenseOptions of_sum(std::vector<uint64_t> shape) {
 uint64_t dense_bytes_of(Store& store) {
   uint64_t bytes = 0;
   for (const ParameterInfo& info : must(store.list())) {
-    if (info.kind == ParameterKind::kDense) bytes += hotrow::values_of(info.shape) * sizeof(float);
+    if (info.kind == ParameterKind::kDense) bytes += values_of(info.shape) * sizeof(float);
   }
   return bytes;
 }
@@ -117,7 +117,7 @@ void expect_same_after_everything(Dense& actual, Dense& expected, Random& random
   EXPECT_EQ(actual.options(), expected.options());
   EXPECT_EQ(actual.size(), expected.size());
   ASSERT_EQ(actual.state_values(), expected.state_values());
-  EXPECT_EQ(values_of(actual), values_of(expected));
+  EXPECT_EQ(dense_values(actual), dense_values(expected));
   const auto both = [&](const auto& call) {
     must(call(actual));
     must(call(expected));
@@ -133,7 +133,7 @@ void expect_same_after_everything(Dense& actual, Dense& expected, Random& random
   const auto gradient = random.reals(expected.size(), -2, 2);
   both([&](Dense& its) { return its.push(gradient); });
   EXPECT_TRUE(state_of(actual) == state_of(expected));
-  EXPECT_EQ(values_of(actual), values_of(expected));
+  EXPECT_EQ(dense_values(actual), dense_values(expected));
 }
 
 class RemoteDenseOver : public testing::TestWithParam<size_t> {};
@@ -195,8 +195,8 @@ TEST(RemoteDense, OneParameterByEveryName) {
   const auto dense = must(remote->dense("w", options));
   must(dense->push(filled(*dense, 1)));
   const auto other = servers.connected();
-  EXPECT_EQ(values_of(*must(other->dense("w"))), filled(*dense, 1));
-  EXPECT_EQ(values_of(*must(other->dense("w", options))), filled(*dense, 1));
+  EXPECT_EQ(dense_values(*must(other->dense("w"))), filled(*dense, 1));
+  EXPECT_EQ(dense_values(*must(other->dense("w", options))), filled(*dense, 1));
   EXPECT_EQ(must(other->dense("w"))->options().shape, options.shape);
   EXPECT_FALSE(must(other->dense("w"))->options().chunk.used());
   EXPECT_TRUE(fails(other->dense("w", of_sum({600, 1000})), StatusCode::kConflict, "'w'"));
@@ -211,7 +211,7 @@ TEST(RemoteDense, OneParameterByEveryName) {
   EXPECT_TRUE(fails(dense->push(filled(*dense, 1)), StatusCode::kClosed, "w"));
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(must(servers.store(i).list()).size(), 0U);
   EXPECT_TRUE(fails(other->drop("w"), StatusCode::kNotFound, "w"));
-  EXPECT_EQ(values_of(*must(other->dense("w", options))), filled(*dense, 0));
+  EXPECT_EQ(dense_values(*must(other->dense("w", options))), filled(*dense, 0));
 }
 
 TEST(RemoteDense, TheLongestNameHasChunks) {
@@ -221,7 +221,7 @@ TEST(RemoteDense, TheLongestNameHasChunks) {
   const auto dense = must(remote->dense(name, of_sum({300'000})));
   must(dense->push(filled(*dense, 2)));
   const auto other = servers.connected();
-  EXPECT_EQ(values_of(*must(other->dense(name))), filled(*dense, 2));
+  EXPECT_EQ(dense_values(*must(other->dense(name))), filled(*dense, 2));
   EXPECT_TRUE(fails(other->dense(name + "n", of_sum({300'000})), kInvalid, "name"));
 }
 
@@ -241,12 +241,12 @@ TEST(RemoteDense, WhatIsNotFiniteChangesNoChunk) {
     must(skips->update(bad));
   }
   for (Dense* const each : {rejects.get(), skips.get()}) {
-    EXPECT_EQ(values_of(*each), filled(*each, 0));
+    EXPECT_EQ(dense_values(*each), filled(*each, 0));
     EXPECT_EQ(state_of(*each).steps, 0U);
   }
   EXPECT_TRUE(fails(rejects->push(std::vector<float>(3)), kInvalid, "gradient: expected 600000"));
   EXPECT_TRUE(fails(rejects->push(filled(*rejects, 1), {.learning_rate = -1}), kInvalid, "Rate"));
-  EXPECT_EQ(values_of(*rejects), filled(*rejects, 0));
+  EXPECT_EQ(dense_values(*rejects), filled(*rejects, 0));
 }
 
 // What an earlier program has made: it stays as it is and is read and changed where it is.
@@ -259,11 +259,11 @@ TEST(RemoteDense, AParameterThatIsWholeStaysWhole) {
   must(whole->push(filled(*whole, 1)));
   const auto remote = servers.connected();
   for (const auto& dense : {must(remote->dense("w")), must(remote->dense("w", options))}) {
-    EXPECT_EQ(values_of(*dense), values_of(*whole));
+    EXPECT_EQ(dense_values(*dense), dense_values(*whole));
     must(dense->push(filled(*dense, 1)));
-    EXPECT_EQ(values_of(*dense), values_of(*whole));
+    EXPECT_EQ(dense_values(*dense), dense_values(*whole));
   }
-  EXPECT_EQ(values_of(*whole), filled(*whole, 3));
+  EXPECT_EQ(dense_values(*whole), filled(*whole, 3));
   EXPECT_TRUE(fails(remote->dense("w", of_sum({500, 1001})), StatusCode::kConflict, "shape"));
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(must(servers.store(i).list()).size(), i == owner);
 }
@@ -334,20 +334,20 @@ TEST(RemoteDense, AVersionHasAllChunks) {
     must(remote->commit({.cursor = "two"}));
     EXPECT_FALSE(state_of(*dense) == then);
     // Read twice more, so that this client has copies.
-    values_of(*dense);
-    values_of(*dense);
+    dense_values(*dense);
+    dense_values(*dense);
     must(remote->rollback(std::to_string(first)));
-    EXPECT_EQ(values_of(*dense), then.values);
+    EXPECT_EQ(dense_values(*dense), then.values);
     EXPECT_TRUE(state_of(*dense) == then);
     must(dense->push(filled(*dense, 2)));
     must(remote->commit({.cursor = "three"}));
-    expected = values_of(*dense);
+    expected = dense_values(*dense);
     must(dense->push(filled(*dense, 5)));
   }
   for (size_t i = 0; i < 3; ++i) servers.restart(i);
   const auto remote = servers.connected();
   EXPECT_EQ(must(remote->version()).cursor, "three");
-  EXPECT_EQ(values_of(*must(remote->dense("w"))), expected);
+  EXPECT_EQ(dense_values(*must(remote->dense("w"))), expected);
 }
 
 // A client that has copies of everything: what it is told about.
@@ -367,17 +367,17 @@ class UnchangedDense : public testing::Test {
 
 TEST_F(UnchangedDense, OnlyWhatWasTheSameTwiceIsCopied) {
   auto dense = open();
-  values_of(*dense);
+  dense_values(*dense);
   EXPECT_EQ(copied(), 0U);
-  values_of(*dense);
+  dense_values(*dense);
   EXPECT_EQ(copied(), bytes_);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(values_of(*dense), filled(*dense, 0));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(dense_values(*dense), filled(*dense, 0));
   EXPECT_EQ(copied(), bytes_);
   must(dense->push(filled(*dense, 1)));
-  EXPECT_EQ(values_of(*dense), filled(*dense, 1));
+  EXPECT_EQ(dense_values(*dense), filled(*dense, 1));
   EXPECT_EQ(copied(), 0U);
-  EXPECT_EQ(values_of(*dense), filled(*dense, 1));
-  EXPECT_EQ(values_of(*dense), filled(*dense, 1));
+  EXPECT_EQ(dense_values(*dense), filled(*dense, 1));
+  EXPECT_EQ(dense_values(*dense), filled(*dense, 1));
   EXPECT_EQ(copied(), bytes_);
   dense.reset();
   EXPECT_EQ(copied(), 0U);
@@ -398,12 +398,12 @@ TEST_F(UnchangedDense, WhatAnotherTrainerPushesIsSeen) {
   const auto dense = open();
   const auto remote = servers_.connected();
   const auto other = must(remote->dense("w"));
-  for (int i = 0; i < 3; ++i) values_of(*dense);
+  for (int i = 0; i < 3; ++i) dense_values(*dense);
   must(other->push(filled(*other, 1)));
-  EXPECT_EQ(values_of(*dense), filled(*dense, 1));
-  for (int i = 0; i < 3; ++i) values_of(*dense);
+  EXPECT_EQ(dense_values(*dense), filled(*dense, 1));
+  for (int i = 0; i < 3; ++i) dense_values(*dense);
   must(other->update(filled(*other, 7)));
-  EXPECT_EQ(values_of(*dense), filled(*dense, 7));
+  EXPECT_EQ(dense_values(*dense), filled(*dense, 7));
 }
 
 // A counter alone would begin anew with the process, and come to the same number again.
@@ -413,15 +413,15 @@ TEST_F(UnchangedDense, ServersThatWereStartedAnewAreNotBelieved) {
   const auto its = must(other->dense("w"));
   must(other->commit({}));
   must(its->push(filled(*its, 1)));
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(values_of(*dense), filled(*dense, 1));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(dense_values(*dense), filled(*dense, 1));
   EXPECT_EQ(copied(), bytes_);
   for (size_t i = 0; i < 2; ++i) servers_.restart(i);
-  EXPECT_EQ(values_of(*dense), filled(*dense, 0));
+  EXPECT_EQ(dense_values(*dense), filled(*dense, 0));
   const auto remote = servers_.connected();
   const auto again = must(remote->dense("w"));
   for (const float value : {2.0F, 4.0F, 6.0F}) {
     must(again->push(filled(*again, 2)));
-    EXPECT_EQ(values_of(*dense), filled(*dense, value));
+    EXPECT_EQ(dense_values(*dense), filled(*dense, value));
   }
 }
 
@@ -432,22 +432,22 @@ TEST_F(UnchangedDense, ServersThatWentBackAreNotBelieved) {
   const uint64_t empty = must(other->commit({})).version;
   must(its->push(filled(*its, 1)));
   must(other->commit({}));
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(values_of(*dense), filled(*dense, 1));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(dense_values(*dense), filled(*dense, 1));
   must(other->rollback(std::to_string(empty)));
-  EXPECT_EQ(values_of(*dense), filled(*dense, 0));
+  EXPECT_EQ(dense_values(*dense), filled(*dense, 0));
   // As many changes as before, to other values.
   must(its->push(filled(*its, 3)));
-  EXPECT_EQ(values_of(*dense), filled(*dense, 3));
+  EXPECT_EQ(dense_values(*dense), filled(*dense, 3));
 }
 
 TEST_F(UnchangedDense, OneThatWasDroppedAndMadeAnewIsAnother) {
   auto dense = open();
-  for (int i = 0; i < 3; ++i) values_of(*dense);
+  for (int i = 0; i < 3; ++i) dense_values(*dense);
   const auto other = servers_.connected();
   must(other->drop("w"));
   must(must(other->dense("w", options_))->update(filled(*dense, 4)));
   dense = open();
-  EXPECT_EQ(values_of(*dense), filled(*dense, 4));
+  EXPECT_EQ(dense_values(*dense), filled(*dense, 4));
 }
 
 // The bytes of the protocol: PULL with a stamp.
@@ -552,7 +552,7 @@ TEST_F(PulledByStamp, PartsOfOneRequest) {
   unknown.add(0, number_, wire::CallOptions());
   unknown.add(1, number_ + 77, wire::CallOptions());
   EXPECT_TRUE(fails(run(unknown, of_unknown), StatusCode::kNotFound, "number"));
-  EXPECT_EQ(values_of(*dense_), ones);
+  EXPECT_EQ(dense_values(*dense_), ones);
 }
 
 TEST_F(PulledByStamp, StampsThatAreNoneAreRefused) {
@@ -583,7 +583,7 @@ TEST(RemoteDense, AServerThatDiesDuringPushesAppliesNoneTwice) {
   for (const size_t server : {0, 2}) {
     for (const ParameterInfo& info : must(servers.store(server).list())) {
       const auto chunk = must(servers.store(server).dense(info.name));
-      const auto values = values_of(*chunk);
+      const auto values = dense_values(*chunk);
       EXPECT_TRUE(values[0] == 1 || values[0] == 2) << values[0];
       EXPECT_EQ(values, filled(*chunk, values[0]));
     }
@@ -603,7 +603,7 @@ TEST(RemoteDense, TwoTrainersPushAtOnce) {
   });
   for (int i = 0; i < kPushes; ++i) must(dense->push(filled(*dense, 1)));
   pushes.join();
-  EXPECT_EQ(values_of(*dense), filled(*dense, 2 * kPushes));
+  EXPECT_EQ(dense_values(*dense), filled(*dense, 2 * kPushes));
   EXPECT_EQ(state_of(*dense).steps, uint64_t{2 * kPushes});
 }
 
@@ -668,7 +668,7 @@ TEST_F(PlacedServers, ChunksOfADenseParameterAreSpreadByThePlacement) {
   tell();
   const auto other_remote = client();
   const auto other = must(other_remote->dense("w", options));
-  EXPECT_EQ(values_of(*other), values_of(*expected));
+  EXPECT_EQ(dense_values(*other), dense_values(*expected));
   EXPECT_EQ(dense_bytes_of(*all_.back()->store), 0U);
 }
 
