@@ -33,11 +33,12 @@ export interface ConnectOptions {
   /** `'tcp'` by default. With `'shm'` and `'rdma'`: that or no connection. */
   transport?: Transport
   /**
-   * Of one of the servers, by its name as it is given, or several, those that follow it (`hotrow
-   * serve --follow`): `'HOST:PORT'` or several. A `lookup` of one table with `maxAgeMs` goes to a
-   * follower too where its server does not answer as soon as it answers 19 of 20, and takes the rows
-   * that come first, all of one server; so it does where the server is gone. A follower whose version
-   * is older than `maxAgeMs` does not answer. Not with etcd or a placement, which move keys.
+   * Of servers, by their names as they are given: those that follow them (`hotrow serve
+   * --follow`), `'HOST:PORT'` or several. A `lookup` of one table with `maxAgeMs` goes to a
+   * follower too where its server does not answer as soon as it answers 19 of 20, and takes the
+   * rows that come first, all of one server; so it does where the server is gone. A follower whose
+   * version is older than `maxAgeMs` does not answer. Not with etcd or a placement, which move
+   * keys.
    */
   followers?: Readonly<Record<string, string | readonly string[]>>
   /**
@@ -71,8 +72,8 @@ export interface ConnectOptions {
  *
  * Rejects with ERR_UNAVAILABLE when a server does not answer within the timeout, with ERR_DENIED
  * when one of the two does not accept the other, with ERR_INVALID_ARGUMENT when a file of `tls`
- * cannot be used, `trace` cannot be written, or a follower has other versions than its server, with ERR_UNSUPPORTED when this side or a server
- * cannot have the `transport`.
+ * cannot be used, `trace` cannot be written, or a follower has other versions than its server, with
+ * ERR_UNSUPPORTED when this side or a server cannot have the `transport`.
  *
  * Servers may have a placement (docs/FORMATS.md): then any of them leads to the others, and the
  * store follows when slots of keys go from one server to another. What a server refuses, because it

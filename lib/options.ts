@@ -282,8 +282,8 @@ export interface LookupOptions {
   relaxed?: boolean
   /**
    * Of a store opened for reading: rejects with ERR_STALE when the version it is at was committed
-   * longer ago. A store opened for writing is never stale; with `followers` of `connect` its rows may
-   * come from one of these, no older.
+   * longer ago. A store opened for writing is never stale; with `followers` of `connect` its rows
+   * may come from one of these, no older.
    */
   maxAgeMs?: number
 }

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { compilerCache } from '../common/compiler-cache.mjs'
 import { cleanEnvironment, Fatal, root, run, say } from '../common/process.mjs'
 import { digests, forgetAll, stamp, upToDate } from './inputs.mjs'
 
@@ -17,6 +18,7 @@ const kOwnError = /(?:native|bindings|cuda|test|bench)\/[^\s:]+:\d+:(?:\d+:)? (?
 function cmakeJs(...args) {
   const env = {
     ...cleanEnvironment(),
+    ...compilerCache(),
     CMAKE_BUILD_PARALLEL_LEVEL: String(availableParallelism()),
   }
   return run(process.execPath, [kCmakeJs, ...args, '-l', 'error'], { env })

@@ -5,6 +5,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { compilerCache } from '../common/compiler-cache.mjs'
 import { cleanEnvironment, root, run, succeeds, which } from '../common/process.mjs'
 import { closingLine } from '../common/totals.mjs'
 import { runGtest, testNames } from '../test/gtest.mjs'
@@ -15,6 +16,7 @@ const kTestTimeoutMs = 1_200_000
 
 const env = {
   ...cleanEnvironment(),
+  ...compilerCache(),
   ...(which('ninja') ? { CMAKE_GENERATOR: 'Ninja' } : {}),
   CMAKE_BUILD_PARALLEL_LEVEL: '2',
   ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1',
