@@ -38,7 +38,7 @@ export interface ConnectOptions {
    * follower too where its server does not answer as soon as it answers 19 of 20, and takes the
    * rows that come first, all of one server; so it does where the server is gone. A follower whose
    * version is older than `maxAgeMs` does not answer. Not with etcd or a placement, which move
-   * keys.
+   * keys; over TCP only.
    */
   followers?: Readonly<Record<string, string | readonly string[]>>
   /**

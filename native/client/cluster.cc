@@ -60,6 +60,9 @@ Status check_followers(const ConnectOptions& options) {
     HOTROW_RETURN_IF_ERROR(check_servers(followers.servers, options.tls, "followers"));
     all.insert(all.end(), followers.servers.begin(), followers.servers.end());
   }
+  if (!options.followers.empty() && options.transport != Transport::kTcp) {
+    return {StatusCode::kUnsupported, "followers: with transport 'tcp' only"};
+  }
   // Each is one server's, and no server itself.
   return options.followers.empty() ? Status() : check_servers(all, options.tls, "followers");
 }
@@ -171,8 +174,18 @@ Status Cluster::greet() {
   }
 }
 
+// The newest version of a follower is one of its server's, who keeps the last ones only.
+bool Cluster::may_follow(const Versions& follower, const Versions& server) {
+  if (follower.empty() || server.empty()) return false;
+  const auto newest = std::ranges::max(follower, {}, &VersionInfo::version);
+  const auto oldest = std::ranges::min(server, {}, &VersionInfo::version);
+  if (newest.version < oldest.version) return newest.time_ms <= oldest.time_ms;
+  return std::ranges::any_of(server, [&](const VersionInfo& version) {
+    return version.version == newest.version && version.time_ms == newest.time_ms;
+  });
+}
+
 Status Cluster::meet_followers() {
-  using Versions = std::vector<VersionInfo>;
   for (size_t server = 0; server < hedges_.size(); ++server) {
     if (hedges_[server] == nullptr) continue;
     for (const uint32_t follower : hedges_[server]->followers()) {
@@ -180,17 +193,12 @@ Status Cluster::meet_followers() {
           std::min(deadline(), std::chrono::steady_clock::now() + std::chrono::seconds(1));
       const wire::Call call{.call = "versions"};
       const auto its = ask<Versions>(follower, call, soon, Effect::kReads);
-      if (is_of_connection(its.status())) continue;
+      const StatusCode code = its.status().code();
+      const bool later = code == StatusCode::kTimeout || code == StatusCode::kBusy;
+      if (later || is_of_connection(its.status())) continue;
       const auto all = ask<Versions>(server, call, deadline(), Effect::kReads);
       if (!its.ok() || !all.ok()) return its.ok() ? all.status() : its.status();
-      const auto newest = std::ranges::max_element(its.value(), {}, &VersionInfo::version);
-      const auto same = std::ranges::find_if(all.value(), [&](const VersionInfo& version) {
-        return newest != its.value().end() && version.version == newest->version;
-      });
-      // Its server keeps the last ones only.
-      const bool may_follow = newest != its.value().end() &&
-                              (same == all.value().end() || same->time_ms == newest->time_ms);
-      if (may_follow) continue;
+      if (may_follow(its.value(), all.value())) continue;
       return Status::invalid_argument("followers: '" + names_[follower] + "' does not follow '" +
                                       names_[server] + "': it has other versions");
     }

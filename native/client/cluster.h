@@ -129,6 +129,8 @@ class Cluster {
   DenseCopies& dense_copies() { return dense_copies_; }
 
  private:
+  using Versions = std::vector<VersionInfo>;
+  static bool may_follow(const Versions& follower, const Versions& server);
   /// Servers that slots go to by the next view have what this client changed where they were.
   void inherit(const std::vector<uint16_t>& slots) HOTROW_REQUIRES(mutex_);
   /// The position of a server, which may be new.

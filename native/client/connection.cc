@@ -126,7 +126,7 @@ Status Connection::send(Request& request, Reply& reply, Deadline deadline) {
     if (try_lead()) {
       const uint32_t ready = socket_.wait(net::Socket::kReadable | net::Socket::kWritable, deadline,
                                           std::chrono::microseconds(0));
-      leave((ready & net::Socket::kReadable) != 0 ? read_frame(deadline) : Status());
+      leave((ready & net::Socket::kReadable) != 0 ? read_frame(deadline, deadline) : Status());
       if (ready == net::Socket::kNone) end(gone("the server takes no requests"));
     } else {
       // Whoever reads may stop at any moment.
@@ -195,7 +195,7 @@ Status Connection::wait(Reply& reply, Deadline deadline) {
         return why.ok() ? timeout() : why;
       }
       case Turn::kLead:
-        leave(read_frame(deadline));
+        leave(read_frame(deadline, deadline));
     }
   }
 }
@@ -208,7 +208,7 @@ Connection::Settled Connection::settled(Reply& reply, Deadline until) {
       case Turn::kLate:
         return broken().ok() ? Settled::kLate : Settled::kBroken;
       case Turn::kLead:
-        leave(read_frame(until));
+        leave(read_frame(until, reply.deadline));
     }
   }
 }
@@ -301,9 +301,9 @@ Status Connection::take(std::span<std::byte> target, size_t bytes, Xxh3& sum, De
   return {};
 }
 
-Status Connection::read_frame(Deadline deadline) {
+Status Connection::read_frame(Deadline until, Deadline deadline) {
   try {
-    return read_begun_frame(deadline);
+    return read_begun_frame(until, deadline);
   } catch (const std::exception& error) {
     // No memory for what has come: what follows could not be understood.
     const MutexLock lock(mutex_);
@@ -312,11 +312,13 @@ Status Connection::read_frame(Deadline deadline) {
   }
 }
 
-Status Connection::read_begun_frame(Deadline deadline) {
-  if (Status status = need(wire::kHeaderBytes, deadline); !status.ok()) {
-    const bool between = status.code() == StatusCode::kTimeout && begin_ == end_;
-    return between || status.code() != StatusCode::kTimeout ? status
-                                                            : gone("a reply stopped halfway");
+Status Connection::read_begun_frame(Deadline until, Deadline deadline) {
+  // What has begun to come is mostly there, and may be another's: it gets a moment of its own.
+  constexpr std::chrono::seconds kMoment{1};
+  HOTROW_RETURN_IF_ERROR(need(1, until));
+  const Deadline soon = std::max(deadline, std::chrono::steady_clock::now() + kMoment);
+  if (Status status = need(wire::kHeaderBytes, soon); !status.ok()) {
+    return status.code() == StatusCode::kTimeout ? gone("a reply stopped halfway") : status;
   }
   auto header = wire::decode(
       std::span<const std::byte, wire::kHeaderBytes>(buffer_.data() + begin_, wire::kHeaderBytes),
@@ -325,8 +327,6 @@ Status Connection::read_begun_frame(Deadline deadline) {
   begin_ += wire::kHeaderBytes;
   if (!header.value().reply()) return {StatusCode::kProtocol, "frame: a reply was expected"};
   Reply* const reply = arriving(header.value());
-  // What has begun to come is mostly there, and may be another's: it gets a moment of its own.
-  constexpr std::chrono::seconds kMoment{1};
   const Deadline its = reply == nullptr ? deadline : std::min(deadline, reply->deadline);
   const Deadline end = std::max(its, std::chrono::steady_clock::now() + kMoment);
   Status status = read_body(header.value(), reply, end);

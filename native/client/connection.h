@@ -83,9 +83,9 @@ class Connection {
   void leave(const Status& status) HOTROW_EXCLUDES(mutex_);
 
   // The reading thread's.
-  /// ERR_TIMEOUT: no frame had begun by the deadline.
-  Status read_frame(Deadline deadline) HOTROW_EXCLUDES(mutex_);
-  Status read_begun_frame(Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  /// ERR_TIMEOUT: no frame had begun until then. What has begun has until `deadline`, the call's.
+  Status read_frame(Deadline until, Deadline deadline) HOTROW_EXCLUDES(mutex_);
+  Status read_begun_frame(Deadline until, Deadline deadline) HOTROW_EXCLUDES(mutex_);
   Status read_body(const wire::FrameHeader& header, Reply* reply, Deadline deadline);
   Result<size_t> receive(std::span<std::byte> first, std::span<std::byte> second,
                          Deadline deadline);

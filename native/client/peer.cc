@@ -4,6 +4,8 @@
 #include <random>
 #include <utility>
 
+#include "base/guarded.h"
+
 namespace hotrow::client {
 
 namespace {
@@ -80,16 +82,44 @@ Result<std::shared_ptr<Connection>> Peer::connected(Deadline deadline) {
   return connection_;
 }
 
-// Holding the mutex but for its pauses: all who want the server wait for the one who tries.
+Result<std::shared_ptr<Connection>> Peer::attempt(Deadline deadline) {
+  wire::Hello hello{.session = session_};
+  for (const auto& [identity, token] : credentials_->token) {
+    hello.identity = identity;
+    hello.token = token.view();
+  }
+  connecting_ = true;
+  mutex_.unlock();
+  // What it throws is no memory for a connection.
+  auto made = guarded([&] {
+    return Connection::open(address_, hello, deadline, spin_, credentials_->tls, transport_);
+  });
+  mutex_.lock();
+  connecting_ = false;
+  changed_.notify_all();
+  if (made.ok() && closed_) {
+    made.value()->end({StatusCode::kClosed, "the store was closed"});
+    return Status::closed("the store was closed");
+  }
+  return made;
+}
+
+// One tries at a time; the others wait for him, as long as they have time.
 Status Peer::connect(Deadline deadline) {
   milliseconds pause = kFirstPause;
   while (true) {
-    wire::Hello hello{.session = session_};
-    for (const auto& [identity, token] : credentials_->token) {
-      hello.identity = identity;
-      hello.token = token.view();
+    while (connecting_) {
+      const auto now = Clock::now();
+      if (now >= deadline) {
+        return {StatusCode::kUnavailable, "no server at " + address_.to_string() + " yet"};
+      }
+      changed_.wait_for(mutex_, deadline - now);
     }
-    auto made = Connection::open(address_, hello, deadline, spin_, credentials_->tls, transport_);
+    // Somebody else may have been luckier meanwhile.
+    if (closed_) return Status::closed("the store was closed");
+    HOTROW_RETURN_IF_ERROR(lost_);
+    if (connection_ != nullptr && connection_->broken().ok()) return {};
+    auto made = attempt(deadline);
     if (made.ok()) {
       adopt(made.value());
       return lost_;
@@ -102,10 +132,6 @@ Status Peer::connect(Deadline deadline) {
               "no server at " + address_.to_string() + ": it does not answer as one"};
     }
     changed_.wait_for(mutex_, wait);
-    if (closed_) return Status::closed("the store was closed");
-    HOTROW_RETURN_IF_ERROR(lost_);
-    // Somebody else may have been luckier meanwhile.
-    if (connection_ != nullptr && connection_->broken().ok()) return {};
     pause = std::min(pause * 2, kLongestPause);
   }
 }

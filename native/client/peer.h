@@ -132,6 +132,8 @@ class Peer {
   /// A connection that works. ERR_UNAVAILABLE, or what has become of the session.
   Result<std::shared_ptr<Connection>> connected(Deadline deadline) HOTROW_EXCLUDES(mutex_);
   Status connect(Deadline deadline) HOTROW_REQUIRES(mutex_);
+  /// One attempt, without the mutex.
+  Result<std::shared_ptr<Connection>> attempt(Deadline deadline) HOTROW_REQUIRES(mutex_);
   void adopt(const std::shared_ptr<Connection>& made) HOTROW_REQUIRES(mutex_);
   Status unknown(const Exchange& exchange, const Status& status) const;
   void acknowledge(const Exchange& exchange) HOTROW_EXCLUDES(mutex_);
@@ -154,6 +156,7 @@ class Peer {
   uint64_t safe_ HOTROW_GUARDED_BY(mutex_) = 0;  // acknowledged changes that are in a version
   Status lost_ HOTROW_GUARDED_BY(mutex_);        // once acknowledged changes are gone
   bool closed_ HOTROW_GUARDED_BY(mutex_) = false;
+  bool connecting_ HOTROW_GUARDED_BY(mutex_) = false;  // somebody is, who notifies changed_
   std::atomic<uint64_t> generation_{0};  // publishes nothing: whoever sees an old one is refused
   std::atomic<uint64_t> acknowledged_{0};
   std::atomic<uint64_t> next_sequence_{1};

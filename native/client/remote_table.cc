@@ -9,6 +9,7 @@
 #include "base/bags.h"
 #include "base/batch_check.h"
 #include "base/guarded.h"
+#include "client/flight.h"
 
 namespace hotrow::client {
 
@@ -97,147 +98,11 @@ RemoteTable::RemoteTable(std::shared_ptr<Cluster> cluster, std::span<const uint3
   }
 }
 
-// One request of a lookup and where its reply goes: of a batch that is cut each row to its place
-// among the others', as it comes in.
-struct RemoteTable::Flight {
-  explicit Flight(Verb verb)
-      : reply([this](const wire::Section& section) { return place(section); }),
-        exchange(verb, Effect::kReads) {
-    reply.scatter = [this](const wire::Section& section, size_t offset,
-                           std::span<const std::byte> bytes) {
-      if (cut && whole && is_rows(section)) scatter(offset, bytes);
-    };
-  }
-
-  size_t server = 0;
-  KeyBatch keys;
-  size_t at = 0;       // of its first key, where the batch is not cut
-  bool cut = false;    // rows go to `from`
-  bool whole = false;  // the reply has had rows
-  Reply reply;
-  Exchange exchange;      // which ends before its reply
-  std::span<float> rows;  // of a batch that is cut all of them
-  size_t width = 0;
-  std::span<uint8_t> found;
-  std::vector<uint8_t> landed_found;  // of a batch that is cut
-  std::span<const uint32_t> from;     // of a batch that is cut: where row i goes
-  std::vector<uint32_t> times;        // of a batch that is cut: of its keys
-  Hedge* hedge = nullptr;             // null: no follower may answer
-  CallOptions call;
-
-  /// Takes the rows of another flight of the same keys, whose rows are side by side.
-  void take(const Flight& other) {
-    whole = true;
-    std::copy(other.found.begin(), other.found.end(), found.begin());
-    const auto bytes = std::as_bytes(other.rows);
-    if (cut) {
-      scatter(0, bytes);
-    } else {
-      std::copy(other.rows.begin(), other.rows.end(), rows.begin());
-    }
-  }
-
- private:
-  static bool is_rows(const wire::Section& section) {
-    return section.kind == Kind::kRows || section.kind == Kind::kState;
-  }
-  std::span<std::byte> place(const wire::Section& section) {
-    if (section.kind == Kind::kFound) return std::as_writable_bytes(found);
-    if (!is_rows(section)) return {};
-    whole = !cut || section.bytes == from.size() * width * sizeof(float);
-    return cut ? std::span<std::byte>() : std::as_writable_bytes(rows);
-  }
-  void scatter(size_t offset, std::span<const std::byte> bytes) {
-    const size_t row_bytes = width * sizeof(float);
-    while (!bytes.empty()) {
-      const size_t within = offset % row_bytes;
-      const size_t n = std::min(bytes.size(), row_bytes - within);
-      auto* const row =
-          reinterpret_cast<std::byte*>(rows.data() + from[offset / row_bytes] * width);
-      std::memcpy(row + within, bytes.data(), n);
-      bytes = bytes.subspan(n);
-      offset += n;
-    }
-  }
-};
-
-Status RemoteTable::begin(Flight& flight, const Round& round) {
-  Peer& peer = cluster_->peer(flight.server);
-  if (flight.hedge == nullptr) return peer.begin(flight.exchange, flight.reply, round.deadline);
-  const Deadline soon = std::min(round.deadline, Hedge::Clock::now() + Hedge::kReach);
-  Status status = peer.begin(flight.exchange, flight.reply, round.deadline, soon);
-  // A follower may be there: end() sees that it has not begun.
-  return is_of_connection(status) && !flight.exchange.stale ? Status() : status;
-}
-
-bool RemoteTable::ask_follower(Flight& flight, const Round& round) {
-  using Settled = Connection::Settled;
-  // Both are waited for in turn.
-  constexpr std::chrono::microseconds kTurn{200};
-  Hedge& hedge = *flight.hedge;
-  const auto now = Hedge::Clock::now();
-  const auto follower = hedge.ask(now);
-  if (!follower) return false;
-  const Deadline soon = std::min(round.deadline, now + Hedge::kReach);
-  Peer& peer = cluster_->peer(*follower);
-  std::vector<float> rows(flight.keys.size() * flight.width);
-  std::vector<uint8_t> found(flight.found.size());
-  Flight other(Verb::kLookup);
-  other.rows = rows;
-  other.width = flight.width;
-  other.found = found;
-  const auto number = numbers_.of(*follower, soon);
-  if (number.ok()) {
-    other.exchange.generation = number.value().generation;
-    other.exchange.request.add(0, number.value().number, Kind::kKeys, flight.keys);
-    other.exchange.request.add(0, number.value().number, flight.call);
-  }
-  if (!number.ok() || !peer.begin(other.exchange, other.reply, round.deadline, soon).ok()) {
-    hedge.unreachable(*follower, Hedge::Clock::now());
-    return false;
-  }
-  bool both = flight.exchange.waiting != 0;
-  while (true) {
-    if (both) {
-      const auto its =
-          flight.exchange.connection->settled(flight.reply, Hedge::Clock::now() + kTurn);
-      if (its == Settled::kDone) return false;
-      both = its == Settled::kLate;
-    }
-    const Deadline until = both ? Hedge::Clock::now() + kTurn : round.deadline;
-    const auto its = other.exchange.connection->settled(other.reply, until);
-    if (its == Settled::kDone) break;
-    if (its == Settled::kBroken || !both) return false;
-    if (Hedge::Clock::now() >= round.deadline) return false;
-  }
-  const Status status = peer.end(other.exchange, other.reply, round.deadline);
-  if (!status.ok() || !other.whole) return false;
-  // Its rows do not come over these.
-  flight.exchange.forget();
-  flight.take(other);
-  hedge.won();
-  return true;
-}
-
-Status RemoteTable::end(Flight& flight, const Round& round) {
-  Peer& peer = cluster_->peer(flight.server);
-  if (flight.hedge != nullptr) {
-    const auto sent = flight.reply.at[Reply::kSend];
-    const bool begun = flight.exchange.waiting != 0;
-    const Deadline late = std::min(round.deadline, sent + flight.hedge->patience());
-    const bool there = begun && flight.exchange.connection->settled(flight.reply, late) ==
-                                    Connection::Settled::kDone;
-    if (!there && ask_follower(flight, round)) return {};
-    if (!begun) return peer.run(flight.exchange, flight.reply, round.deadline);
-    Status status = peer.end(flight.exchange, flight.reply, round.deadline);
-    if (flight.reply.done) flight.hedge->came(flight.reply.at[Reply::kStages] - sent);
-    return status;
-  }
-  return peer.end(flight.exchange, flight.reply, round.deadline);
-}
-
 Status RemoteTable::land(Flight& flight, Round& round) {
-  Status status = end(flight, round);
+  Status status =
+      flight.hedge == nullptr
+          ? cluster_->peer(flight.server).end(flight.exchange, flight.reply, round.deadline)
+          : end_hedged(flight, round);
   round.stale |= flight.exchange.stale;
   if (status.code() == StatusCode::kWrongOwner) {
     round.refused.add(std::move(status), flight.server, flight.reply.epoch);
@@ -266,7 +131,10 @@ Status RemoteTable::fly(std::vector<std::unique_ptr<Flight>>& flights, Round& ro
   for (const auto& flight : flights) {
     if (!first.ok()) break;
     if (under_way.size() >= kUnderWay * round.view.members.size()) land_one();
-    Status begun = begin(*flight, round);
+    Status begun =
+        flight->hedge == nullptr
+            ? cluster_->peer(flight->server).begin(flight->exchange, flight->reply, round.deadline)
+            : begin_hedged(*flight, round);
     if (begun.ok()) {
       under_way.push_back(flight.get());
     } else if (first.ok()) {

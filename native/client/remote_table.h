@@ -169,11 +169,13 @@ class RemoteTable final : public Table {
   Status push_spread(const BagBatch& bags, ConstRowBatch bag_gradients, const PushOptions& options);
   Status fly(std::vector<std::unique_ptr<Flight>>& flights, Round& round);
   Status land(Flight& flight, Round& round);
-  Status begin(Flight& flight, const Round& round);
-  /// Waits for the flight's reply; that of a follower where its own server is late.
-  Status end(Flight& flight, const Round& round);
-  /// Has a follower answered first? Then the rows are in place. If not, its server is to answer.
-  bool ask_follower(Flight& flight, const Round& round);
+  // remote_hedged.cc: flights that a follower may answer.
+  /// Also ok where the server cannot be reached.
+  Status begin_hedged(Flight& flight, const Round& round);
+  Status end_hedged(Flight& flight, const Round& round);
+  /// The same of a follower, on its way; null: of none now. Who was asked is added to `asked`.
+  std::unique_ptr<Flight> ask_follower(const Flight& flight, const Round& round,
+                                       std::vector<uint32_t>& asked);
   /// Sends what `fill(exchange, number, server's part)` adds to each server that has keys; the sum
   /// of what they count. With one server the part is empty: it has the whole batch.
   Result<ScanPage> scan_one(size_t server, uint64_t from, size_t rows, const ScanOptions& options,

@@ -44,7 +44,7 @@ struct ConnectOptions {
   Transport transport = Transport::kTcp;
   /// A lookup of one table with LookupOptions::max_age_ms goes to a follower too where its server
   /// does not answer as soon as it answers 19 of 20, and takes the rows that come first, all of one
-  /// server. None are asked where the servers have a placement, which moves keys.
+  /// server. None are asked where the servers have a placement, which moves keys. Over TCP only.
   std::vector<Followers> followers;
   /// A file to be made that shows each call's way to the servers and back (docs/FORMATS.md,
   /// "Traces"), of at most 256 MiB; empty: none.

@@ -55,7 +55,7 @@ TEST(Hedge, IsPatientWithinLimits) {
   for (int i = 0; i < 2000; ++i) hedge.came(seconds(9));
   EXPECT_EQ(hedge.patience(), milliseconds(100));
   for (int i = 0; i < 2000; ++i) hedge.came(microseconds(1));
-  EXPECT_EQ(hedge.patience(), microseconds(500));
+  EXPECT_EQ(hedge.patience(), milliseconds(1));
 }
 
 TEST(Hedge, AsksInVainForATenthOfRepliesAtMost) {
@@ -63,33 +63,67 @@ TEST(Hedge, AsksInVainForATenthOfRepliesAtMost) {
   const auto now = Hedge::Clock::now();
   size_t asked = 0;
   for (int i = 0; i < 1000; ++i) {
-    if (hedge.ask(now)) ++asked;
+    if (hedge.ask(now, true, {})) ++asked;
     hedge.came(milliseconds(1));
   }
   EXPECT_LE(asked, 111U);
   EXPECT_GE(asked, 90U);
   // Those that are answered cost nothing.
-  while (hedge.ask(now)) continue;
+  while (hedge.ask(now, true, {})) continue;
   for (int i = 0; i < 20; ++i) hedge.came(milliseconds(1));
   for (int i = 0; i < 100; ++i) {
-    ASSERT_TRUE(hedge.ask(now)) << i;
-    hedge.won();
+    ASSERT_TRUE(hedge.ask(now, true, {})) << i;
+    hedge.won(now);
   }
   EXPECT_EQ(hedge.sent_and_won().second, 100U);
+}
+
+TEST(Hedge, AsksWhereTheServerCannotAnswerWhateverTheBudget) {
+  Hedge hedge({7});
+  const auto now = Hedge::Clock::now();
+  while (hedge.ask(now, true, {})) continue;
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(hedge.ask(now, false, {})) << i;
+  EXPECT_FALSE(hedge.ask(now, true, {}));
+  // Time fills the budget, too.
+  EXPECT_TRUE(hedge.ask(now + milliseconds(250), true, {}));
+}
+
+TEST(Hedge, LeavesASilentServerAloneButForNowAndThen) {
+  Hedge hedge({7});
+  auto now = Hedge::Clock::now();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(hedge.try_server(now)) << i;
+    hedge.won(now);
+  }
+  EXPECT_FALSE(hedge.try_server(now));
+  size_t tries = 0;
+  for (int i = 0; i < 10'000; ++i) tries += hedge.try_server(now += milliseconds(1)) ? 1 : 0;
+  EXPECT_GE(tries, 5U);
+  EXPECT_LE(tries, 12U);
+  hedge.came(milliseconds(1));
+  EXPECT_TRUE(hedge.try_server(now));
+  EXPECT_TRUE(hedge.try_server(now));
+  hedge.gone(now);
+  EXPECT_FALSE(hedge.try_server(now));
+  EXPECT_TRUE(hedge.try_server(now + milliseconds(100)));
 }
 
 TEST(Hedge, TakesFollowersInTurnAndLeavesAloneWhoCannotBeReached) {
   Hedge hedge({3, 5});
   const auto now = Hedge::Clock::now();
-  std::set<uint32_t> both{hedge.ask(now).value(), hedge.ask(now).value()};
+  const auto ask = [&] { return hedge.ask(now, true, {}); };
+  std::set<uint32_t> both{ask().value(), ask().value()};
   EXPECT_EQ(both, (std::set<uint32_t>{3, 5}));
+  const std::vector<uint32_t> asked{5};
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(hedge.ask(now, true, asked), 3U);
   hedge.unreachable(3, now);
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(hedge.ask(now), 5U);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(ask(), 5U);
+  EXPECT_EQ(hedge.ask(now, false, asked), std::nullopt);
   hedge.unreachable(5, now);
-  EXPECT_EQ(hedge.ask(now), std::nullopt);
-  EXPECT_TRUE(hedge.ask(now + seconds(2)));
+  EXPECT_EQ(ask(), std::nullopt);
+  EXPECT_TRUE(hedge.ask(now + seconds(2), true, {}));
   // What did not go out does not count.
-  EXPECT_EQ(hedge.sent_and_won(), (std::pair<uint64_t, uint64_t>(5, 0)));
+  EXPECT_EQ(hedge.sent_and_won(), (std::pair<uint64_t, uint64_t>(7, 0)));
 }
 
 // A server behind a relay with rows of ones in its version and of threes since then, and its
@@ -243,6 +277,108 @@ TEST_F(Hedged, RowsAreOfOneServerAlone) {
   EXPECT_EQ(stats.hedges_won, ones.load());
 }
 
+TEST_F(Hedged, ManyAtOnceWhileTheServerIsSilent) {
+  relay_->silence(true);
+  in_threads(24, [&](uint32_t) {
+    std::vector<float> rows(keys_.size() * kDim);
+    LookupOptions wishes;
+    wishes.max_age_ms = kOld;
+    for (int i = 0; i < 10; ++i) {
+      must(remote_->lookup(keys_, rows, wishes));
+      EXPECT_EQ(rows, all(1));
+    }
+  });
+}
+
+// Those who ask for rows that are newer than any spend what there is to be spent in vain.
+TEST_F(Hedged, AfterManyWereAskedInVain) {
+  auto brief = options();
+  brief.timeout_ms = 100;
+  const auto client = must(connect(brief));
+  const auto table = must(client->table("t", sum_table(kDim)));
+  std::vector<float> rows(keys_.size() * kDim);
+  relay_->silence(true);
+  in_threads(12, [&](uint32_t) {
+    std::vector<float> its(keys_.size() * kDim);
+    LookupOptions wishes;
+    wishes.max_age_ms = 1;
+    EXPECT_TRUE(fails(table->lookup(keys_, its, wishes), StatusCode::kTimeout));
+  });
+  LookupOptions wishes;
+  wishes.max_age_ms = kOld;
+  std::this_thread::sleep_for(milliseconds(150));
+  must(table->lookup(keys_, rows, wishes));
+  EXPECT_EQ(rows, all(1));
+}
+
+TEST_F(Hedged, OneFollowerOfTwoIsEnough) {
+  auto its = options();
+  its.followers.front().servers.insert(its.followers.front().servers.begin(), "127.0.0.1:1");
+  const auto client = must(connect(its));
+  const auto table = must(client->table("t", sum_table(kDim)));
+  std::vector<float> rows(keys_.size() * kDim);
+  relay_.reset();
+  for (int i = 0; i < 10; ++i) {
+    LookupOptions wishes;
+    wishes.max_age_ms = kOld;
+    must(table->lookup(keys_, rows, wishes));
+    EXPECT_EQ(rows, all(1));
+  }
+}
+
+TEST_F(Hedged, AFollowerThatWasStartedAnewIsAskedAgain) {
+  relay_->silence(true);
+  std::vector<float> rows;
+  must(look_up(rows, kOld));
+  const std::string address = follower_->address();
+  follower_.reset();
+  follower_ = must(Server::start(reading_, {.listen = address}));
+  must(look_up(rows, kOld));
+  EXPECT_EQ(rows, all(1));
+}
+
+// Several requests a batch, none of which waits for the server.
+TEST_F(Hedged, LargeBatchesToo) {
+  keys_ = range(1, 200'000);
+  std::vector<float> rows;
+  relay_.reset();
+  must(look_up(rows, kOld));
+  EXPECT_EQ(std::count(rows.begin(), rows.end(), 1.0F), ptrdiff_t{300 * kDim});
+  EXPECT_EQ(std::count(rows.begin(), rows.end(), 0.0F), ptrdiff_t{(200'000 - 300) * kDim});
+}
+
+// A server that cannot be reached for a while is asked again, though its follower says nothing.
+TEST_F(Hedged, TheServerIsAskedAgainWhereTheFollowerIsSilent) {
+  auto silent = std::make_unique<Relay>(follower_->address());
+  auto its = options();
+  its.followers.front().servers = {silent->address()};
+  const auto client = must(connect(its));
+  const auto table = must(client->table("t", sum_table(kDim)));
+  std::vector<float> rows(keys_.size() * kDim);
+  LookupOptions wishes;
+  wishes.max_age_ms = kOld;
+  silent->silence(true);
+  relay_->cut();
+  must(table->lookup(keys_, rows, wishes));
+  EXPECT_EQ(rows, all(3));
+  silent->silence(false);
+}
+
+// Who is impatient does not end a connection on which answers come slowly.
+TEST_F(Hedged, AnswersThatComeInPiecesEndNoConnection) {
+  std::vector<float> rows;
+  const size_t before = relay_->taken();
+  relay_->trickle(true);
+  for (int i = 0; i < 5; ++i) {
+    must(look_up(rows, kOld));
+    EXPECT_TRUE(rows == all(1) || rows == all(3));
+    must(look_up(rows, 0));
+    EXPECT_EQ(rows, all(3));
+  }
+  relay_->trickle(false);
+  EXPECT_EQ(relay_->taken(), before);
+}
+
 TEST_F(Hedged, OfServersThatShareTheKeysToo) {
   Folder other;
   const auto store = must(Store::open(other / "s", {.memory_bytes = 64 * kMiB, .threads = 1}));
@@ -282,6 +418,8 @@ TEST_F(Hedged, WhoFollowsAnotherStoreIsNotBelieved) {
   std::this_thread::sleep_for(milliseconds(3));
   must(store->commit());
   EXPECT_TRUE(fails(connect(its), StatusCode::kInvalidArgument));
+  for (int i = 0; i < 3; ++i) must(store->commit());
+  EXPECT_TRUE(fails(connect(its), StatusCode::kInvalidArgument)) << "of later versions";
 }
 
 TEST_F(Hedged, FollowersAreServersOfTheirOwn) {

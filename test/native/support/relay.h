@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <thread>
@@ -45,6 +46,12 @@ class Relay {
   const std::string& address() const { return address_; }
   /// While it is silent, no answers come; what was asked meanwhile is answered afterwards.
   void silence(bool silent) { silent_ = silent; }
+  /// Answers come by a few bytes a millisecond.
+  void trickle(bool trickling) { trickling_ = trickling; }
+  /// Ends all connections; new ones are taken.
+  void cut() { cutting_ = true; }
+  /// Connections that it has had.
+  size_t taken() const { return taken_; }
 
  private:
   struct Pair {
@@ -64,9 +71,10 @@ class Relay {
     ::close(pair.server);
   }
   /// False when one side is gone.
-  static bool pass(int from, int to) {
+  static bool pass(int from, int to, bool few) {
     std::array<char, 65536> bytes;
-    const ssize_t came = ::recv(from, bytes.data(), bytes.size(), MSG_DONTWAIT);
+    constexpr size_t kFew = 40;
+    const ssize_t came = ::recv(from, bytes.data(), few ? kFew : bytes.size(), MSG_DONTWAIT);
     if (came < 0) return errno == EAGAIN;
     for (ssize_t sent = 0; sent < came;) {
       const ssize_t n =
@@ -80,19 +88,24 @@ class Relay {
     while (!stopping_) {
       std::vector<pollfd> all{{listener_, POLLIN, 0}};
       const bool silent = silent_;
+      if (cutting_.exchange(false)) {
+        for (const Pair& pair : pairs_) end(pair);
+        pairs_.clear();
+      }
       for (const Pair& pair : pairs_) {
         all.push_back({pair.client, POLLIN, 0});
         all.push_back({pair.server, static_cast<int16_t>(silent ? 0 : POLLIN), 0});
       }
       constexpr int kLookMs = 1;
+      if (trickling_) std::this_thread::sleep_for(std::chrono::milliseconds(kLookMs));
       if (::poll(all.data(), all.size(), kLookMs) <= 0) continue;
       std::vector<Pair> left;
       for (size_t i = 0; i < pairs_.size(); ++i) {
         const bool asks = (all[2 * i + 1].revents & POLLIN) != 0;
         const bool answers = (all[2 * i + 2].revents & POLLIN) != 0;
         const Pair& pair = pairs_[i];
-        const bool there = (!asks || pass(pair.client, pair.server)) &&
-                           (!answers || pass(pair.server, pair.client));
+        const bool there = (!asks || pass(pair.client, pair.server, false)) &&
+                           (!answers || pass(pair.server, pair.client, trickling_));
         if (there) left.push_back(pair);
         if (!there) end(pair);
       }
@@ -101,6 +114,7 @@ class Relay {
     }
   }
   void take() {
+    ++taken_;
     const int client = ::accept(listener_, nullptr, nullptr);
     const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const sockaddr_in address = loopback(to_);
@@ -115,7 +129,10 @@ class Relay {
   int listener_ = -1;
   std::string address_;
   std::atomic<bool> silent_{false};
+  std::atomic<bool> trickling_{false};
+  std::atomic<bool> cutting_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<size_t> taken_{0};
   std::vector<Pair> pairs_;  // of the thread
   std::thread thread_;
 };
