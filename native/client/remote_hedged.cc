@@ -63,6 +63,17 @@ std::unique_ptr<RemoteTable::Flight> RemoteTable::ask_follower(const Flight& fli
   return nullptr;
 }
 
+bool RemoteTable::taken(Flight& other, Flight& flight, const Round& round) {
+  Peer& peer = cluster_->peer(other.server);
+  const Status status = peer.end(other.exchange, other.reply, round.deadline);
+  if (!status.ok() || !other.whole) return false;
+  // The server's rows do not come over these.
+  flight.exchange.forget();
+  flight.take(other);
+  flight.hedge->won(Hedge::Clock::now());
+  return true;
+}
+
 // Whoever is asked is waited for until the deadline; the server is asked again where it was gone.
 Status RemoteTable::end_hedged(Flight& flight, const Round& round) {
   Hedge& hedge = *flight.hedge;
@@ -105,17 +116,7 @@ Status RemoteTable::end_hedged(Flight& flight, const Round& round) {
       const auto until = flight.exchange.waiting != 0 ? soon : std::max(soon, server_at);
       const auto its =
           other->exchange.connection->settled(other->reply, std::min(until, round.deadline));
-      if (its == Settled::kDone) {
-        const Status status =
-            cluster_->peer(other->server).end(other->exchange, other->reply, round.deadline);
-        if (status.ok() && other->whole) {
-          // The server's rows do not come over these.
-          flight.exchange.forget();
-          flight.take(*other);
-          hedge.won(Hedge::Clock::now());
-          return {};
-        }
-      }
+      if (its == Settled::kDone && taken(*other, flight, round)) return {};
       // Whoever was started anew is asked once more, on a new connection.
       if (its == Settled::kBroken && std::exchange(once_more, false)) asked.pop_back();
       if (its != Settled::kLate) {

@@ -176,6 +176,8 @@ class RemoteTable final : public Table {
   /// The same of a follower, on its way; null: of none now. Who was asked is added to `asked`.
   std::unique_ptr<Flight> ask_follower(const Flight& flight, const Round& round,
                                        std::vector<uint32_t>& asked);
+  /// Has the follower's reply, which is there, the rows? Then they are the flight's.
+  bool taken(Flight& other, Flight& flight, const Round& round);
   /// Sends what `fill(exchange, number, server's part)` adds to each server that has keys; the sum
   /// of what they count. With one server the part is empty: it has the whole batch.
   Result<ScanPage> scan_one(size_t server, uint64_t from, size_t rows, const ScanOptions& options,
