@@ -18,16 +18,31 @@ namespace {
 
 constexpr char kFamilyPrefix = 't';
 
-std::string name_of(TableId table) {
-  return table == 0 ? rocksdb::kDefaultColumnFamilyName : kFamilyPrefix + std::to_string(table);
+// More bytes than so are not merged with what they replace; fewer are where the files that would
+// have to be merged are this many.
+constexpr uint64_t kMostMerged = uint64_t{32} << 20;
+constexpr uint64_t kMostFiles = 3;
+
+std::string name_of(TableId table, uint32_t generation) {
+  if (table == 0) return rocksdb::kDefaultColumnFamilyName;
+  const std::string first = kFamilyPrefix + std::to_string(table);
+  return generation == 0 ? first : first + "." + std::to_string(generation);
 }
 
-Result<TableId> table_of(const std::string& family) {
-  if (family == rocksdb::kDefaultColumnFamilyName) return TableId{0};
+struct Named {
   TableId table = 0;
-  const char* const end = family.data() + family.size();
-  const auto read = std::from_chars(family.data() + 1, end, table);
-  if (family.front() == kFamilyPrefix && read.ec == std::errc() && read.ptr == end) return table;
+  uint32_t generation = 0;
+};
+
+Result<Named> named(const std::string& family) {
+  if (family == rocksdb::kDefaultColumnFamilyName) return Named();
+  Named its;
+  const size_t dot = family.find('.');
+  const char* const begin = family.data();
+  const char* const end = begin + family.size();
+  (void)std::from_chars(begin + 1, end, its.table);
+  if (dot != std::string::npos) (void)std::from_chars(begin + dot + 1, end, its.generation);
+  if (family == name_of(its.table, its.generation)) return its;
   return Status(StatusCode::kCorruption, "a column family '" + family + "' that is none of ours");
 }
 
@@ -54,11 +69,18 @@ Status list_families(const std::string& path, std::vector<std::string>& names) {
   return {};
 }
 
+std::shared_ptr<rocksdb::ColumnFamilyHandle> owned(rocksdb::DB& db,
+                                                   rocksdb::ColumnFamilyHandle* handle) {
+  return {handle,
+          [&db](rocksdb::ColumnFamilyHandle* its) { (void)db.DestroyColumnFamilyHandle(its); }};
+}
+
 }  // namespace
 
 Engine::Database::~Database() {
   const MutexLock lock(mutex_);
-  for (const auto& [table, family] : families_) (void)db->DestroyColumnFamilyHandle(family);
+  families_.clear();
+  replaced_.clear();
 }
 
 /// After a failed write of its MANIFEST or of a compaction RocksDB would take no more versions
@@ -111,25 +133,42 @@ Status Engine::Database::open(const std::string& path, bool for_writing, SyncMod
                   : rocksdb::DB::OpenForReadOnly(options, path, descriptors, &handles, &opened);
   HOTROW_RETURN_IF_ERROR(disk_status(status, "'" + path + "' cannot be opened"));
   db.reset(opened);
-  HOTROW_RETURN_IF_ERROR(take_families(names, handles));
-  for (auto* const family : handles) HOTROW_RETURN_IF_ERROR(check_files(*db, family));
-  return for_writing ? disk_status(db->EnableAutoCompaction(handles), "'" + path + "'") : Status();
+  std::vector<Family> families;
+  families.reserve(handles.size());
+  for (auto* const handle : handles) families.push_back(owned(*db, handle));
+  for (auto* const handle : handles) HOTROW_RETURN_IF_ERROR(check_files(*db, handle));
+  HOTROW_RETURN_IF_ERROR(take_families(names, families));
+  if (!for_writing) return {};
+  HOTROW_RETURN_IF_ERROR(drop_replaced());
+  std::vector<rocksdb::ColumnFamilyHandle*> left;
+  for (const Family& family : all()) left.push_back(family.get());
+  return disk_status(db->EnableAutoCompaction(left), "'" + path + "'");
 }
 
+uint64_t Engine::Database::files_of(const Family& family) const {
+  rocksdb::ColumnFamilyMetaData its;
+  db->GetColumnFamilyMetaData(family.get(), &its);
+  return its.file_count;
+}
+
+// Files come into a new family together with the manifest: a family that has some has all rows that
+// its version knows, and one without is of a version that was not made.
 Status Engine::Database::take_families(const std::vector<std::string>& names,
-                                       const std::vector<rocksdb::ColumnFamilyHandle*>& handles) {
+                                       const std::vector<Family>& families) {
   const MutexLock lock(mutex_);
-  Status strange;
   for (size_t i = 0; i < names.size(); ++i) {
-    const auto table = table_of(names[i]);
-    if (table.ok()) {
-      families_[table.value()] = handles[i];
-    } else {
-      strange = table.status();
-      (void)db->DestroyColumnFamilyHandle(handles[i]);
-    }
+    const auto its = named(names[i]);
+    if (!its.ok()) return its.status();
+    const auto [table, generation] = its.value();
+    generations_[table] = std::max(generations_[table], generation);
+    Place& place = families_[table];
+    Place other{families[i], generation};
+    const bool newer = generation > place.generation;
+    const bool counts = place.family == nullptr || files_of((newer ? other : place).family) > 0;
+    if (counts == newer || place.family == nullptr) std::swap(place, other);
+    if (other.family != nullptr) replaced_.push_back(std::move(other.family));
   }
-  return strange;
+  return {};
 }
 
 // A file whose properties are damaged RocksDB reads as if they said nothing: rows would come out in
@@ -145,28 +184,34 @@ Status Engine::Database::check_files(rocksdb::DB& db, rocksdb::ColumnFamilyHandl
   return {};
 }
 
-rocksdb::ColumnFamilyHandle* Engine::Database::find(TableId table) {
+Engine::Database::Family Engine::Database::find(TableId table) {
   const MutexLock lock(mutex_);
   const auto known = families_.find(table);
-  return known == families_.end() ? nullptr : known->second;
+  return known == families_.end() ? nullptr : known->second.family;
 }
 
-Result<rocksdb::ColumnFamilyHandle*> Engine::Database::family(TableId table) {
-  if (auto* const known = find(table); known != nullptr) return known;
+Result<Engine::Database::Family> Engine::Database::make(TableId table, uint32_t generation) {
   rocksdb::ColumnFamilyHandle* made = nullptr;
-  const auto status = db->CreateColumnFamily(family_options(), name_of(table), &made);
+  const auto status = db->CreateColumnFamily(family_options(), name_of(table, generation), &made);
   HOTROW_RETURN_IF_ERROR(disk_status(status, "table " + std::to_string(table)));
+  return owned(*db, made);
+}
+
+Result<Engine::Database::Family> Engine::Database::family(TableId table) {
+  if (Family known = find(table); known != nullptr) return known;
+  auto made = make(table, 0);
+  if (!made.ok()) return made.status();
   const MutexLock lock(mutex_);
-  families_[table] = made;
+  families_[table] = {made.value(), 0};
   return made;
 }
 
-std::vector<rocksdb::ColumnFamilyHandle*> Engine::Database::all() {
+std::vector<Engine::Database::Family> Engine::Database::all() {
   const MutexLock lock(mutex_);
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  handles.reserve(families_.size());
-  for (const auto& [table, family] : families_) handles.push_back(family);
-  return handles;
+  std::vector<Family> families;
+  families.reserve(families_.size());
+  for (const auto& [table, place] : families_) families.push_back(place.family);
+  return families;
 }
 
 void Engine::Database::drop(TableId table) {
@@ -174,9 +219,48 @@ void Engine::Database::drop(TableId table) {
   const auto known = families_.find(table);
   if (known == families_.end()) return;
   // What cannot be dropped now lies there unused.
-  (void)db->DropColumnFamily(known->second);
-  (void)db->DestroyColumnFamilyHandle(known->second);
+  (void)db->DropColumnFamily(known->second.family.get());
   families_.erase(known);
+}
+
+Result<Engine::Database::Family> Engine::Database::successor(TableId table, uint64_t bytes) {
+  const Family its = find(table);
+  const uint64_t files = its == nullptr ? 0 : files_of(its);
+  if (files == 0 || (bytes < kMostMerged && files < kMostFiles)) return Family();
+  uint32_t generation = 0;
+  {
+    const MutexLock lock(mutex_);
+    generation = ++generations_[table];
+  }
+  return make(table, generation);
+}
+
+void Engine::Database::replace(TableId table, Family family) {
+  const MutexLock lock(mutex_);
+  Place& place = families_[table];
+  replaced_.push_back(std::exchange(place, {std::move(family), generations_[table]}).family);
+}
+
+void Engine::Database::abandon(Family family) {
+  const MutexLock lock(mutex_);
+  replaced_.push_back(std::move(family));
+}
+
+// Not under the mutex, which lookups of cold rows take.
+Status Engine::Database::drop_replaced() {
+  std::vector<Family> left;
+  {
+    const MutexLock lock(mutex_);
+    left.swap(replaced_);
+  }
+  Status status;
+  while (!left.empty() && status.ok()) {
+    status = disk_status(db->DropColumnFamily(left.back().get()), "rows that others have replaced");
+    if (status.ok()) left.pop_back();
+  }
+  const MutexLock lock(mutex_);
+  replaced_.insert(replaced_.end(), left.begin(), left.end());
+  return status;
 }
 
 }  // namespace hotrow

@@ -50,7 +50,7 @@ Status Engine::open_database(const std::string& folder, bool for_writing) {
   database_ = std::make_unique<Database>();
   HOTROW_RETURN_IF_ERROR(database_->open(folder, for_writing, sync_));
   const auto status =
-      database_->db->Get({}, database_->family_of_manifest(), kManifestKey, &manifest_);
+      database_->db->Get({}, database_->family_of_manifest().get(), kManifestKey, &manifest_);
   return status.IsNotFound() ? Status() : disk_status(status, "the manifest of '" + path_ + "'");
 }
 
@@ -95,7 +95,8 @@ Result<std::unique_ptr<Engine>> Engine::open_version(const std::string& path, ui
 }
 
 Status Engine::read(TableId table, const Visit& visit, HashRange part, Which which) const {
-  auto opened = SortedRows::open(*database_->db, database_->find(table), part, which);
+  const Database::Family family = database_->find(table);
+  auto opened = SortedRows::open(*database_->db, family.get(), part, which);
   if (!opened.ok()) return opened.status();
   SortedRows& rows = opened.value();
   for (;;) {
@@ -108,7 +109,8 @@ Status Engine::read(TableId table, const Visit& visit, HashRange part, Which whi
 Status Engine::walk(TableId table, uint64_t from, size_t most, std::vector<uint64_t>& hashes,
                     std::optional<uint64_t>& next) const {
   next.reset();
-  auto opened = SortedRows::open(*database_->db, database_->find(table), {.first = from});
+  const Database::Family family = database_->find(table);
+  auto opened = SortedRows::open(*database_->db, family.get(), {.first = from});
   if (!opened.ok()) return opened.status();
   SortedRows& rows = opened.value();
   for (size_t count = 0;; ++count) {
@@ -124,7 +126,7 @@ Status Engine::walk(TableId table, uint64_t from, size_t most, std::vector<uint6
 
 Status Engine::read_rows(TableId table, std::span<const uint64_t> hashes,
                          const VisitOne& visit) const {
-  auto* const family = database_->find(table);
+  const Database::Family family = database_->find(table);
   std::vector<DiskKey> keys(kReadAtOnce);
   std::vector<rocksdb::Slice> slices(kReadAtOnce);
   std::vector<rocksdb::PinnableSlice> rows(kReadAtOnce);
@@ -140,7 +142,7 @@ Status Engine::read_rows(TableId table, std::span<const uint64_t> hashes,
       slices[i] = rocksdb::Slice(keys[i].data(), keys[i].size());
       rows[i].Reset();
     }
-    database_->db->MultiGet({}, family, count, slices.data(), rows.data(), statuses.data());
+    database_->db->MultiGet({}, family.get(), count, slices.data(), rows.data(), statuses.data());
     for (size_t i = 0; i < count; ++i) {
       if (statuses[i].IsNotFound()) {
         HOTROW_RETURN_IF_ERROR(visit(first + i, nullptr));
@@ -156,9 +158,11 @@ Status Engine::read_rows(TableId table, std::span<const uint64_t> hashes,
 }
 
 Status Engine::compare(const Engine& there, TableId table, const VisitBoth& visit) const {
-  auto opened = SortedRows::open(*database_->db, database_->find(table));
+  const Database::Family family = database_->find(table);
+  const Database::Family family_there = there.database_->find(table);
+  auto opened = SortedRows::open(*database_->db, family.get());
   if (!opened.ok()) return opened.status();
-  auto opened_there = SortedRows::open(*there.database_->db, there.database_->find(table));
+  auto opened_there = SortedRows::open(*there.database_->db, family_there.get());
   if (!opened_there.ok()) return opened_there.status();
   SortedRows& mine = opened.value();
   SortedRows& other = opened_there.value();
@@ -184,8 +188,8 @@ Status Engine::verify() const {
 }
 
 Status Engine::compact() {
-  for (auto* const family : database_->all()) {
-    const auto status = database_->db->CompactRange({}, family, nullptr, nullptr);
+  for (const Database::Family& family : database_->all()) {
+    const auto status = database_->db->CompactRange({}, family.get(), nullptr, nullptr);
     HOTROW_RETURN_IF_ERROR(disk_status(status, "compacting '" + path_ + "'"));
   }
   return {};
@@ -193,6 +197,7 @@ Status Engine::compact() {
 
 Result<std::unique_ptr<Engine::Version>> Engine::begin() {
   database_->delete_files_again();
+  HOTROW_RETURN_IF_ERROR(database_->drop_replaced());
   // Left by one that could not remove it.
   HOTROW_RETURN_IF_ERROR(remove_path(incoming()));
   // Not synced: what is in it becomes part of the database or is removed.

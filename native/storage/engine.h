@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -146,6 +147,8 @@ class Engine::Version {
   /// A row; hashes rise within a file.
   Status put(uint64_t hash, Row row);
   Status end_file();
+  /// The files of the table are all rows that it has.
+  void has_all_of(TableId table) { whole_.insert(table); }
   /// All files of a delta that lies in a folder.
   Status add(const Delta& delta, const std::string& folder);
 
@@ -164,6 +167,8 @@ class Engine::Version {
   std::string next_name(TableId table, const char* ending) const;
   Status put_tombstones(TableId table, std::span<const uint64_t> hashes, const std::string& path);
   Status write_manifest(const std::string& manifest, const std::string& path);
+  /// The table's bytes in the version's files.
+  uint64_t bytes_of(TableId table) const;
   Status ingest(const Delta& delta);
   void drop(std::span<const TableId> tables);
 
@@ -172,6 +177,7 @@ class Engine::Version {
   std::unique_ptr<File> file_;  // being written
   std::vector<DeltaFile> files_;
   std::map<TableId, std::vector<std::string>> sorted_;  // paths, to become part of the database
+  std::set<TableId> whole_;
   Status kept_;
 };
 

@@ -2,7 +2,9 @@
 #include <rocksdb/db.h>
 #include <rocksdb/sst_file_writer.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "base/failpoint.h"
@@ -22,6 +24,14 @@ namespace fs = std::filesystem;
 
 // What a file gathers before it gives it to the one under it, which gathers more.
 constexpr size_t kGatherBytes = size_t{64} << 10;
+
+// Keys that are gone are written twice: for deltas, and as the database takes them.
+constexpr const char* kGone = ".gone";
+constexpr const char* kTombstones = ".sst";
+
+bool is_tombstones(const std::string& path) {
+  return path.ends_with(std::string(kGone) + kTombstones);
+}
 
 rocksdb::Options writer_options(rocksdb::Env* env, SyncMode sync) {
   rocksdb::Options options(database_options(sync), family_options());
@@ -116,9 +126,9 @@ Status Engine::Version::put_tombstones(TableId table, std::span<const uint64_t> 
 
 Status Engine::Version::erase(TableId table, std::span<const uint64_t> hashes) {
   if (hashes.empty()) return {};
-  const std::string name = next_name(table, ".gone");
+  const std::string name = next_name(table, kGone);
   const std::string path = folder_ + "/" + name;
-  HOTROW_RETURN_IF_ERROR(put_tombstones(table, hashes, path + ".sst"));
+  HOTROW_RETURN_IF_ERROR(put_tombstones(table, hashes, path + kTombstones));
   HOTROW_RETURN_IF_ERROR(write_gone(path, hashes, engine_.sync_));
   const auto checksum = checksum_of_file(path);
   if (!checksum.ok()) return checksum.status();
@@ -139,7 +149,7 @@ Status Engine::Version::add(const Delta& delta, const std::string& folder) {
     } else {
       const auto hashes = read_gone(path);
       if (!hashes.ok()) return hashes.status();
-      HOTROW_RETURN_IF_ERROR(put_tombstones(file.table, hashes.value(), path + ".sst"));
+      HOTROW_RETURN_IF_ERROR(put_tombstones(file.table, hashes.value(), path + kTombstones));
     }
     files_.push_back(file);
   }
@@ -155,23 +165,51 @@ Status Engine::Version::write_manifest(const std::string& manifest, const std::s
   return {};
 }
 
+uint64_t Engine::Version::bytes_of(TableId table) const {
+  uint64_t bytes = 0;
+  for (const DeltaFile& file : files_) bytes += file.table == table ? file.bytes : 0;
+  return bytes;
+}
+
+// Rows that are all of their table's come into a family of their own where that is less work:
+// nothing in it is older, so tombstones are not needed there.
 Status Engine::Version::ingest(const Delta& delta) {
+  Database& database = *engine_.database_;
   HOTROW_RETURN_IF_ERROR(write_manifest(delta.manifest, folder_ + "/manifest.sst"));
   std::vector<rocksdb::IngestExternalFileArg> arguments;
-  for (const auto& [table, paths] : sorted_) {
-    const auto family = engine_.database_->family(table);
-    if (!family.ok()) return family.status();
-    rocksdb::IngestExternalFileArg argument;
-    argument.column_family = family.value();
-    argument.external_files = paths;
-    argument.options.move_files = true;
-    argument.options.write_global_seqno = false;
-    arguments.push_back(std::move(argument));
-  }
-  failpoint("commit.before_install");
-  const auto status = engine_.database_->db->IngestExternalFiles(arguments);
+  std::vector<Database::Family> families;
+  std::map<TableId, Database::Family> successors;
+  const auto prepare = [&]() -> Status {
+    for (const auto& [table, paths] : sorted_) {
+      auto successor = whole_.contains(table) ? database.successor(table, bytes_of(table))
+                                              : Result<Database::Family>(nullptr);
+      if (successor.ok() && successor.value() != nullptr) successors[table] = successor.value();
+      const bool alone = successors.contains(table);
+      auto family = alone || !successor.ok() ? std::move(successor) : database.family(table);
+      if (!family.ok()) return family.status();
+      rocksdb::IngestExternalFileArg argument;
+      argument.column_family = families.emplace_back(std::move(family).value()).get();
+      std::ranges::copy_if(paths, std::back_inserter(argument.external_files),
+                           [&](const std::string& path) { return !alone || !is_tombstones(path); });
+      argument.options.move_files = true;
+      argument.options.write_global_seqno = false;
+      arguments.push_back(std::move(argument));
+    }
+    failpoint("commit.before_install");
+    return disk_status(database.db->IngestExternalFiles(arguments), "the version");
+  };
+  const Status status = guarded(prepare);
   failpoint("commit.after_install");
-  return disk_status(status, "the version");
+  for (auto& [table, family] : successors) {
+    if (status.ok()) {
+      database.replace(table, std::move(family));
+    } else {
+      database.abandon(std::move(family));
+    }
+  }
+  // What cannot be dropped now is before the next version.
+  (void)database.drop_replaced();
+  return status;
 }
 
 void Engine::Version::drop(std::span<const TableId> tables) {

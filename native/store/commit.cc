@@ -69,7 +69,7 @@ Result<VersionInfo> LocalStore::finish(Cut& cut, std::string_view name) {
   if (!written.ok()) {
     // Before the gate: whoever holds it may wait for memory that images of this cut have.
     const EpochGuard guard;
-    for (const Cut::TablePart& part : cut.tables) {
+    for (const CutTable& part : cut.tables) {
       part.table->rows_for_versions().thaw();
       (void)part.table->rows_for_versions().collected();
     }
@@ -77,7 +77,7 @@ Result<VersionInfo> LocalStore::finish(Cut& cut, std::string_view name) {
   {
     const ExclusiveLock gate(context_.capacity_gate);
     const EpochGuard guard;
-    for (const Cut::TablePart& part : cut.tables) {
+    for (const CutTable& part : cut.tables) {
       part.table->finish_cut(written.ok());
     }
     if (!written.ok()) {
@@ -141,12 +141,14 @@ Result<std::unique_ptr<LocalStore::Cut>> LocalStore::cut(std::string_view cursor
     for (const Cut::DensePart& part : cut->dense) part.dense->image_lost();
     throw;
   }
-  for (const Cut::TablePart& part : cut->tables) {
+  for (CutTable& part : cut->tables) {
     part.table->freeze();
     for (StoredTable& stored : cut->manifest.tables) {
       if (stored.id != part.id) continue;
       stored.steps = part.table->steps();
       stored.rows = part.table->size();
+      // Of the others some are on disk only.
+      if (!part.table->cold()) part.rows = stored.rows;
     }
   }
   return cut;
@@ -157,7 +159,7 @@ Status LocalStore::write(Cut& cut) {
   if (!version.ok()) return version.status();
   Engine::Version& files = *version.value();
   const bool large = std::ranges::any_of(
-      cut.tables, [](const Cut::TablePart& part) { return part.table->size() >= kRowsForThread; });
+      cut.tables, [](const CutTable& part) { return part.table->size() >= kRowsForThread; });
   HOTROW_RETURN_IF_ERROR(large ? behind_calls([&] { return write_files(files, cut); })
                                : write_files(files, cut));
   Delta delta = cut.manifest.delta();
@@ -170,8 +172,8 @@ Status LocalStore::write(Cut& cut) {
 }
 
 Status LocalStore::write_files(Engine::Version& files, const Cut& cut) const {
-  for (const Cut::TablePart& part : cut.tables) {
-    HOTROW_RETURN_IF_ERROR(write_table(files, *part.table, part.id));
+  for (const CutTable& part : cut.tables) {
+    HOTROW_RETURN_IF_ERROR(write_table(files, part));
   }
   HOTROW_RETURN_IF_ERROR(files.begin_file(kDenseTable));
   for (const Cut::DensePart& part : cut.dense) {
@@ -187,7 +189,10 @@ Status LocalStore::write_files(Engine::Version& files, const Cut& cut) const {
 
 // Later files replace: keys that went, some of which have come back; spilled rows; frozen rows as
 // they lie; those that others saved.
-Status LocalStore::write_table(Engine::Version& version, SparseTable& table, TableId id) const {
+Status LocalStore::write_table(Engine::Version& version, const CutTable& part) const {
+  SparseTable& table = *part.table;
+  const TableId id = part.id;
+  uint64_t written = 0;
   RowMap& rows = table.rows_for_versions();
   const size_t row_bytes = table.rules().row_bytes();
   std::vector<uint64_t> removed = rows.removed();
@@ -206,6 +211,7 @@ Status LocalStore::write_table(Engine::Version& version, SparseTable& table, Tab
     for (;;) {
       HOTROW_RETURN_IF_ERROR(collector.next(piece));
       if (piece.order.empty()) break;
+      written += piece.order.size();
       HOTROW_RETURN_IF_ERROR(put_images(version, piece.images, piece.order, row_bytes));
     }
   }
@@ -214,6 +220,10 @@ Status LocalStore::write_table(Engine::Version& version, SparseTable& table, Tab
   for (const RowImages& saved : rows.collected()) images.append(saved, row_bytes);
   HOTROW_RETURN_IF_ERROR(version.begin_file(id));
   HOTROW_RETURN_IF_ERROR(put_images(version, images, images.sorted(), row_bytes));
+  // Each frozen row is in one of the two files.
+  written += images.hashes.size();
+  const bool all = written > 0 && written == part.rows && !table.demotes();
+  if (all) version.has_all_of(id);
   return version.end_file();
 }
 

@@ -3,25 +3,28 @@
 #define HOTROW_STORE_CUT_H_
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "store/local_store.h"
 
 namespace hotrow {
 
+struct LocalStore::CutTable {
+  std::shared_ptr<SparseTable> table;
+  TableId id;
+  std::optional<uint64_t> rows;  // where all of them are in memory
+};
+
 /// What a commit writes.
 struct LocalStore::Cut {
-  struct TablePart {
-    std::shared_ptr<SparseTable> table;
-    TableId id;
-  };
   struct DensePart {
     std::shared_ptr<DenseParameter> dense;
     uint32_t id;
     DenseParameter::Image image;
   };
   Manifest manifest;
-  std::vector<TablePart> tables;
+  std::vector<CutTable> tables;
   std::vector<DensePart> dense;
   std::vector<TableId> dropped;
   uint64_t bytes = 0;

@@ -83,6 +83,7 @@ class LocalStore final : public Store {
  private:
   using Parameter = std::variant<std::shared_ptr<SparseTable>, std::shared_ptr<DenseParameter>>;
   struct Cut;
+  struct CutTable;
   struct Replacement;
 
   LocalStore(std::string path, const StoreOptions& options);
@@ -102,7 +103,7 @@ class LocalStore final : public Store {
       HOTROW_EXCLUDES(mutex_);
   Status write(Cut& cut) HOTROW_REQUIRES(commit_mutex_) HOTROW_EXCLUDES(mutex_);
   Status write_files(Engine::Version& files, const Cut& cut) const;
-  Status write_table(Engine::Version& version, SparseTable& table, TableId id) const;
+  Status write_table(Engine::Version& version, const CutTable& table) const;
   /// Of a store on disk: the table gets the rows of the newest version, and notes its changes.
   Status restore(const std::shared_ptr<SparseTable>& table, const StoredTable& stored)
       HOTROW_REQUIRES(mutex_);

@@ -444,5 +444,95 @@ TEST(KeptVersions, VerifyFindsDamageAndCompactKeepsEverything) {
   EXPECT_TRUE(fails(store->verify(), StatusCode::kCorruption, "version 3"));
 }
 
+/// Files of the store's database that hold rows, not a manifest.
+size_t row_files(const Folder& folder) {
+  size_t count = 0;
+  for (const auto& entry : fs::directory_iterator(folder / "s/rows")) {
+    count += entry.path().extension() == ".sst" && entry.file_size() > 16'000 ? 1 : 0;
+  }
+  return count;
+}
+
+// Whoever wrote every row has no use for what lay there before: nobody merges it.
+TEST(KeptVersions, AVersionOfEveryRowTakesThePlaceOfWhatWasThere) {
+  const Folder folder;
+  std::vector<uint64_t> keys = range(1, 3000);
+  const auto gradients = [&] { return std::vector<float>(keys.size() * 2, 1.0F); };
+  std::vector<size_t> files;
+  auto store = must(Store::open(folder / "s", options()));
+  auto table = must(store->table("t", sum_table(2)));
+  const auto other = must(store->table("other", sum_table(2)));
+  must(other->push(range(1, 1), std::vector<float>(2, 7)));
+  for (uint64_t version = 1; version <= 8; ++version) {
+    // Gone for good, though no tombstone comes along.
+    if (version == 4 || version == 8) {
+      must(table->erase(std::span(keys).last(10)).status());
+      keys.resize(keys.size() - 10);
+    }
+    must(table->push(keys, gradients()));
+    must(store->commit());
+    files.push_back(row_files(folder));
+  }
+  EXPECT_EQ(files, (std::vector<size_t>{1, 2, 3, 1, 2, 3, 1, 2}));
+  for (const char* which : {"at once", "opened anew"}) {
+    EXPECT_EQ(stats_of(*table).rows, keys.size()) << which;
+    EXPECT_EQ(lookup(*table, keys), std::vector<float>(keys.size() * 2, 8)) << which;
+    EXPECT_EQ(lookup(*table, range(2985, 16)), std::vector<float>(32, 0)) << which;
+    EXPECT_EQ(lookup(*must(store->table("other", sum_table(2))), range(1, 1)),
+              std::vector<float>(2, 7));
+    must(store->verify());
+    table.reset();
+    if (which[0] == 'a') store.reset();
+    if (which[0] == 'a') store = must(Store::open(folder / "s", options()));
+    table = must(store->table("t", sum_table(2)));
+  }
+  // Those before it are as they were, and can be gone back to.
+  for (uint64_t version = 1; version <= 8; ++version) {
+    const auto reading = open_for_reading(folder / "s", std::to_string(version));
+    EXPECT_EQ(lookup(*must(reading->table("t", sum_table(2))), range(1, 2980)),
+              std::vector<float>(2980 * 2, static_cast<float>(version)));
+  }
+  must(store->rollback("3").status());
+  EXPECT_EQ(lookup(*table, range(1, 3000)), std::vector<float>(6000, 3));
+}
+
+// One row that was not written is one that is still needed.
+TEST(KeptVersions, AVersionOfAllRowsButOneTakesNoPlace) {
+  const Folder folder;
+  const auto keys = range(1, 3000);
+  for (uint64_t version = 1; version <= 6; ++version) {
+    const auto store = must(Store::open(folder / "s", options()));
+    const auto table = must(store->table("t", sum_table(2)));
+    const auto changed = version == 1 ? keys : range(2, 2999);
+    must(table->push(changed, std::vector<float>(changed.size() * 2, 1)));
+    must(store->commit());
+  }
+  const auto store = must(Store::open(folder / "s", options()));
+  const auto table = must(store->table("t", sum_table(2)));
+  auto expected = std::vector<float>(6000, 6);
+  expected[0] = expected[1] = 1;
+  EXPECT_EQ(lookup(*table, keys), expected);
+}
+
+// Rows that a table has on disk only are not in a version of what was changed, however much it is.
+TEST(KeptVersions, RowsThatAreStillOnDiskAreKept) {
+  const Folder folder;
+  const auto keys = range(1, 3000);
+  for (uint64_t version = 1; version <= 6; ++version) {
+    const auto store = must(Store::open(folder / "s", options()));
+    const auto table = must(store->table("t", sum_table(2)));
+    // A half, at once: the other half may still be on its way.
+    const auto changed = range(version % 2 == 0 ? 1 : 1501, 1500);
+    must(table->push(version == 1 ? keys : changed,
+                     std::vector<float>((version == 1 ? keys : changed).size() * 2, 1)));
+    must(store->commit());
+  }
+  const auto store = must(Store::open(folder / "s", options()));
+  const auto table = must(store->table("t", sum_table(2)));
+  EXPECT_EQ(stats_of(*table).rows, keys.size());
+  EXPECT_EQ(lookup(*table, range(1, 1500)), std::vector<float>(3000, 4));
+  EXPECT_EQ(lookup(*table, range(1501, 1500)), std::vector<float>(3000, 3));
+}
+
 }  // namespace
 }  // namespace hotrow::test
