@@ -136,8 +136,8 @@ Status Engine::Database::open(const std::string& path, bool for_writing, SyncMod
   std::vector<Family> families;
   families.reserve(handles.size());
   for (auto* const handle : handles) families.push_back(owned(*db, handle));
-  for (auto* const handle : handles) HOTROW_RETURN_IF_ERROR(check_files(*db, handle));
   HOTROW_RETURN_IF_ERROR(take_families(names, families));
+  for (const Family& family : all()) HOTROW_RETURN_IF_ERROR(check_files(*db, family.get()));
   if (!for_writing) return {};
   HOTROW_RETURN_IF_ERROR(drop_replaced());
   std::vector<rocksdb::ColumnFamilyHandle*> left;
@@ -215,12 +215,16 @@ std::vector<Engine::Database::Family> Engine::Database::all() {
 }
 
 void Engine::Database::drop(TableId table) {
-  const MutexLock lock(mutex_);
-  const auto known = families_.find(table);
-  if (known == families_.end()) return;
+  Family its;
+  {
+    const MutexLock lock(mutex_);
+    const auto known = families_.find(table);
+    if (known == families_.end()) return;
+    its = std::move(known->second.family);
+    families_.erase(known);
+  }
   // What cannot be dropped now lies there unused.
-  (void)db->DropColumnFamily(known->second.family.get());
-  families_.erase(known);
+  (void)db->DropColumnFamily(its.get());
 }
 
 Result<Engine::Database::Family> Engine::Database::successor(TableId table, uint64_t bytes) {
@@ -230,37 +234,42 @@ Result<Engine::Database::Family> Engine::Database::successor(TableId table, uint
   uint32_t generation = 0;
   {
     const MutexLock lock(mutex_);
+    replaced_.reserve(replaced_.size() + promised_ + 1);
+    ++promised_;
     generation = ++generations_[table];
   }
   return make(table, generation);
 }
 
-void Engine::Database::replace(TableId table, Family family) {
+void Engine::Database::replace(TableId table, Family family) noexcept {
   const MutexLock lock(mutex_);
-  Place& place = families_[table];
-  replaced_.push_back(std::exchange(place, {std::move(family), generations_[table]}).family);
+  // Both are known since successor().
+  Place its{std::move(family), generations_.find(table)->second};
+  std::swap(families_.find(table)->second, its);
+  replaced_.push_back(std::move(its.family));
+  promised_ = 0;
 }
 
-void Engine::Database::abandon(Family family) {
+void Engine::Database::abandon(Family family) noexcept {
   const MutexLock lock(mutex_);
   replaced_.push_back(std::move(family));
+  promised_ = 0;
 }
 
 // Not under the mutex, which lookups of cold rows take.
 Status Engine::Database::drop_replaced() {
-  std::vector<Family> left;
-  {
+  while (true) {
+    Family last;
+    {
+      const MutexLock lock(mutex_);
+      if (replaced_.empty()) return {};
+      last = replaced_.back();
+    }
+    const auto status = db->DropColumnFamily(last.get());
+    if (!status.ok()) return disk_status(status, "rows that others have replaced");
     const MutexLock lock(mutex_);
-    left.swap(replaced_);
+    replaced_.pop_back();
   }
-  Status status;
-  while (!left.empty() && status.ok()) {
-    status = disk_status(db->DropColumnFamily(left.back().get()), "rows that others have replaced");
-    if (status.ok()) left.pop_back();
-  }
-  const MutexLock lock(mutex_);
-  replaced_.insert(replaced_.end(), left.begin(), left.end());
-  return status;
 }
 
 }  // namespace hotrow

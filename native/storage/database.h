@@ -39,12 +39,13 @@ struct Engine::Database {
   void drop(TableId table) HOTROW_EXCLUDES(mutex_);
 
   /// A family to take the place of the table's, if that is less work than merging `bytes` more of
-  /// all of its rows with what is there; null: it is not. To be given to replace() or abandon().
+  /// all of its rows with what is there; null: it is not. To be given to replace() or abandon(),
+  /// which cannot fail.
   Result<Family> successor(TableId table, uint64_t bytes) HOTROW_EXCLUDES(mutex_);
   /// It has the table's rows from now on.
-  void replace(TableId table, Family family) HOTROW_EXCLUDES(mutex_);
+  void replace(TableId table, Family family) noexcept HOTROW_EXCLUDES(mutex_);
   /// Nothing came into it.
-  void abandon(Family family) HOTROW_EXCLUDES(mutex_);
+  void abandon(Family family) noexcept HOTROW_EXCLUDES(mutex_);
   /// Families whose place another has taken must be gone before the next version: were that
   /// other one emptied, they would count again.
   Status drop_replaced() HOTROW_EXCLUDES(mutex_);
@@ -70,7 +71,9 @@ struct Engine::Database {
   Mutex mutex_;
   std::map<TableId, Place> families_ HOTROW_GUARDED_BY(mutex_);
   std::map<TableId, uint32_t> generations_ HOTROW_GUARDED_BY(mutex_);  // the last one made
-  std::vector<Family> replaced_ HOTROW_GUARDED_BY(mutex_);             // and not dropped yet
+  // Not dropped yet, with room for as many as successor() has promised.
+  std::vector<Family> replaced_ HOTROW_GUARDED_BY(mutex_);
+  size_t promised_ HOTROW_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace hotrow

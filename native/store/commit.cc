@@ -45,6 +45,8 @@ Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
   const MutexLock committing(commit_mutex_);
   // Most of it while calls go on; what they change meanwhile at the cut.
   for (const auto& front : fronts()) HOTROW_RETURN_IF_ERROR(front->bring_down_ahead());
+  // From the cut to finish() nothing may fail: tables would stay frozen.
+  ClusterPart part = options.cluster;
   std::unique_ptr<Cut> cut;
   {
     const MutexLock lock(mutex_);
@@ -53,7 +55,7 @@ Result<VersionInfo> LocalStore::commit(const CommitOptions& options) {
     if (!made.ok()) return made.status();
     cut = std::move(made).value();
   }
-  cut->manifest.cluster = options.cluster;
+  cut->manifest.cluster = std::move(part);
   failpoint("commit.cut");
   return finish(*cut, options.name);
 }

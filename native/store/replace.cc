@@ -189,9 +189,11 @@ Result<VersionInfo> LocalStore::rollback(std::string_view version, const Cluster
     HOTROW_RETURN_IF_ERROR(dense(stored.name, stored.options).status());
   }
   HOTROW_RETURN_IF_ERROR(wait_until_warm());
+  // As in commit().
+  ClusterPart its = part;
   std::unique_ptr<Cut> cut;
   HOTROW_RETURN_IF_ERROR(roll_back_to(*then.value(), old.value(), cut));
-  cut->manifest.cluster = part;
+  cut->manifest.cluster = std::move(its);
   return finish(*cut, {});
 }
 
