@@ -111,9 +111,12 @@ Table& PlainStore::table(const std::string& name) {
 }
 
 void PlainStore::push(const std::string& name) {
+  push(name, random_.keys(random_.between(1, 30), kKeys));
+}
+
+void PlainStore::push(const std::string& name, const std::vector<uint64_t>& keys) {
   Table& table = this->table(name);
   const uint32_t dim = table.options().dim;
-  const std::vector<uint64_t> keys = random_.keys(random_.between(1, 30), kKeys);
   std::vector<float> gradients(keys.size() * dim);
   Rows& rows = now_.tables[name];
   for (size_t i = 0; i < keys.size(); ++i) {
@@ -147,6 +150,11 @@ void PlainStore::evict() {
 }
 
 void PlainStore::change() {
+  // Their rows then take the place of what lies on disk, now and then.
+  if (random_.one_in(3)) {
+    push("plain", range(0, kKeys));
+    push(kDropped, range(0, kKeys));
+  }
   for (uint64_t calls = random_.between(1, 4); calls > 0; --calls) {
     switch (random_.below(8)) {
       case 0:

@@ -63,6 +63,7 @@ class PlainStore {
   Table* table(const std::string& name, Status& status);
   Table& table(const std::string& name);
   void push(const std::string& name);
+  void push(const std::string& name, const std::vector<uint64_t>& keys);
   void erase(const std::string& name);
   void evict();
   void compare(const std::string& name);
