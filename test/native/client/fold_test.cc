@@ -20,6 +20,7 @@
 #include "hotrow/connect.h"
 #include "hotrow/server.h"
 #include "support/bits.h"
+#include "support/loopback.h"
 #include "support/placed_servers.h"
 #include "support/plain_requests.h"
 #include "support/random.h"
@@ -442,7 +443,7 @@ TEST(Times, OfARemoteStoreAreItsOwn) {
 class OlderServer {
  public:
   explicit OlderServer(const std::string& server) : server_(must(net::parse_address(server))) {
-    sockaddr_in any = at(0);
+    sockaddr_in any = loopback(0);
     socklen_t length = sizeof any;
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&any), sizeof any), 0);
@@ -464,18 +465,11 @@ class OlderServer {
   uint64_t sent() const { return sent_; }
 
  private:
-  static sockaddr_in at(uint16_t port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-  }
   void serve() {
     const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) return;
     const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const sockaddr_in to = at(server_.port);
+    const sockaddr_in to = loopback(server_.port);
     if (::connect(server, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) {
       while (!ended_ && hand_on(client, server)) {
       }

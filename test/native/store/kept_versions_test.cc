@@ -453,6 +453,14 @@ size_t row_files(const Folder& folder) {
   return count;
 }
 
+/// Opens the store, adds ones to the rows of its table, and commits.
+void commit_ones(const Folder& folder, const std::vector<uint64_t>& keys) {
+  const auto store = must(Store::open(folder / "s", options()));
+  const auto table = must(store->table("t", sum_table(2)));
+  must(table->push(keys, std::vector<float>(keys.size() * 2, 1)));
+  must(store->commit());
+}
+
 // Whoever wrote every row has no use for what lay there before: nobody merges it.
 TEST(KeptVersions, AVersionOfEveryRowTakesThePlaceOfWhatWasThere) {
   const Folder folder;
@@ -501,11 +509,7 @@ TEST(KeptVersions, AVersionOfAllRowsButOneTakesNoPlace) {
   const Folder folder;
   const auto keys = range(1, 3000);
   for (uint64_t version = 1; version <= 6; ++version) {
-    const auto store = must(Store::open(folder / "s", options()));
-    const auto table = must(store->table("t", sum_table(2)));
-    const auto changed = version == 1 ? keys : range(2, 2999);
-    must(table->push(changed, std::vector<float>(changed.size() * 2, 1)));
-    must(store->commit());
+    commit_ones(folder, version == 1 ? keys : range(2, 2999));
   }
   const auto store = must(Store::open(folder / "s", options()));
   const auto table = must(store->table("t", sum_table(2)));
@@ -519,13 +523,8 @@ TEST(KeptVersions, RowsThatAreStillOnDiskAreKept) {
   const Folder folder;
   const auto keys = range(1, 3000);
   for (uint64_t version = 1; version <= 6; ++version) {
-    const auto store = must(Store::open(folder / "s", options()));
-    const auto table = must(store->table("t", sum_table(2)));
     // A half, at once: the other half may still be on its way.
-    const auto changed = range(version % 2 == 0 ? 1 : 1501, 1500);
-    must(table->push(version == 1 ? keys : changed,
-                     std::vector<float>((version == 1 ? keys : changed).size() * 2, 1)));
-    must(store->commit());
+    commit_ones(folder, version == 1 ? keys : range(version % 2 == 0 ? 1 : 1501, 1500));
   }
   const auto store = must(Store::open(folder / "s", options()));
   const auto table = must(store->table("t", sum_table(2)));

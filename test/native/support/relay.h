@@ -18,6 +18,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/loopback.h"
+
 namespace hotrow::test {
 
 class Relay {
@@ -59,13 +61,6 @@ class Relay {
     int server;
   };
 
-  static sockaddr_in loopback(uint16_t port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-  }
   static void end(const Pair& pair) {
     ::close(pair.client);
     ::close(pair.server);
